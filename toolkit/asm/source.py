@@ -308,7 +308,9 @@ class SourceTree:
         self._cache: dict[str, SourceFile] = {}
         self._binary: dict[str, bytes] = {}
         self.used: list[str] = []
-                self._roots = [self._root(place) for place in [os.fspath(folder or ""), *(os.fspath(i) for i in include)]]
+        self._roots = [
+            self._root(place) for place in [os.fspath(folder or ""), *(os.fspath(i) for i in include)]
+        ]
 
     @classmethod
     def from_path(
