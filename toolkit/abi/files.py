@@ -1,0 +1,162 @@
+"""Numbers and structures of files: open flags, modes, struct stat, statx, poll, epoll, fcntl, ioctl (asm-generic)."""
+
+from __future__ import annotations
+
+from struct import Struct
+
+# open(2)
+O_RDONLY = 0
+O_WRONLY = 1
+O_RDWR = 2
+O_ACCMODE = 3
+O_CREAT = 0o100
+O_EXCL = 0o200
+O_NOCTTY = 0o400
+O_TRUNC = 0o1000
+O_APPEND = 0o2000
+O_NONBLOCK = 0o4000
+O_DSYNC = 0o10000
+O_ASYNC = 0o20000
+O_DIRECT = 0o40000
+O_LARGEFILE = 0o100000
+O_DIRECTORY = 0o200000
+O_NOFOLLOW = 0o400000
+O_NOATIME = 0o1000000
+O_CLOEXEC = 0o2000000
+O_SYNC = 0o4010000
+O_PATH = 0o10000000
+O_TMPFILE = 0o20200000
+
+AT_FDCWD = -100
+AT_SYMLINK_NOFOLLOW = 0x100
+AT_REMOVEDIR = 0x200
+AT_EACCESS = 0x200
+AT_SYMLINK_FOLLOW = 0x400
+AT_NO_AUTOMOUNT = 0x800
+AT_EMPTY_PATH = 0x1000
+
+# inode(7)
+S_IFMT = 0o170000
+S_IFSOCK = 0o140000
+S_IFLNK = 0o120000
+S_IFREG = 0o100000
+S_IFBLK = 0o060000
+S_IFDIR = 0o040000
+S_IFCHR = 0o020000
+S_IFIFO = 0o010000
+S_ISUID = 0o4000
+S_ISGID = 0o2000
+S_ISVTX = 0o1000
+
+DT_UNKNOWN = 0
+"""A directory entry's d_type is the file type of the mode, shifted right by 12 bits (readdir(3))."""
+
+SEEK_SET = 0
+SEEK_CUR = 1
+SEEK_END = 2
+SEEK_DATA = 3
+SEEK_HOLE = 4
+
+F_OK = 0
+X_OK = 1
+W_OK = 2
+R_OK = 4
+
+PATH_MAX = 4096
+NAME_MAX = 255
+SYMLINKS_MAX = 40
+PIPE_BUF = 4096
+IOV_MAX = 1024
+READ_WRITE_MAX = 0x7FFF_F000
+"""The most one read or write transfers, bytes (read(2), NOTES)."""
+
+# fcntl(2)
+F_DUPFD = 0
+F_GETFD = 1
+F_SETFD = 2
+F_GETFL = 3
+F_SETFL = 4
+F_GETLK = 5
+F_SETLK = 6
+F_SETLKW = 7
+F_SETOWN = 8
+F_GETOWN = 9
+F_OFD_GETLK = 36
+F_OFD_SETLK = 37
+F_OFD_SETLKW = 38
+F_DUPFD_CLOEXEC = 1030
+F_SETPIPE_SZ = 1031
+F_GETPIPE_SZ = 1032
+F_ADD_SEALS = 1033
+F_GET_SEALS = 1034
+FD_CLOEXEC = 1
+F_RDLCK = 0
+F_WRLCK = 1
+F_UNLCK = 2
+
+# ioctl_tty(2)
+TCGETS = 0x5401
+TCSETS = 0x5402
+TCSETSW = 0x5403
+TCSETSF = 0x5404
+TIOCGPGRP = 0x540F
+TIOCSPGRP = 0x5410
+TIOCGWINSZ = 0x5413
+TIOCSWINSZ = 0x5414
+FIONREAD = 0x541B
+FIONBIO = 0x5421
+FIOCLEX = 0x5451
+FIONCLEX = 0x5450
+
+# poll(2), epoll(7)
+POLLIN = 0x1
+POLLPRI = 0x2
+POLLOUT = 0x4
+POLLERR = 0x8
+POLLHUP = 0x10
+POLLNVAL = 0x20
+POLLRDNORM = 0x40
+POLLWRNORM = 0x100
+POLLRDHUP = 0x2000
+EPOLL_CTL_ADD = 1
+EPOLL_CTL_DEL = 2
+EPOLL_CTL_MOD = 3
+EPOLLEXCLUSIVE = 1 << 28
+EPOLLONESHOT = 1 << 30
+EPOLLET = 1 << 31
+
+EFD_SEMAPHORE = 1
+TFD_TIMER_ABSTIME = 1
+MFD_CLOEXEC = 1
+MFD_ALLOW_SEALING = 2
+GRND_NONBLOCK = 1
+GRND_RANDOM = 2
+
+FALLOC_FL_KEEP_SIZE = 1
+FALLOC_FL_PUNCH_HOLE = 2
+FALLOC_FL_ZERO_RANGE = 0x10
+
+RENAME_NOREPLACE = 1
+RENAME_EXCHANGE = 2
+
+UTIME_NOW = 0x3FFFFFFF
+UTIME_OMIT = 0x3FFFFFFE
+
+STATX_BASIC_STATS = 0x7FF
+STATX_BTIME = 0x800
+
+PIPE_CAPACITY = 65536
+
+STAT_64 = Struct("<QQQIII4xQqqqQQQQQQ24x")
+"""dev ino nlink mode uid gid rdev size blksize blocks atime,ns mtime,ns ctime,ns: 144 bytes."""
+STAT64_32 = Struct("<Q4xIIIIIQ4xqIQIIIIIIQ")
+"""The i386 ``struct stat64``: dev ino32 mode nlink uid gid rdev size blksize blocks times ino: 96 bytes."""
+STATX = Struct("<IIQIIIH2xQQQQqI4xqI4xqI4xqI4xIIII112x")
+"""struct statx without mount id and direct I/O fields: 256 bytes."""
+DIRENT64_HEADER = Struct("<QqHB")
+"""d_ino d_off d_reclen d_type, followed by the zero-terminated name."""
+TERMIOS = Struct("<IIIIB19s")
+WINDOW_SIZE = Struct("<HHHH")
+POLLFD = Struct("<iHH")
+EPOLL_EVENT = Struct("<IQ")
+"""Packed on x86 (epoll_ctl(2), asm/…: __EPOLL_PACKED): 12 bytes."""
