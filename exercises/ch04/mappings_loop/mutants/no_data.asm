@@ -1,0 +1,6 @@
+; caught by: has a page of data that it may write
+section .text
+global _start
+_start:
+    jmp _start
+number: dq 42                   ; the data lies between the code: read-only and executable

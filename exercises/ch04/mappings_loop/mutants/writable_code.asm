@@ -1,0 +1,8 @@
+; caught by: may run its code but not change it
+section .data
+number: dq 42
+
+section .text write
+global _start
+_start:
+    jmp _start

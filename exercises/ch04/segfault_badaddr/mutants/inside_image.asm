@@ -1,0 +1,8 @@
+; caught by: dies of a segmentation fault
+section .text
+global _start
+_start:
+    mov al, [0x400000]          ; the first byte of the ELF header: readable
+    mov eax, 60
+    xor edi, edi
+    syscall

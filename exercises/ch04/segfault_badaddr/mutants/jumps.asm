@@ -1,0 +1,6 @@
+; caught by: reads the byte just below the image
+section .text
+global _start
+_start:
+    mov eax, 0x3fffff
+    jmp rax                     ; an instruction fetch is not a read

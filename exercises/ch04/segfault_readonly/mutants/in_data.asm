@@ -1,0 +1,11 @@
+; caught by: dies of a segmentation fault
+section .data
+greeting: db "constant", 10     ; .data may be written
+
+section .text
+global _start
+_start:
+    mov byte [greeting], 'C'
+    mov eax, 60
+    xor edi, edi
+    syscall

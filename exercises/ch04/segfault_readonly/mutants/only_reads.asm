@@ -1,0 +1,11 @@
+; caught by: dies of a segmentation fault
+section .rodata
+greeting: db "constant", 10
+
+section .text
+global _start
+_start:
+    mov al, [greeting]          ; reading is allowed
+    mov eax, 60
+    xor edi, edi
+    syscall

@@ -1,0 +1,12 @@
+; caught by: the page holds constants, not code
+section .rodata
+other: db "constant", 10
+
+section .text
+global _start
+_start:
+greeting:
+    mov byte [greeting], 'C'    ; the page of the code is not writable either, but it is no constant
+    mov eax, 60
+    xor edi, edi
+    syscall
