@@ -9,17 +9,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from toolkit.abi.elf import (
+    SHF_ALLOC,
+    SHF_EXECINSTR,
+    SHF_TLS,
+    SHF_WRITE,
+    SHT_FINI_ARRAY,
+    SHT_INIT_ARRAY,
+    SHT_NOBITS,
+    SHT_NOTE,
+    SHT_PREINIT_ARRAY,
+    SHT_PROGBITS,
+)
+
 if TYPE_CHECKING:
     from toolkit.asm.source import Diagnostic
     from toolkit.asm.statement import Fixup
-
-SHT_PROGBITS, SHT_NOTE, SHT_NOBITS = 1, 7, 8
-SHT_INIT_ARRAY, SHT_FINI_ARRAY, SHT_PREINIT_ARRAY = 14, 15, 16
-SHF_WRITE, SHF_ALLOC, SHF_EXECINSTR, SHF_MERGE, SHF_STRINGS, SHF_TLS = 1, 2, 4, 0x10, 0x20, 0x400
-
-WRT_KINDS = frozenset(
-    ("..gotpc", "..gotoff", "..got", "..plt", "..sym", "..gottpoff", "..tlsie", "..gotpcrel")
-)
 
 
 @dataclass(eq=False, slots=True)
@@ -74,6 +79,15 @@ class Symbol:
         return f"<Symbol {self.name} {self.binding}>"
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A field that the object format has no relocation for; ``message`` is nasm's. ``offset`` is the field's, in bytes."""
+
+    section: Section
+    offset: int
+    message: str
+
+
 @dataclass(slots=True)
 class Module:
     """The result of the last pass. ``sections`` in order of first use, ``symbols`` in order of definition or declaration.
@@ -86,6 +100,9 @@ class Module:
     sections: list[Section] = field(default_factory=list)
     symbols: list[Symbol] = field(default_factory=list)
     diagnostics: list[Diagnostic] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)  # filled by elfwrite.write
+    osabi: int = 0  # the ELF header's, by the OSABI directive
+    abi_version: int = 0
 
 
 _KNOWN: dict[str, tuple[int, int, int]] = {
