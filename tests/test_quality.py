@@ -14,7 +14,11 @@ COMMANDS = {
     "format": [sys.executable, "-m", "ruff", "format", "--check", "toolkit", "tests", "exercises"],
     "lint": [sys.executable, "-m", "ruff", "check", "toolkit", "tests", "exercises"],
     "types": [sys.executable, "-m", "mypy"],
-    "layers": [sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"],
+    "layers": [
+        sys.executable,
+        "-c",
+        "from importlinter.cli import lint_imports_command; lint_imports_command()",
+    ],
 }
 
 

@@ -20,7 +20,10 @@ def no_rights(program):
     run.expect.area(at="exit", name="", perms="rw-p", start=guard.end, at_least=PAGE)
     for page, number in ((guard.start - PAGE, "first"), (guard.end, "third")):
         if not any(run.memory(page, PAGE, at="exit")):
-            fail(f"nothing was stored in the {number} page", help="Store any byte but 0 in it, to prove that it still works.")
+            fail(
+                f"nothing was stored in the {number} page",
+                help="Store any byte but 0 in it, to prove that it still works.",
+            )
 
 
 @check("the guard page catches the byte behind the first page", points=3, depends_on=no_rights)

@@ -9,7 +9,11 @@ def whole_map(program):
     run = program.run(at=["exit"])
     if run.stdout != run.maps("exit").text.encode():
         run.expect.maps(run.stdout.decode("utf-8", "replace"), at="exit")
-        fail("the map that was printed differs from the kernel's", expected=run.maps("exit").text, actual=run.stdout)
+        fail(
+            "the map that was printed differs from the kernel's",
+            expected=run.maps("exit").text,
+            actual=run.stdout,
+        )
 
 
 @check("ends with status 0", points=2)
