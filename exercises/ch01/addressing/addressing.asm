@@ -1,0 +1,25 @@
+; addressing: add up one column of a table.
+
+section .data
+table: dd 1, 2, 3
+       dd 4, 5, 6
+
+section .text
+global _start
+global column_sum
+
+; rdi: table of 32-bit numbers, rsi: rows, rdx: columns, rcx: which column (from 0)
+; returns rax: the sum, 64 bits, signed
+column_sum:
+    ; TODO
+    ret
+
+_start:                         ; try it: 2 + 5
+    mov edi, table
+    mov esi, 2
+    mov edx, 3
+    mov ecx, 1
+    call column_sum
+    mov rdi, rax
+    mov eax, 60
+    syscall

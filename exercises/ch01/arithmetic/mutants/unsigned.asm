@@ -1,0 +1,24 @@
+; unsigned
+; caught by: temperatures below zero
+; Degrees Fahrenheit to degrees Celsius.
+
+section .text
+global _start
+global celsius
+
+; rdi: degrees Fahrenheit, signed
+; returns rax: (rdi - 32) * 5 / 9, cut towards zero
+celsius:
+    sub rdi, 32
+    imul rax, rdi, 5
+    xor edx, edx
+    mov ecx, 9
+    div rcx
+    ret
+
+_start:
+    mov edi, 212
+    call celsius
+    mov rdi, rax
+    mov eax, 60
+    syscall

@@ -1,0 +1,19 @@
+; average: of two numbers, however large.
+
+section .text
+global _start
+global average
+
+; rdi, rsi: two unsigned numbers
+; returns rax: their average, rounded down
+average:
+    ; TODO
+    ret
+
+_start:
+    mov edi, 10
+    mov esi, 21
+    call average
+    mov rdi, rax
+    mov eax, 60
+    syscall

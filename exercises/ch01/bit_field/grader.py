@@ -1,0 +1,25 @@
+"""bit_field: variable shifts and masks."""
+
+from toolkit.grading import check, given, strategies
+
+starts = strategies.integers(0, 63)
+
+
+@check("takes out a byte", points=2)
+def byte(program):
+    """bit_field(0x123456, 8, 8) is 0x34: shift down by 8, keep eight bits."""
+    program.expect.call("bit_field", 0x123456, 8, 8, returns=0x34)
+
+
+@check("takes out any field", points=2, depends_on=byte)
+@given(strategies.integers(0, 2**64 - 1), starts, strategies.integers(0, 63))
+def any_field(program, value, start, length):
+    """The mask has `length` ones: (1 << length) - 1, computed in 64 bits."""
+    length = min(length, 64 - start)
+    program.expect.call("bit_field", value, start, length, returns=(value >> start) & ((1 << length) - 1))
+
+
+@check("takes out all 64 bits", points=2, depends_on=any_field)
+def everything(program):
+    """A shift by 64 is a shift by 0 for the processor: a length of 64 needs a case of its own."""
+    program.expect.call("bit_field", 2**64 - 2, 0, 64, returns=2**64 - 2)

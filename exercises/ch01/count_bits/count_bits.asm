@@ -1,0 +1,18 @@
+; count_bits: how many bits of a number are set?
+
+section .text
+global _start
+global count_bits
+
+; rdi: a number
+; returns rax: how many of its bits are 1
+count_bits:
+    ; TODO
+    ret
+
+_start:
+    mov edi, 0b1011
+    call count_bits
+    mov rdi, rax
+    mov eax, 60
+    syscall

@@ -1,0 +1,25 @@
+; thirty two bits
+; caught by: counts all 64 bits
+; How many bits of a number are set?
+
+section .text
+global _start
+global count_bits
+
+; rdi: a number
+; returns rax: how many of its bits are 1
+count_bits:
+    xor eax, eax
+.next:
+    shr edi, 1                  ; the lowest bit goes to the carry
+    adc rax, 0
+    test rdi, rdi
+    jnz .next
+    ret
+
+_start:
+    mov edi, 0b1011
+    call count_bits
+    mov rdi, rax
+    mov eax, 60
+    syscall

@@ -1,0 +1,19 @@
+; flags: does a sum fit?
+
+section .text
+global _start
+global add_flags
+
+; rdi, rsi: two numbers
+; returns rax: 1 if the unsigned sum does not fit + 2 if the signed sum does not fit
+add_flags:
+    ; TODO
+    ret
+
+_start:
+    mov rdi, -1
+    mov esi, 1
+    call add_flags
+    mov rdi, rax
+    mov eax, 60
+    syscall

@@ -1,0 +1,13 @@
+; always 0
+; caught by: fails with fewer
+; Succeed if there are exactly two arguments.
+
+section .text
+global _start
+
+_start:
+    xor edi, edi
+    cmp qword [rsp], 3          ; the program's name counts
+
+    mov eax, 60
+    syscall

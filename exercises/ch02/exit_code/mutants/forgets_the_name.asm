@@ -1,0 +1,14 @@
+; forgets the name
+; caught by: succeeds with two arguments
+; Succeed if there are exactly two arguments.
+
+section .text
+global _start
+
+_start:
+    xor edi, edi
+    cmp qword [rsp], 2          ; the program's name counts
+    setne dil
+
+    mov eax, 60
+    syscall

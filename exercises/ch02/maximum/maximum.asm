@@ -1,0 +1,22 @@
+; maximum: the largest of an array of signed numbers.
+
+section .data
+array: dq 3, -7, 12, 5
+
+section .text
+global _start
+global maximum
+
+; rdi: address of signed quadwords, rsi: how many, at least 1
+; returns rax: the largest
+maximum:
+    ; TODO
+    ret
+
+_start:
+    mov rdi, array
+    mov esi, 4
+    call maximum
+    mov rdi, rax
+    mov eax, 60
+    syscall

@@ -1,0 +1,34 @@
+; one too far
+; caught by: finds the largest of some positive numbers
+; The largest of an array of signed numbers.
+
+section .data
+array: dq 3, -7, 12, 5
+
+section .text
+global _start
+global maximum
+
+; rdi: address of signed quadwords, rsi: how many, at least 1
+; returns rax: the largest
+maximum:
+    mov rax, [rdi]
+    mov ecx, 1
+.next:
+    cmp rcx, rsi
+    ja .done
+    mov rdx, [rdi + rcx*8]
+    cmp rdx, rax
+    cmovg rax, rdx
+    inc rcx
+    jmp .next
+.done:
+    ret
+
+_start:
+    mov rdi, array
+    mov esi, 4
+    call maximum
+    mov rdi, rax
+    mov eax, 60
+    syscall

@@ -1,0 +1,41 @@
+; nothing for 0
+; caught by: prints 0
+; An unsigned number in decimal.
+
+section .bss
+text: resb 20                   ; 2^64 - 1 has 20 digits
+text_end:
+
+section .text
+global _start
+global print_decimal
+
+; rdi: an unsigned number
+print_decimal:
+    mov rax, rdi
+    mov ecx, 10
+    mov rsi, text_end
+.next:
+    test rax, rax
+    jz .write
+    xor edx, edx
+    div rcx
+    add dl, '0'
+    dec rsi
+    mov [rsi], dl
+    jmp .next
+.write:
+
+    mov rdx, text_end
+    sub rdx, rsi
+    mov eax, 1
+    mov edi, 1
+    syscall
+    ret
+
+_start:
+    mov edi, 1234
+    call print_decimal
+    mov eax, 60
+    xor edi, edi
+    syscall

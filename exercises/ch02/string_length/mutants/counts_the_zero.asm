@@ -1,0 +1,30 @@
+; counts the zero
+; caught by: measures a word
+; How many bytes before the zero?
+
+section .data
+example: db "hello", 0
+
+section .text
+global _start
+global string_length
+
+; rdi: address of a string that ends with a zero byte
+; returns rax: its length
+string_length:
+    xor eax, eax
+.next:
+    cmp byte [rdi + rax], 0
+    je .done
+    inc rax
+    jmp .next
+.done:
+    inc rax
+    ret
+
+_start:
+    mov rdi, example
+    call string_length
+    mov rdi, rax
+    mov eax, 60
+    syscall
