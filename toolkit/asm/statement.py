@@ -40,18 +40,26 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class RegisterOperand:
-    """A register, with an AVX-512 opmask and ``{z}``; ``size`` in bytes is a written size keyword, 0 if none."""
+    """A register, with an AVX-512 opmask and ``{z}``; ``size`` in bytes is a written size keyword, 0 if none.
+
+    ``set_size``: the number of registers of a set written ``zmm4+3`` (4), 0 if none. ``to``: the x87 keyword TO.
+    """
 
     name: str
     opmask: str | None = None
     zeroing: bool = False
     size: int = 0
     span: Span | None = None
+    set_size: int = 0
+    to: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ImmediateOperand:
-    """An immediate or branch target. ``size`` in bytes: the written keyword (byte 1 … qword 8), 0 if none."""
+    """An immediate or branch target. ``size`` in bytes: the written keyword (byte 1 … qword 8), 0 if none.
+
+    Of ``word 0x10:dword 0x20`` ``segment`` and ``segment_size`` are 0x10 and 2, ``value`` and ``size`` 0x20 and 4.
+    """
 
     value: Value
     size: int = 0
@@ -60,6 +68,7 @@ class ImmediateOperand:
     segment: Value | None = None  # the first part of seg:offset
     to: bool = False  # the x87 keyword TO
     span: Span | None = None
+    segment_size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +77,8 @@ class MemoryOperand:
 
     ``value`` is the whole bracket as written (registers as terms); ``hint_base`` the register the programmer marked as base
     (written first without a multiplier) and ``hint_not_base`` one that was written with ``*1``.
-    ``split``: written as ``[base, index*scale]`` (mib). ``relative``: True for rel, False for abs, None: by DEFAULT.
+    ``summed``: some term was written more than once (``[rax+rax]``, ``[rbx+4+4]``); no base is marked then.
+    ``split_index``: the second part of ``[base, index*scale]`` (mib). ``relative``: True for rel, False for abs, None: by DEFAULT.
     """
 
     value: Value
@@ -88,6 +98,7 @@ class MemoryOperand:
     zeroing: bool = False
     to: bool = False
     span: Span | None = None
+    summed: bool = False
 
 
 Operand = Union[RegisterOperand, ImmediateOperand, MemoryOperand]
@@ -95,13 +106,17 @@ Operand = Union[RegisterOperand, ImmediateOperand, MemoryOperand]
 
 @dataclass(slots=True)
 class Instruction:
-    """One machine instruction as written. ``prefixes`` lower case in written order: rep, lock, o32, a32, fs, {evex} …"""
+    """One machine instruction as written. ``prefixes`` lower case in written order: rep, lock, o32, a32, fs, {evex} …
+
+    ``decorators`` ({sae}, {rn-sae} …) were written after operand ``decorated_operand``; None: the last register or memory one.
+    """
 
     mnemonic: str
     operands: tuple[Operand, ...] = ()
     prefixes: tuple[str, ...] = ()
-    decorators: tuple[str, ...] = ()  # {sae}, {rn-sae} …, of the last operand position
+    decorators: tuple[str, ...] = ()
     span: Span | None = None
+    decorated_operand: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,3 +158,8 @@ class EncodingContext:
     optimise: int = -1  # -1: nasm's -Ox
     first_pass: bool = False
     extra: dict[str, object] = field(default_factory=dict)
+
+
+def wrap64(value: int) -> int:
+    """``value`` modulo 2^64 as a signed number."""
+    return (value + 0x8000000000000000 & 0xFFFFFFFFFFFFFFFF) - 0x8000000000000000
