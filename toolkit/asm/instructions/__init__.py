@@ -1,0 +1,41 @@
+"""nasm's instruction table and names: mnemonics, forms, registers, sizes, prefixes and decorators.
+
+Pure data; nothing here knows how to encode. The table is compiled from nasm 2.16.01's insns.dat (BSD-2, notice in
+``forms.txt``).
+"""
+
+from __future__ import annotations
+
+from toolkit.asm.instructions.forms import CPU_LEVELS, Form, forms, forms_by_count, is_mnemonic, mnemonics
+from toolkit.asm.instructions.registers import REGISTERS, Register
+from toolkit.asm.instructions.words import (
+    DECORATORS,
+    PREFIXES,
+    SIZE_KEYWORDS,
+    SPECIAL_KEYWORDS,
+    PrefixSlot,
+    is_prefix,
+    is_register,
+    register_class,
+    register_size,
+)
+
+__all__ = [
+    "CPU_LEVELS",
+    "DECORATORS",
+    "PREFIXES",
+    "REGISTERS",
+    "SIZE_KEYWORDS",
+    "SPECIAL_KEYWORDS",
+    "Form",
+    "PrefixSlot",
+    "Register",
+    "forms",
+    "forms_by_count",
+    "is_mnemonic",
+    "is_prefix",
+    "is_register",
+    "mnemonics",
+    "register_class",
+    "register_size",
+]
