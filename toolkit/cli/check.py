@@ -1,0 +1,126 @@
+"""``toolkit check``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from toolkit.grading.formats import FORMATS
+
+if TYPE_CHECKING:
+    from toolkit.grading.exercise import Exercise
+    from toolkit.grading.report import Report
+    from toolkit.grading.runner import Choice
+    from toolkit.grading.sandbox import WorkerSandbox
+
+EPILOG = """\b
+Examples:
+  toolkit check                       everything
+  toolkit check ch04                  one chapter
+  toolkit check ch04/mmap             one exercise; `mmap` is enough where unique
+  toolkit check mmap --watch          again whenever a file is saved
+  toolkit check ch04 --reference      the reference solutions instead of your files
+  toolkit check mmap --submission my.asm
+  toolkit check --format junit --output results.xml
+Exit status: 0 all passed; 1 some failed; 2 wrong usage or an unreadable submission; 3 a fault of toolkit.
+"""
+
+
+@click.command("check", epilog=EPILOG)
+@click.argument("targets", nargs=-1, metavar="[TARGET]...")
+@click.option(
+    "--format", "format_name", type=click.Choice(FORMATS), default="pretty", help="How to print the result."
+)
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="Write the result to a file.")
+@click.option("--watch", is_flag=True, help="Check again whenever a file is saved.")
+@click.option("--jobs", "-j", type=click.IntRange(1), default=1, help="Worker processes.")
+@click.option("--reference", is_flag=True, help="Grade the reference solutions.")
+@click.option("--submission", type=click.Path(path_type=Path), help="Grade this file or folder instead.")
+@click.option("--fail-fast", is_flag=True, help="Stop at the first check that does not pass.")
+@click.option("-k", "word", metavar="WORD", help="Only exercises whose name or title has this word.")
+@click.option("--seed", type=int, default=0, help="Seed of everything that is left to chance.")
+def check_command(
+    targets: tuple[str, ...],
+    format_name: str,
+    output: Path | None,
+    watch: bool,
+    jobs: int,
+    reference: bool,
+    submission: Path | None,
+    fail_fast: bool,
+    word: str | None,
+    seed: int,
+) -> None:
+    """Assemble, link and run your programs, and grade what they do.
+
+    TARGET is a chapter (ch04), an exercise (ch04/mmap, or mmap), or a path; without one, everything is graded.
+    """
+    from toolkit.cli.common import find_exercises
+    from toolkit.grading.sandbox import WorkerSandbox
+
+    sandbox = WorkerSandbox()  # first, so that it starts while we look for the exercises
+    try:
+        exercises = find_exercises(targets, word)
+        if submission is not None:
+            _check_submission(submission, exercises)
+        from toolkit.grading.runner import Choice
+
+        choice = Choice(reference, submission, seed, fail_fast)
+        if watch:
+            from toolkit.cli.watch import watch_exercises
+
+            watch_exercises(exercises, choice, sandbox)
+            return
+        report = _grade(exercises, choice, sandbox, jobs, format_name, output)
+    finally:
+        sandbox.close()
+    if not (reference or submission):
+        from toolkit.cli.progress_file import remember
+
+        remember(exercises, report)
+    raise click.exceptions.Exit(report.exit_status)
+
+
+def _check_submission(submission: Path, exercises: Sequence[Exercise]) -> None:
+    if not submission.exists():
+        raise click.UsageError(f"{submission} does not exist")
+    if submission.is_file() and len(exercises) > 1:
+        raise click.UsageError("--submission FILE needs one exercise as TARGET")
+
+
+def _grade(
+    exercises: Sequence[Exercise],
+    choice: Choice,
+    sandbox: WorkerSandbox,
+    jobs: int,
+    format_name: str,
+    output: Path | None,
+) -> Report:
+    from toolkit.grading.runner import grade
+
+    if format_name == "pretty":
+        return _grade_pretty(exercises, choice, sandbox, jobs, output)
+    report = grade(exercises, choice, sandbox, jobs)
+    from toolkit.cli.common import write_output
+    from toolkit.grading.export import export
+
+    write_output(export(report, format_name), output)
+    return report
+
+
+def _grade_pretty(
+    exercises: Sequence[Exercise], choice: Choice, sandbox: WorkerSandbox, jobs: int, output: Path | None
+) -> Report:
+    from toolkit.cli.common import open_output
+    from toolkit.grading.pretty import PrettyPrinter
+    from toolkit.grading.runner import grade
+
+    with open_output(output) as stream:
+        printer = PrettyPrinter(stream, total=len(exercises), progress=sys.stderr)
+        report = grade(exercises, choice, sandbox, jobs, printer.show)
+        printer.finish(report)
+    return report

@@ -1,0 +1,66 @@
+"""What several commands share: finding exercises, writing results, reading a program's file."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+if TYPE_CHECKING:
+    from toolkit.grading.exercise import Course, Exercise
+
+
+def find_course() -> Course:
+    """The course around the current directory, or the installed one. Raises UsageError."""
+    from toolkit.grading import exercise
+
+    try:
+        return exercise.Course(exercise.find_course(Path.cwd()))
+    except exercise.CourseError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def find_exercises(targets: Sequence[str], word: str | None = None) -> tuple[Exercise, ...]:
+    """What the targets mean. Raises UsageError with what may have been meant."""
+    from toolkit.grading.exercise import CourseError
+
+    try:
+        return find_course().select(targets, word)
+    except CourseError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def find_exercise(target: str) -> Exercise:
+    """Exactly one exercise. Raises UsageError."""
+    from toolkit.grading.exercise import CourseError
+
+    try:
+        return find_course().one(target)
+    except CourseError as error:
+        raise click.UsageError(str(error)) from error
+
+
+@contextmanager
+def open_output(path: Path | None) -> Iterator[TextIO]:
+    """Standard output, or a file. Raises UsageError when it can't be written."""
+    if path is None or str(path) == "-":
+        if hasattr(sys.stdout, "reconfigure"):
+            sys.stdout.reconfigure(errors="backslashreplace")
+        yield sys.stdout
+        return
+    try:
+        stream = path.open("w", encoding="utf-8", newline="")
+    except OSError as error:
+        raise click.UsageError(f"{path} can't be written: {error.strerror}") from error
+    with stream:
+        yield stream
+
+
+def write_output(text: str, path: Path | None) -> None:
+    """Print a whole result. Raises UsageError."""
+    with open_output(path) as stream:
+        stream.write(text)

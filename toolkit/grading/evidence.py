@@ -1,0 +1,200 @@
+"""What crosses between a grading and its sandbox: requests one way, evidence the other. Pure data.
+
+Every class here is frozen, picklable, and made of types that ``wire`` can check while decoding.
+Names of files that a program made are text; bytes that are not UTF-8 are written ``\\xNN``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from toolkit.kernel.mm.snapshot import MapSnapshot
+
+DEFAULT_BUDGET = 100_000_000  # instructions a graded run may execute
+
+
+@dataclass(frozen=True, slots=True)
+class FileData:
+    """A file by the name it has in its folder, ``/`` between parts."""
+
+    name: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRequest:
+    """Sources to assemble and link, in this order; or, instead, ``elf``: a finished executable.
+
+    ``support``: files that ``%include`` and ``incbin`` may read beside the sources. ``name`` is the program's.
+    """
+
+    name: str
+    sources: tuple[FileData, ...] = ()
+    support: tuple[FileData, ...] = ()
+    format: str = "elf64"
+    elf: bytes | None = None
+    disassemble: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Peek:
+    """Memory to record at a moment: ``where`` is a symbol, ``symbol+number`` or a number as text; ``length`` in bytes."""
+
+    moment: str
+    where: str
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """A signal that arrives from outside at a moment, as ``kill`` sends it."""
+
+    moment: str
+    signal: str = "SIGTERM"
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """One run of one program. Equal requests have equal evidence: chance comes from ``seed`` alone."""
+
+    build: BuildRequest
+    arguments: tuple[bytes, ...] = ()
+    environment: tuple[bytes, ...] = ()
+    stdin: bytes = b""
+    files: tuple[FileData, ...] = ()
+    seed: int = 0
+    budget: int | None = DEFAULT_BUDGET
+    moments: tuple[str, ...] = ("exit",)
+    peeks: tuple[Peek, ...] = ()
+    kill: Kill | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A place in a source; ``line`` and ``column`` from 1, column 0 where unknown."""
+
+    file: str
+    line: int
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}" + (f":{self.column}" if self.column else "")
+
+
+@dataclass(frozen=True, slots=True)
+class DiagnosticRecord:
+    """A message of the assembler or the linker; ``text`` is its rendering with source line and caret."""
+
+    severity: str
+    message: str
+    text: str
+    location: Location | None = None
+    help: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SectionRecord:
+    """A section of the linked file: ``address`` and ``size`` in bytes, ``flags`` as readelf's letters (``AX``)."""
+
+    name: str
+    address: int
+    size: int
+    flags: str
+
+
+@dataclass(frozen=True, slots=True)
+class InstructionRecord:
+    """One disassembled instruction of the linked file."""
+
+    address: int
+    size: int
+    mnemonic: str
+    operands: str
+    location: Location | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BuildEvidence:
+    """What assembling and linking gave; ``elf`` is ``None`` when there were errors."""
+
+    diagnostics: tuple[DiagnosticRecord, ...] = ()
+    elf: bytes | None = None
+    symbols: dict[str, int] = field(default_factory=dict)
+    sections: tuple[SectionRecord, ...] = ()
+    instructions: tuple[InstructionRecord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SyscallRecord:
+    """A system call as it ended: six raw ``arguments``, the raw ``result``, and errno's name when it failed."""
+
+    name: str
+    number: int
+    arguments: tuple[int, ...]
+    result: int | None
+    error: str | None = None
+    text: str = ""
+    location: Location | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FaultRecord:
+    """What the processor refused. ``access`` is read, write or execute for a memory fault, else ``None``.
+
+    ``address``: the address touched (``None`` where the processor gives none, as for a non-canonical one).
+    ``code``: ``si_code``. ``instruction``: the bytes at ``registers["rip"]`` as far as they could be read.
+    """
+
+    signal: str
+    code: int
+    address: int | None
+    access: str | None
+    registers: dict[str, int]
+    instruction: bytes = b""
+    bits: int = 64
+    location: Location | None = None
+    source_line: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MomentRecord:
+    """The stopped process at a moment. ``memory`` answers this moment's peeks; ``None``: it could not be read."""
+
+    maps: MapSnapshot
+    registers: dict[str, int]
+    memory: dict[str, bytes | None] = field(default_factory=dict)
+    location: Location | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One finished run. Exactly one of ``exit_code``, ``signal`` and ``cut_short`` says how it ended.
+
+    ``cut_short``: "budget" (instructions), "output" (printed more than a run may), "deadlock" (waits for what can't
+    happen any more, ``waiting`` says for what). ``moments`` holds those that were reached. ``unsupported`` names what the emulated kernel could not do for
+    the program: an ending that follows from it is not the program's fault.
+    """
+
+    exit_code: int | None = None
+    signal: str | None = None
+    cut_short: str = ""
+    waiting: tuple[str, ...] = ()
+    core_dumped: bool = False
+    stdout: bytes = b""
+    stderr: bytes = b""
+    files: dict[str, bytes] = field(default_factory=dict)
+    moments: dict[str, MomentRecord] = field(default_factory=dict)
+    syscalls: tuple[SyscallRecord, ...] = ()
+    fault: FaultRecord | None = None
+    last_location: Location | None = None
+    symbols: dict[str, int] = field(default_factory=dict)
+    instructions: int = 0
+    unsupported: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """Why no evidence could be had; never the submission's failure."""
+
+    reason: str

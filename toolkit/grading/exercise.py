@@ -1,0 +1,339 @@
+"""Finding the course, and one exercise's folder → ``Exercise``."""
+
+from __future__ import annotations
+
+import difflib
+import types
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from toolkit.grading.checks import BrokenCheck, Check, GraderError
+from toolkit.grading.evidence import BuildRequest, FileData
+from toolkit.grading.program import ProgramOptions
+
+LARGEST_FILE = 32 << 20  # bytes of one file of an exercise or a submission
+
+
+class CourseError(Exception):
+    """The course or an exercise can't be found or read; the message is for the user."""
+
+
+class SubmissionError(Exception):
+    """A submission can't be read; the message is for the student."""
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise's folder. ``identity`` is CHAPTER/NAME."""
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def chapter(self) -> str:
+        return self.folder.parent.name
+
+    @property
+    def identity(self) -> str:
+        return f"{self.chapter}/{self.name}"
+
+    @cached_property
+    def title(self) -> str:
+        """The README's first heading, or the name."""
+        return read_title(self.folder / "README.md") or self.name
+
+    @cached_property
+    def source_names(self) -> tuple[str, ...]:
+        """The files the student writes, in the order in which they are linked."""
+        named = self.grader.constants.get("SOURCES")
+        if named is not None:
+            return tuple(named)
+        names = sorted(path.name for path in self.folder.glob("*.asm"))
+        main = f"{self.name}.asm"
+        return (main, *(name for name in names if name != main))
+
+    @cached_property
+    def grader(self) -> Grader:
+        """The checks. Raises BrokenCheck when grader.py can't be loaded."""
+        return load_grader(self.folder / "grader.py")
+
+    @cached_property
+    def support(self) -> tuple[FileData, ...]:
+        """What the program finds in its directory, and ``%include`` beside the source."""
+        return read_folder(self.folder / "files")
+
+    @property
+    def options(self) -> ProgramOptions:
+        return ProgramOptions(self.support, self.grader.constants.get("BUDGET", ProgramOptions.budget))
+
+    @property
+    def is_worked_example(self) -> bool:
+        """Whether the starter is complete and passes as it stands."""
+        return bool(self.grader.constants.get("WORKED_EXAMPLE", False))
+
+    def build_request(self, submission: Submission) -> BuildRequest:
+        return BuildRequest(
+            name=self.name,
+            sources=submission.sources,
+            support=(*submission.support, *self.support),
+            format=self.grader.constants.get("FORMAT", "elf64"),
+        )
+
+    def own_submission(self) -> Submission:
+        """The files in the exercise's folder: the student's. Raises SubmissionError."""
+        return self.read_submission([self.folder])
+
+    def reference(self) -> Submission:
+        """The reference solution. Raises SubmissionError."""
+        return self.read_submission([self.folder / "reference", self.folder])
+
+    def mutants(self) -> tuple[Path, ...]:
+        """The wrong programs: files, or folders of files."""
+        return tuple(
+            sorted(
+                path for path in (self.folder / "mutants").glob("*") if path.suffix == ".asm" or path.is_dir()
+            )
+        )
+
+    def mutant(self, path: Path) -> Submission:
+        """A wrong program; what it leaves out is the reference's."""
+        others = [self.folder / "reference", self.folder]
+        if path.is_dir():
+            return self.read_submission([path, *others])
+        rest = self.read_submission(others)
+        main = FileData(self.source_names[0], read_source(path))
+        return Submission((main, *rest.sources[1:]), rest.support)
+
+    def submission_at(self, path: Path) -> Submission:
+        """A file (the main source) or a folder that holds the sources, by themselves, as NAME/ or as CHAPTER/NAME/."""
+        if path.is_dir():
+            for folder in (path / self.chapter / self.name, path / self.name, path):
+                if (folder / self.source_names[0]).exists():
+                    return self.read_submission([folder, self.folder])
+            raise SubmissionError(f"{path.name} holds no {self.source_names[0]}")
+        if not path.exists():
+            raise SubmissionError(f"{path} does not exist")
+        rest = [self.folder / name for name in self.source_names[1:]]
+        main = FileData(self.source_names[0], read_source(path))
+        return Submission((main, *(FileData(file.name, read_source(file)) for file in rest)))
+
+    def read_submission(self, folders: Sequence[Path]) -> Submission:
+        """The sources, each from the first folder that has it, and includes beside them. Raises SubmissionError."""
+        sources = []
+        for name in self.source_names:
+            found = next((folder / name for folder in folders if (folder / name).exists()), None)
+            if found is None:
+                raise SubmissionError(f"{name} is missing from {folders[0].name}")
+            sources.append(FileData(name, read_source(found)))
+        return Submission(tuple(sources), tuple(_includes(folders)))
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What is graded: sources in link order, and files they may include."""
+
+    sources: tuple[FileData, ...]
+    support: tuple[FileData, ...] = ()
+
+
+@dataclass(frozen=True)
+class Grader:
+    """A loaded grader.py: its checks in the file's order, and its constants."""
+
+    checks: tuple[Check, ...]
+    constants: dict[str, object]
+
+
+_CONSTANTS = {"WORKED_EXAMPLE": bool, "SOURCES": tuple, "FORMAT": str, "BUDGET": int}
+
+
+def load_grader(path: Path) -> Grader:
+    """Run a grader.py (the instructor's, trusted). Raises BrokenCheck with a line number when it can't be used."""
+    try:
+        code = compile(path.read_text(encoding="utf-8"), "grader.py", "exec")
+    except FileNotFoundError:
+        raise BrokenCheck("the exercise has no grader.py") from None
+    except (OSError, SyntaxError, ValueError) as error:
+        raise BrokenCheck(f"grader.py can't be read: {error}") from error
+    module = types.ModuleType(f"grader_{path.parent.name}")
+    module.__file__ = str(path)
+    try:
+        exec(code, module.__dict__)
+    except Exception as error:
+        raise BrokenCheck(f"grader.py can't be loaded: {type(error).__name__}: {error}") from error
+    checks = tuple(value for value in module.__dict__.values() if isinstance(value, Check))
+    _validate(checks)
+    constants = {name: module.__dict__[name] for name in _CONSTANTS if name in module.__dict__}
+    for name, value in constants.items():
+        if name == "SOURCES" and isinstance(value, (list, tuple)) and value:
+            continue
+        if not isinstance(value, _CONSTANTS[name]):
+            raise GraderError(f"grader.py: {name} = {value!r} makes no sense")
+    return Grader(tuple(dict.fromkeys(checks)), constants)
+
+
+def _validate(checks: Sequence[Check]) -> None:
+    if not checks:
+        raise GraderError("grader.py has no checks")
+    seen: dict[str, Check] = {}
+    for check in dict.fromkeys(checks):
+        if seen.setdefault(check.title, check) is not check:
+            raise GraderError(f"grader.py has two checks {check.title!r}")
+        for needed in check.depends_on:
+            if needed not in seen.values():
+                raise GraderError(f"check {check.title!r} depends on one that comes after it")
+
+
+def read_title(readme: Path) -> str | None:
+    """The first ``# `` heading of a Markdown file, ``None`` without one."""
+    try:
+        with readme.open(encoding="utf-8") as lines:
+            return next((line[2:].strip() for line in lines if line.startswith("# ")), None)
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def read_source(path: Path) -> bytes:
+    """A source file's bytes. Raises SubmissionError with words for a student when it is none."""
+    name = path.name
+    try:
+        if path.is_dir():
+            raise SubmissionError(f"{name} is a directory, not a file")
+        if path.stat().st_size > LARGEST_FILE:
+            raise SubmissionError(
+                f"{name} is {path.stat().st_size:,} bytes long; at most {LARGEST_FILE:,} are read"
+            )
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise SubmissionError(f"{name} is missing") from None
+    except OSError as error:
+        raise SubmissionError(f"{name} can't be read: {error.strerror}") from error
+    check_text(name, data)
+    return data
+
+
+def check_text(name: str, data: bytes) -> None:
+    """Raises SubmissionError when the bytes are a program or another binary file instead of a source text."""
+    if data.startswith(b"\x7fELF"):
+        raise SubmissionError(f"{name} is an ELF file, already assembled; hand in its source text")
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise SubmissionError(f"{name} is UTF-16 text; save it as UTF-8")
+    position = data.find(b"\0")
+    if position >= 0:
+        raise SubmissionError(f"{name} is not a text file: it has a zero byte at offset {position}")
+
+
+def read_folder(folder: Path) -> tuple[FileData, ...]:
+    """Every file under a folder, by its name within. Links are not followed out of it; a missing folder has none."""
+    found = []
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not path.is_symlink():
+            found.append(FileData(path.relative_to(folder).as_posix(), path.read_bytes()))
+    return tuple(found)
+
+
+def _includes(folders: Iterable[Path]) -> Iterable[FileData]:
+    seen: set[str] = set()
+    for folder in folders:
+        for path in sorted([*folder.glob("*.inc"), *folder.glob("*.mac")]):
+            if path.is_file() and path.name not in seen:
+                seen.add(path.name)
+                yield FileData(path.name, read_source(path))
+
+
+# -- the course ------------------------------------------------------------------------------------------------
+
+
+def find_course(start: Path) -> Path:
+    """The nearest ``exercises/`` upwards from ``start``, else the installed course. Raises CourseError."""
+    for folder in (start, *start.parents):
+        if folder.name == "exercises" and _has_exercises(folder):
+            return folder
+        if _has_exercises(folder / "exercises"):
+            return folder / "exercises"
+    installed = installed_course()
+    if installed is None:
+        raise CourseError("no exercises/ folder here or above; `toolkit init DIR` makes one")
+    return installed
+
+
+def installed_course() -> Path | None:
+    """The course inside the installed package (or of the checkout it runs from), ``None`` if it has none."""
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "course", package.parent / "exercises"):
+        if _has_exercises(folder):
+            return folder
+    return None
+
+
+def _has_exercises(folder: Path) -> bool:
+    return folder.is_dir() and any(folder.glob("*/*/grader.py"))
+
+
+class Course:
+    """All the exercises under one folder, in the order of chapters and of their names."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @cached_property
+    def exercises(self) -> tuple[Exercise, ...]:
+        return tuple(Exercise(path.parent) for path in sorted(self.folder.glob("*/*/grader.py")))
+
+    def select(
+        self, targets: Sequence[str], word: str | None = None, base: Path | None = None
+    ) -> tuple[Exercise, ...]:
+        """What the command line's targets mean, each exercise once; no target: all. Raises CourseError."""
+        chosen: dict[Exercise, None] = {}
+        for target in targets:
+            chosen |= dict.fromkeys(self.resolve(target, base))
+        found: Iterable[Exercise] = chosen if targets else self.exercises
+        if word is not None:
+            found = [each for each in found if word.lower() in f"{each.identity} {each.title}".lower()]
+            if not found:
+                raise CourseError(f"no exercise matches -k {word}")
+        return tuple(found)
+
+    def resolve(self, target: str, base: Path | None = None) -> tuple[Exercise, ...]:
+        """A path, a chapter, CHAPTER/NAME, or NAME where it is unique. Raises CourseError with the nearest names."""
+        by_path = self._at_path(Path(base or ".", target))
+        if by_path:
+            return by_path
+        name = target.strip("/").removesuffix(".asm")
+        exact = [each for each in self.exercises if name in (each.identity, each.chapter)]
+        if exact:
+            return tuple(exact)
+        named = [each for each in self.exercises if each.name == name]
+        if len(named) == 1:
+            return tuple(named)
+        if named:
+            raise CourseError(f"{target} is not unique: {' or '.join(each.identity for each in named)}")
+        raise CourseError(f"no exercise or chapter {target}" + self._did_you_mean(name))
+
+    def one(self, target: str) -> Exercise:
+        """Exactly one exercise. Raises CourseError."""
+        found = self.resolve(target)
+        if len(found) != 1:
+            raise CourseError(f"{target} is {len(found)} exercises; name one, such as {found[0].identity}")
+        return found[0]
+
+    def _at_path(self, path: Path) -> tuple[Exercise, ...]:
+        if not path.exists():
+            return ()
+        path = path.resolve()
+        for folder in (path, *path.parents):
+            if (folder / "grader.py").is_file() and folder.parent.parent.name:
+                return (Exercise(folder),)
+        inside = sorted(path.glob("*/grader.py")) or sorted(path.glob("*/*/grader.py"))
+        inside = inside or sorted(path.glob("exercises/*/*/grader.py"))
+        return tuple(Exercise(grader.parent) for grader in inside)
+
+    def _did_you_mean(self, name: str) -> str:
+        names = {form for each in self.exercises for form in (each.identity, each.name, each.chapter)}
+        near = difflib.get_close_matches(name, sorted(names), n=3, cutoff=0.5)
+        return f"; did you mean {', '.join(near)}?" if near else "; `toolkit list` shows them all"

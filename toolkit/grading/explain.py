@@ -1,0 +1,310 @@
+"""Why a program was killed, in words a student can act on (CONTRACT: "The fate of a program").
+
+A pure function of the evidence: the instruction, the address it touched and how that was formed, what lies there,
+and the rule that was broken. Addresses are read from the decoded operand (Intel SDM vol. 1, 3.7.5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from toolkit.abi.signals import BUS_ADRERR, FPE_INTDIV, SEGV_ACCERR, SEGV_MAPERR
+from toolkit.grading.areas import map_line
+from toolkit.grading.evidence import Evidence, FaultRecord
+from toolkit.grading.registers import PARTS, read_register
+
+if TYPE_CHECKING:
+    from toolkit.kernel.mm.snapshot import AreaSnapshot
+
+MASK = (1 << 64) - 1
+NULL_AREA = 0x10000  # bytes from 0 on that are never mapped (vm.mmap_min_addr)
+_DOING = {"read": "reading from", "write": "writing to", "execute": "executing at"}
+
+
+@dataclass(frozen=True)
+class Operand:
+    """A memory operand: its text, the address it gives, and the sum that formed it."""
+
+    text: str
+    address: int
+    formula: str
+    uses_stack_pointer: bool = False
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """The faulting instruction, decoded."""
+
+    mnemonic: str
+    text: str
+    operands: tuple[Operand, ...] = ()
+    divisor: str | None = None
+
+
+def explain_fate(evidence: Evidence) -> tuple[str, ...]:
+    """Lines that explain the fault that killed a program; empty when it died of no fault."""
+    fault = evidence.fault
+    if fault is None:
+        return ()
+    record = evidence.moments.get("exit")
+    areas: Sequence[AreaSnapshot] = record.maps.areas if record is not None else ()
+    decoded = decode(fault)
+    lines = [_place(fault, decoded)]
+    if fault.access is not None:
+        lines += _explain_access(fault, decoded, areas)
+    else:
+        lines += _explain_exception(fault, decoded)
+    if fault.reason:
+        lines.append(fault.reason)
+    return tuple(lines)
+
+
+def _place(fault: FaultRecord, decoded: Decoded | None) -> str:
+    where = f"at {fault.location}: " if fault.location is not None else ""
+    source = fault.source_line.strip()
+    text = source or (decoded.text if decoded else "no instruction could be read there")
+    line = f"{where}{text}"
+    rip = fault.registers["rip"]
+    return f"{line}  (rip = {rip:#x}" + (f": {decoded.text})" if source and decoded else ")")
+
+
+# -- memory ----------------------------------------------------------------------------------------------------
+
+
+def _explain_access(fault: FaultRecord, decoded: Decoded | None, areas: Sequence[AreaSnapshot]) -> list[str]:
+    address, access = fault.address, fault.access
+    assert access is not None
+    if address is None:
+        return _explain_non_canonical(decoded)
+    lines = [f"{_DOING[access]} address {address:#x}{_formed(address, decoded, access)}"]
+    area = next((each for each in areas if each.start <= address < each.end), None)
+    lines.append(_what_lies_there(address, area, areas))
+    lines.append(_rule(fault, decoded, area, areas))
+    return lines
+
+
+def _formed(address: int, decoded: Decoded | None, access: str) -> str:
+    if decoded is None or access == "execute":
+        return ""
+    for operand in decoded.operands:
+        if 0 <= address - operand.address < 64:
+            beyond = address - operand.address
+            return f" = {operand.formula}" + (f", byte {beyond} of it" if beyond else "")
+    return ""
+
+
+def _what_lies_there(address: int, area: AreaSnapshot | None, areas: Sequence[AreaSnapshot]) -> str:
+    if area is not None:
+        return f"there lies: {map_line(area)}"
+    below = max((each for each in areas if each.end <= address), key=lambda each: each.end, default=None)
+    above = min((each for each in areas if each.start > address), key=lambda each: each.start, default=None)
+    if below is None and above is None:
+        return "nothing is mapped there"
+    if below is None and above is not None:
+        return f"nothing is mapped there: it is {above.start - address:#x} bytes below the lowest area, {map_line(above)}"
+    if above is None and below is not None:
+        return f"nothing is mapped there: it is above the highest area, {map_line(below)}"
+    assert below is not None
+    assert above is not None
+    return (
+        f"nothing is mapped there: it lies {address - below.end:#x} bytes after the end of {map_line(below)}"
+        f" and {above.start - address:#x} bytes before {map_line(above)}"
+    )
+
+
+def _rule(
+    fault: FaultRecord, decoded: Decoded | None, area: AreaSnapshot | None, areas: Sequence[AreaSnapshot]
+) -> str:
+    address = fault.address or 0
+    if fault.signal == "SIGBUS":
+        return "rule: a page of a mapping that lies wholly beyond the end of its file can't be touched"
+    if fault.access == "execute":
+        return _execute_rule(address, area)
+    if fault.code == SEGV_ACCERR and area is not None:
+        right = {"read": "r", "write": "w"}[fault.access or "read"]
+        return f"rule: the area's rights are {area.perms}; to {fault.access} it must have {right}"
+    if ran_past_the_end(fault):
+        return "the bytes 00 00 are no code of yours: the program ran past its last instruction; end it with the exit system call"
+    if address < NULL_AREA:
+        return "rule: the lowest pages are never mapped, so a small address is mostly a null pointer, an index without its base, or a value used for an address"
+    stack = next((each for each in areas if each.name == "[stack]"), None)
+    if stack is not None and decoded is not None and stack.start - (64 << 20) <= address < stack.start:
+        return "rule: the stack grows down to its limit (8 MiB); below that nothing is mapped. Endless recursion, or pushes without pops?"
+    if fault.code == SEGV_MAPERR:
+        return "rule: only addresses inside an area of the process's map may be touched"
+    return "rule: the processor refuses what the page's rights don't allow"
+
+
+def _execute_rule(address: int, area: AreaSnapshot | None) -> str:
+    if area is not None:
+        return f"rule: code runs only from areas with x; this one is {area.perms} (data, reached by a wrong jump or return address?)"
+    if address < 4096:
+        return (
+            "rule: nothing can run there. A ret in _start takes argc for a return address (end with the exit system call);"
+            " a call or jmp through a register or variable that is still 0 comes here too"
+        )
+    return "rule: nothing can run there. Was the return address on the stack overwritten, or popped too much or too little?"
+
+
+def ran_past_the_end(fault: FaultRecord) -> bool:
+    """Whether zero padding behind the code was executed: ``00 00`` decodes as ``add [rax], al``."""
+    return fault.instruction[:2] == b"\0\0" and fault.location is None
+
+
+def _explain_non_canonical(decoded: Decoded | None) -> list[str]:
+    lines = []
+    for operand in decoded.operands if decoded is not None else ():
+        high = operand.address >> 47
+        if high not in (0, (1 << 17) - 1):
+            lines.append(f"touching address {operand.address:#x} = {operand.formula}")
+    return [*lines, "rule: bits 47 to 63 of an address must all be equal (it must be canonical)"]
+
+
+# -- other exceptions ------------------------------------------------------------------------------------------
+
+_PRIVILEGED = frozenset(
+    """hlt cli sti lgdt lidt lldt ltr lmsw clts invd wbinvd invlpg rdmsr wrmsr in insb insd insw out outsb
+    outsd outsw swapgs sysret sysexit iretq xsetbv rdpmc""".split()  # noqa: SIM905 - a list of words reads better
+)
+
+
+def _explain_exception(fault: FaultRecord, decoded: Decoded | None) -> list[str]:
+    mnemonic = decoded.mnemonic if decoded is not None else ""
+    if fault.signal == "SIGFPE":
+        return _explain_division(fault, decoded)
+    if fault.signal == "SIGTRAP":
+        return ["rule: int3 is a breakpoint; without a debugger the kernel answers with SIGTRAP"]
+    if fault.signal == "SIGILL":
+        if mnemonic.startswith("ud"):
+            return ["rule: ud2 is the instruction that is defined to be undefined"]
+        if decoded is None:
+            bytes_text = fault.instruction[:15].hex(" ")
+            return [f"rule: the bytes {bytes_text} are no instruction. Was data executed?"]
+        return ["rule: this processor does not have the instruction"]
+    if fault.signal == "SIGBUS":
+        words = "beyond the end of the file" if fault.code == BUS_ADRERR else "not aligned as it must be"
+        return [f"rule: the address is {words}"]
+    if mnemonic in _PRIVILEGED or (
+        decoded is not None and mnemonic == "mov" and _names_system_register(decoded.text)
+    ):
+        return [f"rule: {mnemonic} is a privileged instruction; only the kernel (ring 0) may execute it"]
+    if (
+        decoded is not None
+        and any(operand.address % 16 for operand in decoded.operands)
+        and "xmm" in decoded.text
+    ):
+        operand = decoded.operands[0]
+        return [
+            f"touching address {operand.address:#x} = {operand.formula}",
+            "rule: the memory operand of this SSE instruction must be aligned to 16 bytes",
+        ]
+    if mnemonic == "int":
+        return ["rule: a program may call only int 0x80 and int3; other interrupt gates belong to the kernel"]
+    return _explain_non_canonical(decoded)
+
+
+def _names_system_register(text: str) -> bool:
+    return any(f"{name}{digit}" in text for name in ("cr", "dr") for digit in "0123456789")
+
+
+def _explain_division(fault: FaultRecord, decoded: Decoded | None) -> list[str]:
+    if fault.code != FPE_INTDIV:
+        return [
+            "rule: a floating-point exception that is unmasked in MXCSR or the x87 control word kills the program"
+        ]
+    rule = "rule: div and idiv fault when the divisor is 0, or when the quotient doesn't fit its register"
+    if decoded is None or decoded.divisor is None:
+        return [rule]
+    registers = fault.registers
+    value = decoded.divisor
+    dividend = f"rdx:rax = {registers['rdx']:#x}:{registers['rax']:#x}"
+    if value.endswith("= 0"):
+        return [f"the divisor is {value}; {dividend}", rule]
+    return [
+        f"the divisor is {value}; {dividend}: the quotient is too large (was rdx cleared, or rax sign-extended with cqo, before?)",
+        rule,
+    ]
+
+
+# -- decoding --------------------------------------------------------------------------------------------------
+
+
+def decode(fault: FaultRecord) -> Decoded | None:
+    """The faulting instruction with its memory operands worked out, ``None`` when the bytes are none."""
+    import capstone
+
+    engine = capstone.Cs(
+        capstone.CS_ARCH_X86, capstone.CS_MODE_64 if fault.bits == 64 else capstone.CS_MODE_32
+    )
+    engine.detail = True
+    rip = fault.registers["rip"]
+    instruction = next(engine.disasm(fault.instruction, rip, 1), None)
+    if instruction is None:
+        return None
+    operands = [
+        _operand(instruction, each, fault)
+        for each in instruction.operands
+        if each.type == capstone.x86.X86_OP_MEM
+    ]
+    operands += _implicit_operands(instruction.mnemonic, fault)
+    divisor = None
+    if instruction.mnemonic in ("div", "idiv"):
+        divisor = _divisor(instruction, fault)
+    mnemonic = instruction.mnemonic.split()[-1]
+    return Decoded(mnemonic, f"{instruction.mnemonic} {instruction.op_str}".strip(), tuple(operands), divisor)
+
+
+def _operand(instruction: Any, operand: Any, fault: FaultRecord) -> Operand:
+    memory = operand.mem
+    terms: list[str] = []
+    address = memory.disp
+    base = instruction.reg_name(memory.base) if memory.base else None
+    index = instruction.reg_name(memory.index) if memory.index else None
+    if base is not None:
+        value = _register_value(base, instruction, fault)
+        address += value
+        terms.append(f"{base} ({value:#x})")
+    if index is not None and index not in ("riz", "eiz"):
+        value = _register_value(index, instruction, fault)
+        address += value * memory.scale
+        terms.append(f"{index} ({value:#x})" + (f" * {memory.scale}" if memory.scale > 1 else ""))
+    if memory.disp or not terms:
+        terms.append(f"{memory.disp:#x}")
+    segment = instruction.reg_name(memory.segment) if memory.segment else None
+    if segment in ("fs", "gs"):
+        segment_base = fault.registers.get(f"{segment}_base", 0)
+        address += segment_base
+        terms.insert(0, f"{segment} base ({segment_base:#x})")
+    address &= MASK if instruction.addr_size == 8 else (1 << instruction.addr_size * 8) - 1
+    formula = " + ".join(terms).replace("+ -", "- ")
+    return Operand(instruction.op_str, address, formula, base in ("rsp", "rbp", "esp", "ebp"))
+
+
+def _register_value(name: str, instruction: Any, fault: FaultRecord) -> int:
+    if name in ("rip", "eip"):
+        return int(fault.registers["rip"]) + int(instruction.size)
+    return read_register(fault.registers, name)[0] if name in PARTS else 0
+
+
+def _implicit_operands(mnemonic: str, fault: FaultRecord) -> list[Operand]:
+    """Memory that an instruction touches without naming it: the stack."""
+    rsp = fault.registers["rsp"]
+    if mnemonic.startswith(("push", "call", "enter")):
+        return [Operand("", (rsp - 8) & MASK, f"rsp ({rsp:#x}) - 0x8", True)]
+    if mnemonic.startswith(("pop", "ret", "leave")):
+        return [Operand("", rsp, f"rsp ({rsp:#x})", True)]
+    return []
+
+
+def _divisor(instruction: Any, fault: FaultRecord) -> str | None:
+    import capstone
+
+    operand = instruction.operands[0]
+    if operand.type != capstone.x86.X86_OP_REG:
+        return None
+    name = instruction.reg_name(operand.reg)
+    if name not in PARTS:
+        return None
+    return f"{name} = {read_register(fault.registers, name)[0]}"

@@ -1,0 +1,186 @@
+"""The parent's side of a worker process: sends a job, waits, and says why when no evidence comes back.
+
+A worker is started early and kept. One that dies, hangs or answers nonsense costs the job at hand, which
+becomes ``Broken`` with the reason; the next job gets a fresh worker.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO, Protocol, cast
+
+from toolkit.grading.evidence import Broken, BuildEvidence, BuildRequest, Evidence, RunRequest
+from toolkit.grading.wire import Job, ProtocolError, Reply, receive_reply, send
+
+_BOOT = "import sys; sys.path.append(sys.argv[1]); from toolkit.grading.worker import main; main()"
+START_LIMIT = 60.0  # seconds of wall clock for a worker to say that it is ready
+JOB_LIMIT = 60.0  # seconds of wall clock for one job: the last resort, far beyond what any budget takes
+
+
+class Sandbox(Protocol):
+    """Where programs are built and run: a worker process, or for trusted use this one."""
+
+    def build(self, request: BuildRequest) -> BuildEvidence | Broken: ...
+
+    def run(self, request: RunRequest) -> Evidence | Broken: ...
+
+    def close(self) -> None: ...
+
+
+class WorkerSandbox:
+    """A ``Sandbox`` in a child process. Not to be shared between threads; ``close`` it, or use ``with``."""
+
+    def __init__(self, job_limit: float = JOB_LIMIT, command: list[str] | None = None) -> None:
+        self._job_limit = job_limit
+        self._command = command or _worker_command()
+        self._worker: _Worker | None = _Worker(self._command)
+
+    def __enter__(self) -> WorkerSandbox:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def build(self, request: BuildRequest) -> BuildEvidence | Broken:
+        """Assemble and link."""
+        reply = self._ask(Job(build=request))
+        return reply.build or reply.broken or _nonsense()
+
+    def run(self, request: RunRequest) -> Evidence | Broken:
+        """Assemble, link and run (what was assembled before is not assembled again)."""
+        reply = self._ask(Job(run=request))
+        return reply.run or reply.broken or _nonsense()
+
+    def close(self) -> None:
+        """End the worker, at once."""
+        if self._worker is not None:
+            self._worker.end()
+            self._worker = None
+
+    def _ask(self, job: Job) -> Reply:
+        if self._worker is None:
+            self._worker = _Worker(self._command)
+        try:
+            return self._worker.ask(job, self._job_limit)
+        except (ProtocolError, OSError) as error:
+            reason = self._worker.stop() or str(error)
+            self._worker = None
+            return Reply("broken", broken=Broken(reason))
+
+
+class _Worker:
+    """One child process and the thread that ends it when a deadline passes."""
+
+    def __init__(self, command: list[str]) -> None:
+        self._directory = tempfile.mkdtemp(prefix="toolkit-worker-")
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=self._directory,
+            env=_environment(),
+            start_new_session=os.name == "posix",
+        )
+        self._ready = False
+        self._deadline: float | None = None
+        self._late = False
+        self._limit = 0.0
+        self._wake = threading.Event()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def ask(self, job: Job, limit: float) -> Reply:
+        """Send and wait. Raises ProtocolError or OSError when the worker cannot answer."""
+        if not self._ready:
+            self._set_deadline(START_LIMIT)
+            if receive_reply(self._stdout).kind != "ready":
+                raise ProtocolError("the worker process answered before it was asked")
+            self._ready = True
+        self._set_deadline(limit)
+        send(self._stdin, job)
+        reply = receive_reply(self._stdout)
+        self._deadline = None
+        return reply
+
+    def stop(self) -> str | None:
+        """End the process and say how it had ended, ``None`` if it was still well."""
+        status = self._exit_status()
+        self.end()
+        if self._late:
+            return f"the worker process gave no answer within {self._limit:g} s of wall clock and was ended"
+        return None if status is None else describe_end(status)
+
+    def end(self) -> None:
+        """End the process, whatever it is doing."""
+        self._wake.set()
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._stdin, self._stdout):
+            with suppress(OSError):  # unsent bytes of a job for a worker that is gone
+                stream.close()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def _exit_status(self) -> int | None:
+        """Its status if it ends by itself: a pipe breaks a moment before its process can be waited for."""
+        if self._stdin.closed:
+            return self._process.poll()
+        with suppress(OSError):
+            self._stdin.close()
+        try:
+            return self._process.wait(timeout=0.2) or None
+        except subprocess.TimeoutExpired:
+            return None
+
+    @property
+    def _stdin(self) -> BinaryIO:
+        return cast(BinaryIO, self._process.stdin)
+
+    @property
+    def _stdout(self) -> BinaryIO:
+        return cast(BinaryIO, self._process.stdout)
+
+    def _set_deadline(self, seconds: float) -> None:
+        self._limit = seconds
+        self._deadline = time.monotonic() + seconds
+
+    def _watch(self) -> None:
+        while not self._wake.wait(0.25):
+            deadline = self._deadline
+            if deadline is not None and time.monotonic() > deadline:
+                self._late = True
+                self._process.kill()
+                return
+
+
+def describe_end(status: int) -> str:
+    """A child's exit status (negative: signal) in words."""
+    if status >= 0:
+        return f"the worker process ended with status {status}"
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:
+        name = f"signal {-status}"
+    return f"the worker process was ended by {name}"
+
+
+def _nonsense() -> Broken:
+    return Broken("the worker process answered another question than it was asked")
+
+
+def _worker_command() -> list[str]:
+    package_parent = Path(__file__).resolve().parents[2]
+    return [sys.executable, "-I", "-B", "-c", _BOOT, str(package_parent)]
+
+
+def _environment() -> dict[str, str]:
+    """Nothing; Windows alone can't load its libraries without SYSTEMROOT."""
+    return {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}

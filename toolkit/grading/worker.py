@@ -1,0 +1,79 @@
+"""The child process: reads jobs from standard input, assembles, links and runs, answers on standard output.
+
+It is started with no environment, an empty directory and no other descriptors, and confines itself before the first job.
+An exception of ours becomes a ``Broken`` answer; a crash of the emulator ends the process, which the parent sees.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from toolkit.grading.engine import Engine
+    from toolkit.grading.wire import Job, Reply
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    requests, replies = _claim_streams()
+    from toolkit.grading.confine import confine
+    from toolkit.grading.engine import Engine
+    from toolkit.grading.wire import Reply, receive_job, send
+
+    engine = Engine()
+    engine.warm_up()
+    confine()
+    send(replies, Reply("ready"))
+    while (job := receive_job(requests)) is not None:
+        send(replies, answer(engine, job))
+
+
+def answer(engine: Engine, job: Job) -> Reply:
+    """Do one job; whatever goes wrong in our own code is said in the reply."""
+    from toolkit.grading.evidence import Broken
+    from toolkit.grading.wire import Reply
+
+    try:
+        if job.build is not None:
+            return Reply("build", build=engine.build(job.build))
+        if job.run is not None:
+            outcome = engine.run(job.run)
+            return (
+                Reply("broken", broken=outcome) if isinstance(outcome, Broken) else Reply("run", run=outcome)
+            )
+        return Reply("broken", broken=Broken("an empty job"))
+    except MemoryError:
+        return Reply("broken", broken=Broken("the worker process ran out of memory"))
+    except Exception as error:
+        return Reply("broken", broken=Broken(describe_exception(error)))
+
+
+def describe_exception(error: BaseException) -> str:
+    """One line: what was raised and where in our code, with no path of this host."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "toolkit" in frame.filename] or frames
+    where = ""
+    if own:
+        parts = own[-1].filename.replace("\\", "/").split("/")
+        start = len(parts) - 1 - parts[::-1].index("toolkit") if "toolkit" in parts else len(parts) - 1
+        where = f" ({'/'.join(parts[start:])}:{own[-1].lineno})"
+    return f"internal error: {type(error).__name__}: {error}{where}"
+
+
+def _claim_streams() -> tuple[BinaryIO, BinaryIO]:
+    """Keep the two pipes to ourselves: nothing that prints by accident can write into the messages."""
+    requests = os.fdopen(os.dup(0), "rb")
+    replies = os.fdopen(os.dup(1), "wb")
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(2, 1)
+    os.close(null)
+    sys.stdin = open(os.devnull)  # noqa: SIM115 - kept for the process's life
+    return requests, replies
+
+
+if __name__ == "__main__":
+    main()
