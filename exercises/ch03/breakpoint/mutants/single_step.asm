@@ -1,0 +1,28 @@
+; single step
+; caught by: it is int3
+; A stop for the debugger
+
+section .data
+before: db "before", 10
+before_length equ $ - before
+
+section .text
+global _start
+global forbidden
+
+_start:
+    mov eax, 1
+    mov edi, 1
+    mov rsi, before
+    mov edx, before_length
+    syscall
+
+forbidden:
+    pushfq
+    or qword [rsp], 0x100       ; the trap flag
+    popfq
+    nop
+
+    mov eax, 60                 ; not reached
+    xor edi, edi
+    syscall

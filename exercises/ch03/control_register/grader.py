@@ -1,0 +1,24 @@
+"""control_register: the root of all addresses"""
+
+from toolkit.grading import check
+
+
+@check("prints before it dies", points=1)
+def prints(program):
+    """The line `before` comes first: it proves that the program got that far."""
+    program.run().expect.stdout(b"before\n")
+
+
+@check("dies of SIGSEGV", points=2, depends_on=prints)
+def dies(program):
+    """A shell shows the status 139."""
+    program.run().expect.signal("SIGSEGV")
+
+
+@check("it is the read of cr3 that is refused", points=2, depends_on=dies)
+def where(program):
+    """mov rax, cr3 must be the instruction at the label forbidden."""
+    run = program.run()
+    run.expect.register("rip", program.symbols["forbidden"], at="exit")
+    [instruction] = [one for one in program.instructions if one.address == program.symbols["forbidden"]]
+    assert instruction.operands.replace(" ", "").endswith(",cr3"), f"the instruction at forbidden is {instruction.mnemonic} {instruction.operands}"

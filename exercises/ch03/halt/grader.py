@@ -1,0 +1,24 @@
+"""halt: stopping the processor"""
+
+from toolkit.grading import check
+
+
+@check("prints before it dies", points=1)
+def prints(program):
+    """The line `before` comes first: it proves that the program got that far."""
+    program.run().expect.stdout(b"before\n")
+
+
+@check("dies of SIGSEGV", points=2, depends_on=prints)
+def dies(program):
+    """A shell shows the status 139."""
+    program.run().expect.signal("SIGSEGV")
+
+
+@check("it is hlt that is refused", points=2, depends_on=dies)
+def where(program):
+    """The instruction at the label forbidden must be hlt, and the program must die exactly there."""
+    run = program.run()
+    run.expect.register("rip", program.symbols["forbidden"], at="exit")
+    [instruction] = [one for one in program.instructions if one.address == program.symbols["forbidden"]]
+    assert instruction.mnemonic.split()[-1] in ("hlt",), f"the instruction at forbidden is {instruction.mnemonic}"

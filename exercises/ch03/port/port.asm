@@ -1,0 +1,23 @@
+; port: talking to devices
+
+section .data
+before: db "before", 10
+before_length equ $ - before
+
+section .text
+global _start
+global forbidden
+
+_start:
+    mov eax, 1
+    mov edi, 1
+    mov rsi, before
+    mov edx, before_length
+    syscall
+
+forbidden:
+    ; TODO: in al, 0x60
+
+    mov eax, 60                 ; not reached
+    xor edi, edi
+    syscall

@@ -1,0 +1,24 @@
+"""undefined: an instruction that does not exist"""
+
+from toolkit.grading import check
+
+
+@check("prints before it dies", points=1)
+def prints(program):
+    """The line `before` comes first: it proves that the program got that far."""
+    program.run().expect.stdout(b"before\n")
+
+
+@check("dies of SIGILL", points=2, depends_on=prints)
+def dies(program):
+    """A shell shows the status 132."""
+    program.run().expect.signal("SIGILL")
+
+
+@check("it is ud2", points=2, depends_on=dies)
+def where(program):
+    """ud2 must be the instruction at the label forbidden: other undefined bytes may get a meaning some day."""
+    run = program.run()
+    run.expect.register("rip", program.symbols["forbidden"], at="exit")
+    [instruction] = [one for one in program.instructions if one.address == program.symbols["forbidden"]]
+    assert instruction.mnemonic.split()[-1] in ("ud2",), f"the instruction at forbidden is {instruction.mnemonic}"
