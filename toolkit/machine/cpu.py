@@ -10,12 +10,12 @@ machine keeps the supervisor page of its descriptor table, and `set_page_table` 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
-from toolkit.machine import calibration, segments
+from toolkit.machine import decode, hooks, paging
+from toolkit.machine.engine import FLAGS_ALWAYS, FLAGS_OF_PROGRAMS, Engine, Library, calibrated
 from toolkit.machine.events import (
     BREAKPOINT,
     DEBUG,
@@ -23,6 +23,7 @@ from toolkit.machine.events import (
     INVALID_OPCODE,
     OVERFLOW,
     PAGE_FAULT,
+    STACK_FAULT,
     SYSCALL_VECTOR,
     Breakpoint,
     BudgetSpent,
@@ -35,56 +36,14 @@ from toolkit.machine.events import (
     Trap,
 )
 from toolkit.machine.physical import DEFAULT_SIZE, PAGE_SIZE, PhysicalMemory
-from toolkit.machine.registers import NAMES, R11, RCX, RFLAGS, RIP, Registers
+from toolkit.machine.registers import R11, RAX, RBX, RCX, RDX, RFLAGS, RIP, Registers
 
-MACHINE_HALF = 256
-MACHINE_BASE = 0xFFFF_8000_0000_0000
-GDT_FRAME, FLAT_CODE_FRAME, MACHINE_PDPT, MACHINE_PD, MACHINE_PT, EMPTY_ROOT = range(1, 7)
-FIRST_FREE_FRAME = 16
-GDT_ADDRESS = MACHINE_BASE + GDT_FRAME * PAGE_SIZE
-PRESENT_WRITABLE = 3
-PRESENT_WRITABLE_USER = 7
-
-CR0_LINUX = 0x80050033  # PE MP ET NE WP AM PG
-CR4_TSD = 0x4  # rdtsc faults in programs, so that time is the kernel's to tell
-CR4_LINUX = 0x620 | CR4_TSD  # PAE OSFXSR OSXMMEXCPT
-EFER, EFER_SCE_NXE = 0xC0000080, 0x801
-STAR, STAR_VALUE = 0xC0000081, 0x23 << 48 | 0x10 << 32
-FLAGS_OF_PROGRAMS = 0x254DD5  # CF PF AF ZF SF TF DF OF NT RF AC ID
-PF_INSTRUCTION = 0x10
-FLAGS_ALWAYS = 0x202  # IF and the reserved bit 1
-
-CODE_HOOK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_void_p)
-INTERRUPT_HOOK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p)
-SYSCALL_HOOK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
-CPUID_HOOK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
-IN_HOOK = ctypes.CFUNCTYPE(ctypes.c_uint32, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_int, ctypes.c_void_p)
-OUT_HOOK = ctypes.CFUNCTYPE(
-    None, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_int, ctypes.c_uint32, ctypes.c_void_p
-)
-INVALID_HOOK = ctypes.CFUNCTYPE(ctypes.c_bool, ctypes.c_void_p, ctypes.c_void_p)
-MEMORY_HOOK = ctypes.CFUNCTYPE(
-    ctypes.c_bool,
-    ctypes.c_void_p,
-    ctypes.c_int,
-    ctypes.c_uint64,
-    ctypes.c_int,
-    ctypes.c_int64,
-    ctypes.c_void_p,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """All a thread owns of the CPU, as the engine stores it: opaque, and only for machines of this process."""
-
-    image: bytes
-    registers: bytes
-    root: int
+PF_USER, PF_INSTRUCTION = 0x4, 0x10
+ARITHMETIC_FLAGS, CARRY = 0x8D5, 0x1
 
 
 @cache
-def unicorn() -> Any:
+def unicorn() -> Library:
     """The engine's Python package, loaded once. Raises MachineError when it is missing or not built."""
     try:
         import unicorn as package
@@ -98,44 +57,12 @@ def unicorn() -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Library:
-    """The parts of the package used here: classes, constants, and the C functions."""
+class Context:
+    """All a thread owns of the CPU, as the engine stores it: opaque, and only for the machine it came from."""
 
-    package: Any
-    const: Any
-    x86: Any
-    functions: Any
-
-
-class Notes:
-    """What the hooks of one machine noted in the run that just ended. Holds no reference to the machine."""
-
-    __slots__ = ("code_frames", "error", "event", "value")
-
-    def __init__(self) -> None:
-        self.event = ""
-        self.value = 0
-        self.error: BaseException | None = None
-        self.code_frames: set[int] = set()
-
-
-@cache
-def calibrated() -> tuple[calibration.ExceptionOffsets, int]:
-    """Offsets inside the engine, found once for each process by a throwaway machine."""
-    machine = Machine(64 * PAGE_SIZE, _calibrate=False)
-    return machine._find_exception_offsets(), machine._find_counter_offset()
-
-
-def completed(event: Event) -> bool:
-    """Whether the engine's counter holds only completed instructions; a fetch fault begins none."""
-    match event:
-        case Syscall() | Breakpoint():
-            return True
-        case PageFault(error_code=error_code):
-            return bool(error_code & PF_INSTRUCTION)
-        case Trap(vector=vector, software=software):
-            return software or vector == DEBUG
-    return False
+    image: bytes
+    registers: bytes
+    root: int
 
 
 class Machine:
@@ -145,336 +72,284 @@ class Machine:
     engine is missing, cannot be calibrated, or the host refuses the memory.
     """
 
-    def __init__(self, memory_size: int = DEFAULT_SIZE, *, _calibrate: bool = True) -> None:
-        self._library = unicorn()
-        if memory_size < 2 * FIRST_FREE_FRAME * PAGE_SIZE:
+    def __init__(self, memory_size: int = DEFAULT_SIZE) -> None:
+        library = unicorn()
+        if memory_size < 2 * paging.FIRST_FREE_FRAME * PAGE_SIZE:
             raise MachineError(f"physical memory of {memory_size} bytes is too small")
         self._physical = PhysicalMemory(memory_size)
         self.memory_size = memory_size
         self.bytes = self._physical.bytes
         self.words = self._physical.words
-        self.first_free_frame = FIRST_FREE_FRAME
+        self.first_free_frame = paging.FIRST_FREE_FRAME
         self.registers = Registers()
         self.instructions = 0
-        self._notes = Notes()
+        self._engine = Engine(library, self._physical, self.registers.values)
+        self._engine.bind(*calibrated(library))
+        self._notes = self._engine.notes
         self._counting = False
-        self._exits: frozenset[int] = frozenset()
         self._breakpoints: frozenset[int] = frozenset()
-        self._callbacks: list[Any] = []
-        self._open_engine()
-        self._prepare_register_arrays()
-        self._enter_user_mode()
-        self._install_hooks()
-        self._allocate_context()
-        self._offsets = calibration.ExceptionOffsets(0, 0, 0)
-        if _calibrate:
-            self._offsets, counter = calibrated()
-            self._bind_offsets(counter)
+        self._fetched: int | None = None
         self._pristine = self.save_context()
-
-    # ---- setting up
-
-    def _open_engine(self) -> None:
-        package, const = self._library.package, self._library.const
-        try:
-            self._engine = package.Uc(const.UC_ARCH_X86, const.UC_MODE_64)
-            self._handle = self._engine._uch
-            self._engine.ctl_exits_enabled(True)
-            self._engine.mem_map_ptr(0, self.memory_size, const.UC_PROT_ALL, self._physical.address)
-        except package.UcError as error:
-            raise MachineError(f"the Unicorn engine cannot be set up: {error}") from error
-        functions = self._library.functions
-        self._start, self._stop = functions.uc_emu_start, functions.uc_emu_stop
-
-    def _prepare_register_arrays(self) -> None:
-        x86 = self._library.x86
-        base = ctypes.addressof(self.registers.values)
-        self._register_ids = (ctypes.c_int * 18)(
-            *(getattr(x86, f"UC_X86_REG_{name.upper()}") for name in NAMES)
-        )
-        self._register_places = (ctypes.c_void_p * 18)(*(base + 8 * index for index in range(18)))
-        self._read_batch = self._library.functions.uc_reg_read_batch
-        self._write_batch = self._library.functions.uc_reg_write_batch
-
-    def _load_registers(self) -> None:
-        self._read_batch(self._handle, self._register_ids, self._register_places, 18)
-
-    def _store_registers(self) -> None:
-        values = self.registers.values
-        values[RFLAGS] = values[RFLAGS] & FLAGS_OF_PROGRAMS | FLAGS_ALWAYS
-        self._write_batch(self._handle, self._register_ids, self._register_places, 18)
-
-    def _enter_user_mode(self) -> None:
-        """Execute one real `sysretq` with paging off: writing CS would not change the privilege level."""
-        engine, x86 = self._engine, self._library.x86
-        code = FLAT_CODE_FRAME * PAGE_SIZE
-        engine.mem_write(code, b"\x48\x0f\x07")
-        engine.ctl_set_exits([code + 0x800])
-        engine.msr_write(EFER, engine.msr_read(EFER) | EFER_SCE_NXE)
-        engine.msr_write(STAR, STAR_VALUE)
-        engine.reg_write(x86.UC_X86_REG_RCX, code + 0x800)
-        engine.reg_write(x86.UC_X86_REG_R11, FLAGS_ALWAYS)
-        engine.emu_start(code, 0)
-        engine.ctl_set_exits([])
-        self._write_machine_tables()
-        engine.reg_write(x86.UC_X86_REG_GDTR, (0, GDT_ADDRESS, segments.ENTRIES * 8 - 1, 0))
-        engine.reg_write(x86.UC_X86_REG_CR4, CR4_LINUX | engine.reg_read(x86.UC_X86_REG_CR4))
-        self._root = EMPTY_ROOT * PAGE_SIZE
-        engine.reg_write(x86.UC_X86_REG_CR3, self._root)
-        engine.reg_write(x86.UC_X86_REG_CR0, CR0_LINUX)
-        engine.reg_write(x86.UC_X86_REG_MXCSR, 0x1F80)
-        engine.reg_write(x86.UC_X86_REG_FPCW, 0x37F)
-        engine.reg_write(x86.UC_X86_REG_FPTAG, 0xFFFF)
-        for register in ("RAX", "RCX", "R11", "RDX"):
-            engine.reg_write(getattr(x86, f"UC_X86_REG_{register}"), 0)
-        self._load_registers()
-        self.registers.values[RIP] = 0
-
-    def _write_machine_tables(self) -> None:
-        """The descriptor table and the page tables that map it, for supervisor accesses only."""
-        words, in_words = self.words, PAGE_SIZE // 8
-        for index, entry in enumerate(segments.table()):
-            words[GDT_FRAME * in_words + index] = entry
-        words[MACHINE_PDPT * in_words] = MACHINE_PD * PAGE_SIZE | PRESENT_WRITABLE_USER
-        words[MACHINE_PD * in_words] = MACHINE_PT * PAGE_SIZE | PRESENT_WRITABLE_USER
-        words[MACHINE_PT * in_words + GDT_FRAME] = GDT_FRAME * PAGE_SIZE | PRESENT_WRITABLE
-        self._share_machine_half(EMPTY_ROOT * PAGE_SIZE)
-
-    def _share_machine_half(self, root: int) -> None:
-        self.words[root // 8 + MACHINE_HALF] = MACHINE_PDPT * PAGE_SIZE | PRESENT_WRITABLE_USER
-
-    # ---- hooks: note and stop
-
-    def _install_hooks(self) -> None:
-        const, x86 = self._library.const, self._library.x86
-        notes, stop, handle = self._notes, self._stop, self._handle
-        read_registers = self._load_registers_function()
-
-        def interrupt(_engine: int, vector: int, _data: int) -> None:
-            notes.event, notes.value = "exception", vector
-            stop(handle)
-
-        def syscall(_engine: int, _data: int) -> None:
-            notes.event = "syscall"
-            stop(handle)
-
-        def sysenter(_engine: int, _data: int) -> None:
-            notes.event = "sysenter"
-            read_registers()
-            stop(handle)
-
-        def cpuid(_engine: int, _data: int) -> int:
-            notes.event = "cpuid"
-            read_registers()
-            stop(handle)
-            return 1
-
-        def port_in(_engine: int, _port: int, _size: int, _data: int) -> int:
-            if not notes.event:
-                notes.event = "port"
-                read_registers()
-            stop(handle)
-            return 0
-
-        def port_out(_engine: int, _port: int, _size: int, _value: int, _data: int) -> None:
-            port_in(0, 0, 0, 0)
-
-        def invalid(_engine: int, _data: int) -> bool:
-            notes.event = "invalid"
-            return False
-
-        def beyond_memory(
-            _engine: int, _kind: int, address: int, _size: int, _value: int, _data: int
-        ) -> bool:
-            notes.event, notes.value = "beyond", address
-            return False
-
-        everywhere = (1, 0)
-        self._hook(const.UC_HOOK_INTR, INTERRUPT_HOOK(interrupt), *everywhere)
-        self._hook(const.UC_HOOK_INSN, SYSCALL_HOOK(syscall), *everywhere, x86.UC_X86_INS_SYSCALL)
-        self._hook(const.UC_HOOK_INSN, SYSCALL_HOOK(sysenter), *everywhere, x86.UC_X86_INS_SYSENTER)
-        self._hook(const.UC_HOOK_INSN, CPUID_HOOK(cpuid), *everywhere, x86.UC_X86_INS_CPUID)
-        self._hook(const.UC_HOOK_INSN, IN_HOOK(port_in), *everywhere, x86.UC_X86_INS_IN)
-        self._hook(const.UC_HOOK_INSN, OUT_HOOK(port_out), *everywhere, x86.UC_X86_INS_OUT)
-        self._hook(const.UC_HOOK_INSN_INVALID, INVALID_HOOK(invalid), *everywhere)
-        kinds = const.UC_HOOK_MEM_UNMAPPED | const.UC_HOOK_MEM_PROT
-        self._hook(kinds, MEMORY_HOOK(beyond_memory), self.memory_size, (1 << 64) - 1)
-
-    def _load_registers_function(self) -> Callable[[], None]:
-        """Like `_load_registers`, without a reference to the machine."""
-        read, handle = self._read_batch, self._handle
-        ids, places = self._register_ids, self._register_places
-
-        def load() -> None:
-            read(handle, ids, places, 18)
-
-        return load
-
-    def _hook(self, kind: int, callback: Any, begin: int, end: int, *instruction: int) -> None:
-        hook = ctypes.c_size_t()
-        status = self._library.functions.uc_hook_add(
-            self._handle,
-            ctypes.byref(hook),
-            kind,
-            ctypes.cast(callback, ctypes.c_void_p),
-            None,
-            ctypes.c_uint64(begin),
-            ctypes.c_uint64(end),
-            *(ctypes.c_int(number) for number in instruction),
-        )
-        if status:
-            raise MachineError(f"the engine refuses a hook of kind {kind}: error {status}")
-        self._callbacks.append(callback)
-
-    # ---- what the engine keeps inside
-
-    def _allocate_context(self) -> None:
-        """One context of the engine's own, through which all saving and patching goes."""
-        self._scratch = self._engine.context_save()
-        pointer = self._scratch.context
-        self._scratch_pointer = pointer
-        self._scratch_address = pointer.value
-        self._scratch_size = len(bytes(self._scratch))
-        self._context_save = self._library.functions.uc_context_save
-        self._context_restore = self._library.functions.uc_context_restore
-
-    def _context_image(self) -> bytes:
-        self._context_save(self._handle, self._scratch_pointer)
-        return ctypes.string_at(self._scratch_address, self._scratch_size)
-
-    def _bind_offsets(self, counter: int) -> None:
-        base = self._scratch_address
-        self._old_exception = ctypes.c_int.from_address(base + self._offsets.old_exception)
-        self._error_code = ctypes.c_int.from_address(base + self._offsets.error_code)
-        self._is_interrupt = ctypes.c_int.from_address(base + self._offsets.is_interrupt)
-        self._counter = ctypes.c_uint64.from_address(self._handle.value + counter)
-
-    def _find_exception_offsets(self) -> calibration.ExceptionOffsets:
-        before = self._context_image()
-        self.registers.values[RIP] = 0x10000
-        self._notes.event = ""
-        self._start(self._handle, 0x10000, 0, 0, 0)
-        if (self._notes.event, self._notes.value) != ("exception", PAGE_FAULT):
-            raise MachineError("cannot calibrate this Unicorn: an unmapped page does not fault")
-        return calibration.find_exception_offsets(before, self._context_image(), PAGE_FAULT, 0x14)
-
-    def _find_counter_offset(self) -> int:
-        """Counts no-operations on an engine of its own, whose structure may be searched."""
-        const = self._library.const
-        engine = self._library.package.Uc(const.UC_ARCH_X86, const.UC_MODE_64)
-        engine.mem_map(0x1000, PAGE_SIZE)
-        engine.mem_write(0x1000, b"\x90" * PAGE_SIZE)
-        return calibration.find_counter_offset(
-            lambda count: engine.emu_start(0x1000, 0, 0, count),
-            lambda: ctypes.string_at(engine._uch.value, 6000),
-            (1234, 777, 2047),
-        )
-
-    def _forget_exception(self) -> tuple[int, bool]:
-        """Reset the recorded exception, or the next one would be a double fault: (error code, software?)."""
-        self._context_save(self._handle, self._scratch_pointer)
-        self._old_exception.value = -1
-        self._context_restore(self._handle, self._scratch_pointer)
-        return self._error_code.value, bool(self._is_interrupt.value)
 
     # ---- running
 
     def run(self, budget: int | None = None) -> Event:
         """Run the program from `registers` until something happens; `registers` then hold its state.
 
-        With a `budget` at most that many instructions (at least 1) are executed, and `instructions` tells how
-        many were completed; a repetition of a string instruction counts once for each iteration. Without one
-        the engine does not count and is about ten times faster, and `instructions` is 0.
-        Raises MachineError when the engine does what no program can cause.
+        With a `budget` at most that many instructions are executed, and `instructions` tells how many were
+        completed; a repeated string instruction counts once for each iteration. Without one the engine does
+        not count and is about ten times faster, and `instructions` is 0. A breakpoint at the first instruction
+        does not stop the run. Raises MachineError when the engine does what no program can cause.
         """
-        if (budget is not None) != self._counting:
-            self._engine.ctl_flush_tb()
-            self._counting = budget is not None
+        self.instructions = 0
         if budget is not None and budget < 1:
-            self.instructions = 0
             return BudgetSpent()
-        self._store_registers()
-        notes = self._notes
-        notes.event = ""
-        status = self._start(self._handle, self.registers.values[RIP], 0, 0, budget or 0)
+        self._prepare(counting=budget is not None)
+        if self.registers.values[RIP] in self._breakpoints:
+            return self._run_over_breakpoint(budget)
+        return self._run_legs(budget)
+
+    def single_step(self) -> Event:
+        """Execute one instruction: BudgetSpent when it completed, else the event that kept it from that."""
+        return self.run(1)
+
+    def _prepare(self, counting: bool) -> None:
+        """Counted and uncounted code are translated differently: none of the other kind may be left."""
+        if counting != self._counting:
+            self._engine.flush_code()
+            self._counting = counting
+        if self._fetched is not None:
+            self._guard_page(self._fetched)
+            self._fetched = None
+
+    def _run_legs(self, budget: int | None) -> Event:
+        """The engine also stops for reasons of ours, after which the program goes on."""
+        while True:
+            event, executed = self._leg(0 if budget is None else budget - self.instructions)
+            if budget is not None:
+                self.instructions += executed
+            if event is not None:
+                return event
+            if self.instructions == budget:
+                return BudgetSpent()
+
+    def _leg(self, count: int) -> tuple[Event | None, int]:
+        """Let the engine run until it stops: what happened, and how many instructions were completed."""
+        engine, notes, values = self._engine, self._notes, self.registers.values
+        values[RFLAGS] = values[RFLAGS] & FLAGS_OF_PROGRAMS | FLAGS_ALWAYS
+        engine.general.store()
+        status = engine.start(values[RIP], count)
+        engine.general.load()
+        begun: int = engine.counter.value
         if notes.error is not None:
             error, notes.error = notes.error, None
             raise error
-        event = self._event(status, budget)
-        self._count(event, budget)
-        return event
-
-    def _count(self, event: Event, budget: int | None) -> None:
-        """The engine counts an instruction when it begins it; one that faults was not completed."""
-        if budget is None:
-            self.instructions = 0
-        elif isinstance(event, BudgetSpent):
-            self.instructions = budget
-        elif completed(event):
-            self.instructions = self._counter.value
-        else:
-            self.instructions = self._counter.value - 1
-
-    def _event(self, status: int, budget: int | None) -> Event:
-        notes, values = self._notes, self.registers.values
-        if notes.event == "syscall":
-            self._load_registers()
-            values[RCX], values[R11] = values[RIP], values[RFLAGS]
-            return Syscall("syscall")
-        if notes.event == "exception":
-            self._load_registers()
-            return self._exception_event(notes.value, *self._forget_exception())
-        if notes.event == "sysenter":
-            return Syscall("sysenter")
-        if notes.event == "cpuid":
-            return Nondeterministic("cpuid", length=2)
-        if notes.event == "port":
-            return Trap(GENERAL_PROTECTION)
-        self._load_registers()
-        if notes.event == "invalid":
-            self._forget_exception()
-            return InvalidOpcode()
-        if notes.event == "beyond":
-            raise MachineError(
-                f"an access beyond physical memory, at {notes.value:#x}: a page table is wrong"
-            )
+        match notes.event:
+            case "syscall":
+                values[RCX], values[R11] = values[RIP], values[RFLAGS]
+                return Syscall("syscall"), begun
+            case "exception":
+                return self._exception(begun)
+            case "decode":
+                self._attend_to_block()
+                return None, begun
+            case "sysenter":
+                return Syscall("sysenter"), begun
+            case "protection":
+                values[RIP] = notes.address
+                return Trap(GENERAL_PROTECTION), begun - 1
+            case "touch":
+                values[RIP] = notes.address
+                present = paging.walk(self.words, notes.root, notes.value)[1] & paging.PRESENT
+                return PageFault(notes.value, PF_USER | present), begun - 1
+            case "invalid":
+                engine.forget_exception()
+                return self._invalid(), begun - 1
+            case "beyond":
+                raise MachineError(
+                    f"an access beyond physical memory, at {notes.value:#x}: a page table is wrong"
+                )
         if status:
             raise MachineError(f"the engine stopped with error {status} at {values[RIP]:#x}")
-        if budget is not None and self._counter.value > budget:
-            return BudgetSpent()
-        if values[RIP] in self._breakpoints:
-            return Breakpoint()
-        raise MachineError(f"the engine stopped without a reason at {values[RIP]:#x}")
+        if count and begun >= count:
+            return BudgetSpent(), count
+        return self._at_exit(), begun
 
-    def _exception_event(self, vector: int, error_code: int, software: bool) -> Event:
-        if not software:
-            if vector == PAGE_FAULT:
-                return PageFault(self._engine.reg_read(self._library.x86.UC_X86_REG_CR2), error_code)
-            if vector == INVALID_OPCODE:
-                return InvalidOpcode()
-            return Trap(vector, error_code, software=vector == BREAKPOINT)
-        if vector == SYSCALL_VECTOR:
-            return Syscall("int80")
-        if vector in (BREAKPOINT, OVERFLOW):
-            return Trap(vector, 0, software=True)
-        self.registers.values[RIP] -= 2
-        return Trap(GENERAL_PROTECTION, vector * 8 + 2)
+    # ---- exceptions
+
+    def _exception(self, begun: int) -> tuple[Event | None, int]:
+        """The engine counts an instruction when it begins it; one that faults was not completed."""
+        error_code, software = self._engine.forget_exception()
+        vector, values = self._notes.value, self.registers.values
+        if software:
+            if vector == SYSCALL_VECTOR:
+                return Syscall("int80"), begun
+            if vector in (BREAKPOINT, OVERFLOW):
+                return Trap(vector, 0, software=True), begun
+            values[RIP] -= 2
+            return Trap(GENERAL_PROTECTION, vector * 8 + 2), begun - 1
+        if vector == PAGE_FAULT:
+            address = self._engine.fault_address()
+            if not error_code & PF_INSTRUCTION:
+                return PageFault(address, error_code), begun - 1
+            return self._fetch_fault(address, error_code), begun
+        if vector == DEBUG:
+            return Trap(DEBUG), begun
+        if vector == BREAKPOINT:
+            return Trap(BREAKPOINT, 0, software=True), begun
+        if vector == INVALID_OPCODE:
+            return self._invalid(), begun - 1
+        if vector == GENERAL_PROTECTION:
+            return self._general_protection(error_code), begun - 1
+        return Trap(vector, error_code), begun - 1
+
+    def _fetch_fault(self, address: int, error_code: int) -> Event | None:
+        """A block that runs off its page is translated as a whole: let what lies before the end run first."""
+        start = self.registers.values[RIP]
+        if address > start and address % PAGE_SIZE == 0:
+            code = self._notes.code(start, address - start)
+            whole = decode.boundary(code, self._notes.bits(), len(code))
+            if whole:
+                self._notes.exits.add(start + whole)
+                self._engine.set_exits(self._notes.exits | self._breakpoints)
+                return None
+        self._fetched = address
+        return PageFault(address, error_code)
+
+    def _general_protection(self, error_code: int) -> Event:
+        """`rdtsc` faults so that the kernel can answer it; what goes through the stack segment is #SS."""
+        address = self.registers.values[RIP]
+        code, bits = self._notes.code(address), self._notes.bits()
+        special = decode.first(code, bits)
+        if special is not None and special.kind == "answer":
+            return answerable(special)
+        if (
+            error_code == 0
+            and bits == 64
+            and decode.faults_in_stack_segment(code, self.registers.values, address)
+        ):
+            return Trap(STACK_FAULT)
+        return Trap(GENERAL_PROTECTION, error_code)
+
+    def _invalid(self) -> Event:
+        code = self._notes.code(self.registers.values[RIP])
+        bits = self._notes.bits()
+        special = decode.first(code, bits)
+        if special is not None and special.kind == "answer":
+            return answerable(special)
+        return InvalidOpcode(decode.missing_feature(code, bits))
+
+    # ---- instructions that need care
+
+    def _attend_to_block(self) -> None:
+        """A new block holds special instructions: translate it again with stops or checks at them."""
+        engine, notes = self._engine, self._notes
+        if notes.new_exits:
+            notes.exits |= notes.new_exits
+            engine.set_exits(notes.exits | self._breakpoints)
+        for address in notes.new_watches:
+            engine.watch(address)
+        notes.new_exits.clear()
+        notes.new_watches.clear()
+        engine.drop_block(*notes.block)
+
+    def _guard_page(self, address: int) -> None:
+        """Keep the engine from translating an instruction that would abort the host's process."""
+        page = address & -PAGE_SIZE
+        if page not in self._notes.scanned_pages:
+            places = hooks.fatal_places(self._notes, page)
+            if places:
+                self._notes.exits |= places
+                self._engine.set_exits(self._notes.exits | self._breakpoints)
+
+    def _at_exit(self) -> Event | None:
+        """The engine stopped before an instruction: a breakpoint, a special one, or a stop no longer needed."""
+        address = self.registers.values[RIP]
+        if address in self._breakpoints:
+            return Breakpoint()
+        special = decode.first(self._notes.code(address), self._notes.bits())
+        if special is not None and special.kind not in hooks.WATCHED:
+            return self._special(special)
+        if address not in self._notes.exits:
+            raise MachineError(f"the engine stopped without a reason at {address:#x}")
+        self._notes.exits.discard(address)
+        self._engine.set_exits(self._notes.exits | self._breakpoints)
+        self._engine.flush_code()
+        return None
+
+    def _special(self, special: decode.Special) -> Event:
+        match special.kind:
+            case "answer":
+                return answerable(special)
+            case "no-avx":
+                return InvalidOpcode(decode.NO_AVX)
+            case "invalid":
+                return InvalidOpcode(decode.LOCK_NEEDS_MEMORY)
+            case "icebp":
+                self.registers.values[RIP] += special.length
+                return Trap(DEBUG, 0, software=True)
+        return Trap(GENERAL_PROTECTION)
+
+    def answer(self, event: Nondeterministic, *values: int) -> None:
+        """Complete the instruction of a Nondeterministic event with the kernel's answer, and step over it.
+
+        `rdtsc` and `rdtscp` take the 64-bit counter (and `rdtscp` TSC_AUX, default 0), `rdrand` and `rdseed`
+        the number, `cpuid` EAX, EBX, ECX, EDX.
+        """
+        registers = self.registers.values
+        if event.instruction == "cpuid":
+            for register, value in zip((RAX, RBX, RCX, RDX), values, strict=True):
+                registers[register] = value & 0xFFFF_FFFF
+        elif event.instruction in ("rdtsc", "rdtscp"):
+            registers[RAX], registers[RDX] = values[0] & 0xFFFF_FFFF, values[0] >> 32 & 0xFFFF_FFFF
+            if event.instruction == "rdtscp":
+                registers[RCX] = values[1] & 0xFFFF_FFFF if len(values) > 1 else 0
+        else:
+            mask = (1 << 8 * event.size) - 1
+            kept = registers[event.register] & ~mask if event.size == 2 else 0
+            registers[event.register] = kept | values[0] & mask
+            registers[RFLAGS] = registers[RFLAGS] & ~ARITHMETIC_FLAGS | CARRY
+        registers[RIP] += event.length
+
+    # ---- breakpoints
+
+    def set_breakpoints(self, addresses: Collection[int]) -> None:
+        """Replace the set of virtual addresses before whose instruction `run` returns Breakpoint."""
+        self._breakpoints = frozenset(addresses)
+        self._engine.set_exits(self._notes.exits | self._breakpoints)
+        self._engine.flush_code()
+
+    def _run_over_breakpoint(self, budget: int | None) -> Event:
+        """Execute the instruction under a breakpoint alone, with the breakpoint lifted, then go on."""
+        breakpoints = self._breakpoints
+        self.set_breakpoints(breakpoints - {self.registers.values[RIP]})
+        self._prepare(counting=True)
+        event = self._run_legs(1)
+        self.set_breakpoints(breakpoints)
+        if not isinstance(event, BudgetSpent) or budget == 1:
+            return event
+        self._prepare(counting=budget is not None)
+        self.instructions = 0 if budget is None else 1
+        return Breakpoint() if self.registers.values[RIP] in breakpoints else self._run_legs(budget)
 
     # ---- memory
 
     def set_page_table(self, root: int) -> None:
         """Make the root page table at physical address `root` (bytes) the current one; flushes the TLB."""
-        self._share_machine_half(root)
-        self._root = root
-        self._engine.reg_write(self._library.x86.UC_X86_REG_CR3, root)
+        paging.share_machine_half(self.words, root)
+        if root != self._notes.root:
+            self._notes.scanned_pages.clear()
+        self._engine.set_root(root)
 
     def flush_tlb(self) -> None:
         """Forget cached translations: after an entry of the current page table lost a right or its frame."""
-        self._engine.ctl(self._library.const.UC_CTL_TLB_FLUSH, self._library.const.UC_CTL_IO_WRITE)
+        self._notes.scanned_pages.clear()
+        self._engine.flush_tlb()
 
     def frame_changed(self, frame: int) -> None:
         """A frame (number) was written, reused or freed from outside: drop code translated from it."""
-        self._engine.ctl_flush_tb()
+        if frame in self._notes.code_frames:
+            self._engine.flush_code()
 
     def write_physical(self, address: int, data: bytes) -> None:
         """Write `data` at a physical address (bytes), and drop code translated from what was there."""
@@ -489,53 +364,60 @@ class Machine:
 
     def save_context(self) -> Context:
         """A copy of everything a thread owns: registers, x87, SSE, segments and bases."""
-        return Context(self._context_image(), bytes(self.registers.values), self._root)
+        return Context(self._engine.context_image(), bytes(self.registers.values), self._notes.root)
 
     def restore_context(self, context: Context) -> None:
         """Put a saved copy back. The page table stays the one that `set_page_table` chose last."""
-        ctypes.memmove(self._scratch_address, context.image, self._scratch_size)
-        self._context_restore(self._handle, self._scratch_pointer)
+        self._engine.restore_image(context.image)
         ctypes.memmove(self.registers.values, context.registers, len(context.registers))
-        if context.root != self._root:
-            self._engine.reg_write(self._library.x86.UC_X86_REG_CR3, self._root)
-
-    def set_breakpoints(self, addresses: Collection[int]) -> None:
-        """Replace the set of virtual addresses before whose instruction `run` returns Breakpoint."""
-        self._breakpoints = frozenset(addresses)
-        self._engine.ctl_set_exits(sorted(self._breakpoints))
-        self._engine.ctl_flush_tb()
+        if context.root != self._notes.root:
+            self._engine.set_root(self._notes.root)
 
     def reset(self, used_frames: int | None = None) -> None:
         """Pristine again, for the next program: CPU, breakpoints, translated code, and memory.
 
-        Frames from `first_free_frame` up to `used_frames` (a frame number) are zeroed; all of them when it is
-        None. No page table is current afterwards.
+        Frames from `first_free_frame` up to `used_frames` (a frame number, exclusive) are zeroed; all of
+        memory when it is None. No page table is current afterwards.
         """
         end = self.memory_size if used_frames is None else min(used_frames * PAGE_SIZE, self.memory_size)
-        if end > FIRST_FREE_FRAME * PAGE_SIZE:
-            self._physical.clear(FIRST_FREE_FRAME * PAGE_SIZE, end)
-        if self._breakpoints:
-            self.set_breakpoints(())
-        self._root = EMPTY_ROOT * PAGE_SIZE
-        self.restore_context(self._pristine)
-        self._write_machine_tables()
-        self._engine.ctl_flush_tb()
-        self.flush_tlb()
+        if end > self.first_free_frame * PAGE_SIZE:
+            self._physical.clear(self.first_free_frame * PAGE_SIZE, end)
+        paging.write_machine_tables(self.words)
+        self._engine.flush_code()
+        self._engine.unwatch_all()
+        if self._notes.exits or self._breakpoints:
+            self._breakpoints = frozenset()
+            self._engine.set_exits(())
+        self._notes.forget_program()
+        self._fetched = None
+        self._engine.restore_image(self._pristine.image)
+        ctypes.memmove(self.registers.values, self._pristine.registers, len(self._pristine.registers))
+        self._engine.set_root(paging.EMPTY_ROOT * PAGE_SIZE)
 
     @property
     def fs_base(self) -> int:
         """The base of FS: thread-local storage."""
-        return int(self._engine.reg_read(self._library.x86.UC_X86_REG_FS_BASE))
+        return self._engine.base(0)
 
     @fs_base.setter
     def fs_base(self, value: int) -> None:
-        self._engine.reg_write(self._library.x86.UC_X86_REG_FS_BASE, value)
+        self._engine.set_base(0, value)
 
     @property
     def gs_base(self) -> int:
         """The base of GS."""
-        return int(self._engine.reg_read(self._library.x86.UC_X86_REG_GS_BASE))
+        return self._engine.base(1)
 
     @gs_base.setter
     def gs_base(self, value: int) -> None:
-        self._engine.reg_write(self._library.x86.UC_X86_REG_GS_BASE, value)
+        self._engine.set_base(1, value)
+
+    @property
+    def code_bits(self) -> int:
+        """64, or 32 while the program is in compatibility mode."""
+        return self._notes.bits()
+
+
+def answerable(special: decode.Special) -> Nondeterministic:
+    """The event for an instruction of time or chance."""
+    return Nondeterministic(special.name, special.length, special.size, special.register)  # type: ignore[arg-type]

@@ -1,0 +1,304 @@
+"""Unicorn, set up once as a Linux CPU at privilege level 3, and driven through its C functions.
+
+The Python binding's own wrappers cost up to forty times as much as the calls made here with prepared arrays.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from toolkit.machine import calibration, hooks, paging, segments
+from toolkit.machine.calibration import ExceptionOffsets
+from toolkit.machine.events import PAGE_FAULT, MachineError
+from toolkit.machine.physical import PAGE_SIZE, PhysicalMemory
+from toolkit.machine.registers import NAMES, RFLAGS, RIP
+
+CR0_LINUX = 0x80050033  # PE MP ET NE WP AM PG
+CR4_TSD = 0x4  # rdtsc faults in programs, so that time is the kernel's to tell
+CR4_LINUX = 0x620 | CR4_TSD  # PAE OSFXSR OSXMMEXCPT
+EFER, EFER_SCE_NXE = 0xC0000080, 0x801
+STAR, STAR_VALUE = 0xC0000081, 0x23 << 48 | 0x10 << 32
+FLAGS_OF_PROGRAMS = 0x254DD5  # CF PF AF ZF SF TF DF OF NT RF AC ID
+FLAGS_ALWAYS = 0x202  # IF and the reserved bit 1
+TLB_FLUSH = 1 << 30 | 11  # UC_CTL_IO_WRITE, UC_CTL_TLB_FLUSH
+EVERYWHERE = (1, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """The parts of the unicorn package used here: the package, its constants, and the C functions."""
+
+    package: Any
+    const: Any
+    x86: Any
+    functions: Any
+
+
+class RegisterGroup:
+    """Reads or writes a fixed list of engine registers with one call, through arrays built once."""
+
+    __slots__ = ("_arguments", "_read", "_write", "values")
+
+    def __init__(self, library: Library, handle: Any, names: Collection[str], values: Any = None) -> None:
+        count = len(names)
+        self.values = (ctypes.c_uint64 * count)() if values is None else values
+        base = ctypes.addressof(self.values)
+        ids = (ctypes.c_int * count)(*(getattr(library.x86, f"UC_X86_REG_{name.upper()}") for name in names))
+        places = (ctypes.c_void_p * count)(*(base + 8 * index for index in range(count)))
+        self._arguments = (handle, ids, places, count)
+        self._read, self._write = library.functions.uc_reg_read_batch, library.functions.uc_reg_write_batch
+
+    def load(self) -> None:
+        """From the CPU into `values`."""
+        self._read(*self._arguments)
+
+    def store(self) -> None:
+        """From `values` into the CPU."""
+        self._write(*self._arguments)
+
+
+class Engine:
+    """One Unicorn instance over a physical memory. `values` is the caller's array of 18 registers."""
+
+    def __init__(self, library: Library, physical: PhysicalMemory, values: Any) -> None:
+        self.library, self._physical, self.values = library, physical, values
+        self._callbacks: dict[int, Any] = {}
+        self._watches: dict[int, int] = {}
+        self._open()
+        self.general = RegisterGroup(library, self.handle, NAMES, values)
+        self._bases = RegisterGroup(library, self.handle, ("fs_base", "gs_base"))
+        self._segment = RegisterGroup(library, self.handle, ("cs",))
+        self._fault_address = RegisterGroup(library, self.handle, ("cr2",))
+        self._root_register = RegisterGroup(library, self.handle, ("cr3",))
+        self._mxcsr = RegisterGroup(library, self.handle, ("mxcsr",))
+        self._enter_user_mode()
+        self.notes = self._make_notes()
+        self._install_hooks()
+        self._allocate_context()
+
+    # ---- setting up
+
+    def _open(self) -> None:
+        package, const = self.library.package, self.library.const
+        try:
+            self._uc = package.Uc(const.UC_ARCH_X86, const.UC_MODE_64)
+            self._uc.ctl_exits_enabled(True)
+            self._uc.mem_map_ptr(0, self._physical.size, const.UC_PROT_ALL, self._physical.address)
+        except package.UcError as error:
+            raise MachineError(f"the Unicorn engine cannot be set up: {error}") from error
+        self.handle = self._uc._uch
+        self._start, self._stop = self.library.functions.uc_emu_start, self.library.functions.uc_emu_stop
+
+    def _enter_user_mode(self) -> None:
+        """Execute one real `sysretq` with paging off: writing CS would not change the privilege level."""
+        uc, x86 = self._uc, self.library.x86
+        code = paging.FLAT_CODE_FRAME * PAGE_SIZE
+        uc.mem_write(code, b"\x48\x0f\x07")
+        uc.ctl_set_exits([code + 0x800])
+        uc.msr_write(EFER, uc.msr_read(EFER) | EFER_SCE_NXE)
+        uc.msr_write(STAR, STAR_VALUE)
+        uc.reg_write(x86.UC_X86_REG_RCX, code + 0x800)
+        uc.reg_write(x86.UC_X86_REG_R11, FLAGS_ALWAYS)
+        uc.emu_start(code, 0)
+        uc.ctl_set_exits([])
+        paging.write_machine_tables(self._physical.words)
+        uc.reg_write(x86.UC_X86_REG_GDTR, (0, paging.GDT_ADDRESS, segments.ENTRIES * 8 - 1, 0))
+        uc.reg_write(x86.UC_X86_REG_CR4, CR4_LINUX | uc.reg_read(x86.UC_X86_REG_CR4))
+        uc.reg_write(x86.UC_X86_REG_CR3, paging.EMPTY_ROOT * PAGE_SIZE)
+        uc.reg_write(x86.UC_X86_REG_CR0, CR0_LINUX)
+        uc.reg_write(x86.UC_X86_REG_MXCSR, 0x1F80)
+        uc.reg_write(x86.UC_X86_REG_FPCW, 0x37F)
+        uc.reg_write(x86.UC_X86_REG_FPTAG, 0xFFFF)
+        ctypes.memset(self.values, 0, ctypes.sizeof(self.values))
+        self.values[RFLAGS] = FLAGS_ALWAYS
+        self.general.store()
+
+    def _make_notes(self) -> hooks.Notes:
+        """The hooks' view of this engine, which holds no reference to it."""
+        stop, handle = self._stop, self.handle
+        segment, mxcsr, bases = self._segment, self._mxcsr, self._bases
+
+        def code_segment() -> int:
+            segment.load()
+            return int(segment.values[0])
+
+        def mxcsr_value() -> int:
+            mxcsr.load()
+            return int(mxcsr.values[0])
+
+        def segment_base(name: str) -> int:
+            bases.load()
+            return int(bases.values[name == "gs"])
+
+        return hooks.Notes(
+            memory=self._physical.bytes,
+            words=self._physical.words,
+            values=self.values,
+            stop=lambda: stop(handle),
+            load_registers=self.general.load,
+            code_segment=code_segment,
+            mxcsr=mxcsr_value,
+            segment_base=segment_base,
+            root=paging.EMPTY_ROOT * PAGE_SIZE,
+        )
+
+    def _install_hooks(self) -> None:
+        const, x86, notes = self.library.const, self.library.x86, self.notes
+        self._hook(const.UC_HOOK_INTR, hooks.interrupt_callback(notes), EVERYWHERE)
+        for kind, number in (("syscall", x86.UC_X86_INS_SYSCALL), ("sysenter", x86.UC_X86_INS_SYSENTER)):
+            self._hook(const.UC_HOOK_INSN, hooks.syscall_callback(notes, kind), EVERYWHERE, number)
+        self._hook(const.UC_HOOK_INSN_INVALID, hooks.invalid_callback(notes), EVERYWHERE)
+        self._hook(const.UC_HOOK_EDGE_GENERATED, hooks.block_callback(notes), EVERYWHERE)
+        # A memory hook over RAM would make every load and store ten times slower.
+        invalid_accesses = const.UC_HOOK_MEM_UNMAPPED | const.UC_HOOK_MEM_PROT
+        beyond = (self._physical.size, (1 << 64) - 1)
+        self._hook(invalid_accesses, hooks.beyond_callback(notes), beyond)
+        self._watch_callback = hooks.watch_callback(notes)
+
+    def _hook(self, kind: int, callback: Any, bounds: tuple[int, int], *instruction: int) -> int:
+        hook = ctypes.c_size_t()
+        status = self.library.functions.uc_hook_add(
+            self.handle,
+            ctypes.byref(hook),
+            kind,
+            ctypes.cast(callback, ctypes.c_void_p),
+            None,
+            ctypes.c_uint64(bounds[0]),
+            ctypes.c_uint64(bounds[1]),
+            *(ctypes.c_int(number) for number in instruction),
+        )
+        if status:
+            raise MachineError(f"the engine refuses a hook of kind {kind}: error {status}")
+        self._callbacks[hook.value] = callback
+        return hook.value
+
+    # ---- what the engine keeps inside
+
+    def _allocate_context(self) -> None:
+        """One context of the engine's own, through which all saving and patching goes."""
+        self._scratch = self._uc.context_save()
+        self._scratch_pointer = self._scratch.context
+        self.scratch_address = self._scratch_pointer.value
+        self._scratch_size = len(bytes(self._scratch))
+        self._context_save = self.library.functions.uc_context_save
+        self._context_restore = self.library.functions.uc_context_restore
+
+    def bind(self, offsets: ExceptionOffsets, counter: int) -> None:
+        """Use calibrated offsets from now on."""
+        base = self.scratch_address
+        self._old_exception = ctypes.c_int.from_address(base + offsets.old_exception)
+        self._error_code = ctypes.c_int.from_address(base + offsets.error_code)
+        self._is_interrupt = ctypes.c_int.from_address(base + offsets.is_interrupt)
+        self.counter = ctypes.c_uint64.from_address(self.handle.value + counter)
+
+    def find_exception_offsets(self) -> ExceptionOffsets:
+        """Fault once, on purpose, and see what changed."""
+        before = self.context_image()
+        self.values[RIP] = 0x10000
+        self.start(0x10000, 0)
+        if (self.notes.event, self.notes.value) != ("exception", PAGE_FAULT):
+            raise MachineError("cannot calibrate this Unicorn: an unmapped page does not fault")
+        return calibration.find_exception_offsets(before, self.context_image(), PAGE_FAULT, 0x14)
+
+    def find_counter_offset(self) -> int:
+        """Count no-operations on an instance of its own, whose structure may be searched."""
+        const = self.library.const
+        uc = self.library.package.Uc(const.UC_ARCH_X86, const.UC_MODE_64)
+        uc.mem_map(0x1000, PAGE_SIZE)
+        uc.mem_write(0x1000, b"\x90" * PAGE_SIZE)
+        return calibration.find_counter_offset(
+            lambda count: uc.emu_start(0x1000, 0, 0, count),
+            lambda: ctypes.string_at(uc._uch.value, 6000),
+            (1234, 777, 2047),
+        )
+
+    def forget_exception(self) -> tuple[int, bool]:
+        """Reset the recorded exception, or the next one would be a double fault: (error code, software?)."""
+        self._context_save(self.handle, self._scratch_pointer)
+        self._old_exception.value = -1
+        self._context_restore(self.handle, self._scratch_pointer)
+        return self._error_code.value, bool(self._is_interrupt.value)
+
+    # ---- contexts and registers
+
+    def context_image(self) -> bytes:
+        """All CPU state, as the engine stores it."""
+        self._context_save(self.handle, self._scratch_pointer)
+        return ctypes.string_at(self.scratch_address, self._scratch_size)
+
+    def restore_image(self, image: bytes) -> None:
+        """Put an image back; the TLB keeps what it cached."""
+        ctypes.memmove(self.scratch_address, image, self._scratch_size)
+        self._context_restore(self.handle, self._scratch_pointer)
+
+    def fault_address(self) -> int:
+        """CR2."""
+        self._fault_address.load()
+        return int(self._fault_address.values[0])
+
+    def set_root(self, root: int) -> None:
+        """Write CR3, which flushes the TLB."""
+        self.notes.root = self._root_register.values[0] = root
+        self._root_register.store()
+
+    def base(self, index: int) -> int:
+        """The base of FS (0) or GS (1)."""
+        self._bases.load()
+        return int(self._bases.values[index])
+
+    def set_base(self, index: int, value: int) -> None:
+        """Write the base of FS (0) or GS (1)."""
+        self._bases.load()
+        self._bases.values[index] = value
+        self._bases.store()
+
+    # ---- running and translated code
+
+    def start(self, address: int, count: int) -> int:
+        """Run from `address`, at most `count` instructions (0: without limit); the engine's status."""
+        self.notes.event = ""
+        status: int = self._start(self.handle, address, 0, 0, count)
+        return status
+
+    def set_exits(self, addresses: Collection[int]) -> None:
+        """The addresses that stop the engine before their instruction, in blocks translated from now on."""
+        self._uc.ctl_set_exits(list(addresses))
+
+    def watch(self, address: int) -> None:
+        """Check the operand of the instruction at `address` each time before it runs."""
+        if address not in self._watches:
+            self._watches[address] = self._hook(
+                self.library.const.UC_HOOK_CODE, self._watch_callback, (address, address)
+            )
+
+    def unwatch_all(self) -> None:
+        """Remove the hooks that `watch` set; only while nothing is translated."""
+        for hook in self._watches.values():
+            self.library.functions.uc_hook_del(self.handle, hook)
+            del self._callbacks[hook]
+        self._watches.clear()
+
+    def drop_block(self, address: int, size: int) -> None:
+        """Forget the code translated from one block of the current address space."""
+        self._uc.ctl_remove_cache(address, address + size)
+
+    def flush_code(self) -> None:
+        """Forget all translated code."""
+        self._uc.ctl_flush_tb()
+        self.notes.forget_code()
+
+    def flush_tlb(self) -> None:
+        """Forget cached address translations."""
+        self.library.functions.uc_ctl(self.handle, TLB_FLUSH)
+
+
+@cache
+def calibrated(library: Library) -> tuple[ExceptionOffsets, int]:
+    """Offsets inside the engine, found once for each process on a throwaway instance."""
+    physical = PhysicalMemory(64 * PAGE_SIZE)
+    engine = Engine(library, physical, (ctypes.c_uint64 * len(NAMES))())
+    return engine.find_exception_offsets(), engine.find_counter_offset()

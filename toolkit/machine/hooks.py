@@ -1,0 +1,229 @@
+"""What the engine calls while a program runs. A hook only notes what happened and stops the engine.
+
+The callbacks hold the notes, not the machine, so that a machine without references is freed at once.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from toolkit.machine import decode, paging
+from toolkit.machine.decode import Special
+from toolkit.machine.physical import PAGE_SIZE
+
+INTERRUPT_HOOK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p)
+INSTRUCTION_HOOK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
+INVALID_HOOK = ctypes.CFUNCTYPE(ctypes.c_bool, ctypes.c_void_p, ctypes.c_void_p)
+MEMORY_HOOK = ctypes.CFUNCTYPE(
+    ctypes.c_bool,
+    ctypes.c_void_p,
+    ctypes.c_int,
+    ctypes.c_uint64,
+    ctypes.c_int,
+    ctypes.c_int64,
+    ctypes.c_void_p,
+)
+CODE_HOOK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_void_p)
+
+MXCSR_MASK = 0x2FFFF  # AMD's: bit 17 is "misaligned exception mask"
+MXCSR_MISALIGNED = 1 << 17
+WATCHED = frozenset(("aligned", "mxcsr", "touch"))
+
+
+class Block(ctypes.Structure):
+    """uc_tb: a block of code the engine translated."""
+
+    _fields_ = (("pc", ctypes.c_uint64), ("icount", ctypes.c_uint16), ("size", ctypes.c_uint16))
+
+
+EDGE_HOOK = ctypes.CFUNCTYPE(
+    None, ctypes.c_void_p, ctypes.POINTER(Block), ctypes.POINTER(Block), ctypes.c_void_p
+)
+
+
+@dataclass(slots=True)
+class Notes:
+    """What the hooks noted in the run that just ended, and what they need to know for it."""
+
+    memory: memoryview
+    words: memoryview
+    values: Any
+    stop: Callable[[], None]
+    load_registers: Callable[[], None]
+    code_segment: Callable[[], int]
+    mxcsr: Callable[[], int]
+    segment_base: Callable[[str], int]
+    event: str = ""
+    value: int = 0
+    address: int = 0
+    root: int = 0
+    error: BaseException | None = None
+    block: tuple[int, int] = (0, 0)
+    code_frames: set[int] = field(default_factory=set)
+    scanned_pages: set[int] = field(default_factory=set)
+    exits: set[int] = field(default_factory=set)
+    watched: dict[int, tuple[Special, ...]] = field(default_factory=dict)
+    new_exits: set[int] = field(default_factory=set)
+    new_watches: set[int] = field(default_factory=set)
+
+    def bits(self) -> int:
+        """64, or 32 in compatibility mode."""
+        return 64 if self.code_segment() == 0x33 else 32
+
+    def code(self, address: int, size: int = 15) -> bytes:
+        """The program's code at a virtual address; fewer bytes where no page is present."""
+        return paging.read_code(self.memory, self.words, self.root, address, size)
+
+    def forget_code(self) -> None:
+        """Nothing is translated any more."""
+        self.code_frames.clear()
+
+    def forget_program(self) -> None:
+        """Another program comes: nothing is known of its code."""
+        self.scanned_pages.clear()
+        self.exits.clear()
+        self.watched.clear()
+
+
+def guarded(notes: Notes, action: Callable[..., None]) -> Callable[..., None]:
+    """`action`, whose exceptions stop the engine and are raised by `run` instead of being printed and lost."""
+
+    def call(*arguments: Any) -> None:
+        try:
+            action(*arguments)
+        except BaseException as error:
+            notes.error = error
+            notes.stop()
+
+    return call
+
+
+def interrupt_callback(notes: Notes) -> Any:
+    """An exception or a software interrupt."""
+
+    def interrupt(_engine: int, vector: int, _data: int) -> None:
+        notes.event, notes.value = "exception", vector
+        notes.stop()
+
+    return INTERRUPT_HOOK(guarded(notes, interrupt))
+
+
+def syscall_callback(notes: Notes, kind: str) -> Any:
+    """`syscall` or `sysenter`: the registers are read at once, before the engine goes on to its next check."""
+
+    def syscall(_engine: int, _data: int) -> None:
+        notes.event = kind
+        notes.stop()
+
+    return INSTRUCTION_HOOK(guarded(notes, syscall))
+
+
+def invalid_callback(notes: Notes) -> Any:
+    """#UD, which this engine does not report as an interrupt."""
+
+    def invalid(_engine: int, _data: int) -> bool:
+        notes.event = "invalid"
+        return False
+
+    return INVALID_HOOK(invalid)
+
+
+def beyond_callback(notes: Notes) -> Any:
+    """A page-table entry led out of physical memory."""
+
+    def beyond(_engine: int, _kind: int, address: int, _size: int, _value: int, _data: int) -> bool:
+        notes.event, notes.value = "beyond", address
+        return False
+
+    return MEMORY_HOOK(beyond)
+
+
+def block_callback(notes: Notes) -> Any:
+    """Each newly translated block, before it runs: note the instructions in it that need care, and stop."""
+
+    def block(_engine: int, current: Any, _previous: Any, _data: int) -> None:
+        address, size = current.contents.pc, current.contents.size
+        note_frames(notes, address, size)
+        for special in decode.specials(notes.code(address, size), notes.bits()):
+            note_special(notes, address + special.offset, special)
+        if (notes.new_exits or notes.new_watches) and not notes.event:
+            notes.event, notes.block = "decode", (address, size)
+            notes.stop()
+
+    return EDGE_HOOK(guarded(notes, block))
+
+
+def note_special(notes: Notes, address: int, special: Special) -> None:
+    """Two programs may have different code at one address: all that was seen there is watched for."""
+    if special.kind not in WATCHED:
+        if address not in notes.exits:
+            notes.new_exits.add(address)
+        return
+    seen = notes.watched.get(address)
+    if seen is None:
+        notes.new_watches.add(address)
+        notes.watched[address] = (special,)
+    elif special not in seen:
+        notes.watched[address] = (*seen, special)
+
+
+def note_frames(notes: Notes, address: int, size: int) -> None:
+    """Remember which frames code was translated from, and look new pages through for fatal instructions."""
+    for page in range(address & -PAGE_SIZE, address + max(size, 1), PAGE_SIZE):
+        notes.code_frames.add(
+            (paging.walk(notes.words, notes.root, page)[1] & paging.FRAME_MASK) // PAGE_SIZE
+        )
+        if page not in notes.scanned_pages:
+            notes.new_exits.update(fatal_places(notes, page))
+
+
+def fatal_places(notes: Notes, page: int) -> set[int]:
+    """Where in a page an instruction may lie that the engine must never translate."""
+    notes.scanned_pages.add(page)
+    code = notes.code(page, PAGE_SIZE + 15)
+    places = {page + match.start() for match in decode.FATAL.finditer(code) if match.start() < PAGE_SIZE}
+    return places - notes.exits
+
+
+def watch_callback(notes: Notes) -> Any:
+    """Before an instruction whose operand must be checked each time: alignment, MXCSR value, presence."""
+
+    def watch(_engine: int, address: int, _size: int, _data: int) -> None:
+        notes.load_registers()
+        for special in notes.watched.get(address, ()):
+            place = operand_address(notes, special, address)
+            event = checked(notes, special, place)
+            if event and not notes.event and special == decode.first(notes.code(address), notes.bits()):
+                notes.event, notes.address, notes.value = event, address, place
+                notes.stop()
+
+    return CODE_HOOK(guarded(notes, watch))
+
+
+def operand_address(notes: Notes, special: Special, address: int) -> int:
+    """The linear address of the operand of a special instruction that lies at `address`."""
+    operand = special.operand
+    if operand is None:
+        return 0
+    base = notes.segment_base(operand.segment) if operand.segment else 0
+    return decode.effective_address(operand, notes.values, address + special.length, base)
+
+
+def checked(notes: Notes, special: Special, place: int) -> str:
+    """The event that an operand at virtual address `place` causes, or ''."""
+    if special.kind == "touch":
+        at, entry = paging.walk(notes.words, notes.root, place)
+        if entry & paging.USER:
+            notes.words[at] = entry | paging.ACCESSED
+            return ""
+        return "touch" if decode.is_canonical(place) else "protection"
+    if special.name != "ldmxcsr" and place & 15 and not notes.mxcsr() & MXCSR_MISALIGNED:
+        return "protection"
+    if special.kind == "mxcsr":
+        image = notes.code(place + (0 if special.name == "ldmxcsr" else 24), 4)
+        if len(image) == 4 and int.from_bytes(image, "little") & ~MXCSR_MASK:
+            return "protection"
+    return ""
