@@ -31,6 +31,7 @@ _SIZES = {
 }
 _LISTING = re.compile(r"^ *(\d+) ([0-9A-F]{8}) ([^ ]+)")
 _MESSAGE = re.compile(r"^[^:]*:(\d+): (error|warning|fatal|panic): (.*)$")
+_PANIC = re.compile(r"^(panic): [^:]*:(\d+): (.*)$")
 
 
 @dataclass
@@ -93,6 +94,8 @@ def _run(lines: list[str], folder: Path, options: Sequence[str]) -> tuple[str, l
     for line in done.stderr.splitlines():
         if match := _MESSAGE.match(line):
             messages.append((int(match[1]), match[2], match[3]))
+        elif match := _PANIC.match(line):
+            messages.append((int(match[2]), match[1], f"panic: {match[3]}"))
         elif "error" in line or "panic" in line or "fatal" in line:
             raise AssertionError(line)
     if done.returncode and not any(kind != "warning" for _, kind, _ in messages):

@@ -42,13 +42,13 @@ def _template(prepared: Prepared, context: EncodingContext, instruction: Instruc
     form = find_form(prepared, context.cpu, True)
     if isinstance(form, Mismatch):
         raise _refusal(form, prepared, instruction)
-    template = build_template(form, prepared, context.default_bound_relative)
+    template = build_template(form, prepared, context.default_bound_relative, context.cpu)
     if form.relaxable and not _in_reach(prepared, template, context):
         prepared = prepare(instruction, context)
         form = find_form(prepared, context.cpu, False)
         if isinstance(form, Mismatch):
             raise _refusal(form, prepared, instruction)
-        template = build_template(form, prepared, context.default_bound_relative)
+        template = build_template(form, prepared, context.default_bound_relative, context.cpu)
     return template
 
 

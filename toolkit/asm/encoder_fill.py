@@ -118,13 +118,13 @@ class _Filler:
         if not value.is_constant:
             self._absolute(field, value, "")
             return
-        bits = 64 if field.bits == 8 else field.bits
         number = value.constant & 0xFFFFFFFFFFFFFFFF
-        modulus = (1 << bits) & 0xFFFFFFFFFFFFFFFF or 1 << 64
+        modulus = 1 << field.bits
         in_reach = number <= 127 or number >= (1 << 64) - 128 or modulus - 128 <= number <= modulus - 1
         if not in_reach:
-            names = {8: "signed byte", 16: "word", 32: "dword"}
-            self.warnings.append(f"{names.get(field.bits, 'signed dword')} value exceeds bounds {_OVERFLOW}")
+            name = {16: "word", 32: "dword"}.get(field.bits, "signed dword")
+            name = "signed byte" if field.as_byte else name
+            self.warnings.append(f"{name} value exceeds bounds {_OVERFLOW}")
         self._put(field, value.constant)
 
     def _is4(self, field: Field, value: Value) -> None:
@@ -155,7 +155,7 @@ def _overflows(number: int, size: int, sign: str) -> bool:
     """nasm's overflow_general(), _signed() and _unsigned(): whether ``size`` bytes are too few for the number."""
     if size >= 8:
         return False
-    half = 1 << size * 8 - 1
     if sign == "unsigned":
-        return not 0 <= number < 2 * half
-    return not -half - 1 <= number < (half if sign == "signed" else 2 * half)
+        return not 0 <= number < 1 << size * 8
+    limit = 1 << (size * 8 - 1 if sign == "signed" else size * 8)
+    return not -limit <= number < limit

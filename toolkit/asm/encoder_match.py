@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from toolkit.asm.encoder_errors import Mismatch
 from toolkit.asm.encoder_operands import Operand, Prepared
-from toolkit.asm.instructions import Form, PrefixSlot, forms_by_count
+from toolkit.asm.instructions import (
+    CPU_LATE_VEX,
+    CPU_LEVEL_MASK,
+    CPU_NO_EVEX,
+    CPU_NO_VEX,
+    Form,
+    PrefixSlot,
+    forms_by_count,
+)
 from toolkit.asm.instructions import operand_classes as classes
-
-CPU_LEVEL_MASK = 0xFFFF
-CPU_NO_EVEX = 1 << 16
-CPU_NO_VEX = 1 << 17
-CPU_LATE_VEX = 1 << 18
 
 _MODE_SIZES = {16: classes.BITS16, 32: classes.BITS32, 64: classes.BITS64}
 _SET_OR_SIZE = classes.SIZE_MASK | classes.REGISTER_SET_MASK
@@ -134,7 +137,8 @@ def _match_operand(
         if not form.decorators[position] & classes.BROADCAST:
             return Mismatch.BROADCAST_NOT_HERE
         element = form.elements[position]
-        count = (form_size >> 33 and _bits_of(form_size) // _bits_of(element)) if element else 0
+        # nasm counts in units of 64 bits, so that a 32-bit operand has no element
+        count = _bits_of(form_size) // 64 * (64 // _bits_of(element)) if element else 0
         form_size = element
     verdict = _match_decorators(form.decorators[position], operand)
     if verdict is not None:

@@ -91,7 +91,7 @@ class Prepared:
 
 
 def optimisation_level(optimise: int) -> int:
-    """nasm's internal level for ``-O<optimise>``: −1 stands for the default -Ox, -O0 and -O1 mean −1 and 0."""
+    """nasm's internal level for ``-O<optimise>``: -1 stands for the default -Ox, -O0 and -O1 mean -1 and 0."""
     if optimise < 0:
         return MAXIMUM_OPTIMISATION
     return optimise - 1 if optimise < 2 else optimise

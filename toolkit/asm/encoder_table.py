@@ -24,7 +24,7 @@ from toolkit.asm.encoder_address import (
 )
 from toolkit.asm.encoder_errors import EncodeError
 from toolkit.asm.encoder_operands import Operand, Prepared
-from toolkit.asm.instructions import Form, PrefixSlot, Register
+from toolkit.asm.instructions import CPU_LEVEL_MASK, Form, PrefixSlot, Register
 from toolkit.asm.instructions import operand_classes as classes
 from toolkit.asm.instructions.codes import IMMEDIATES, RELATIVES, Step, VectorPrefix
 
@@ -67,6 +67,7 @@ class Field:
 
     ``operand`` counts prepared operands; ``factor`` is the unit of a compressed displacement; ``bits``, for a sign-extended
     byte, the size it extends to; for ``disp`` the address size. ``high``: the upper bits an is4 byte starts with.
+    ``as_byte``: the value was written with the keyword byte.
     """
 
     offset: int
@@ -76,6 +77,7 @@ class Field:
     factor: int = 1
     bits: int = 0
     high: int = 0
+    as_byte: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ class _Shape:
     high_reg: bool = False  # bit 4 of the ModRM's reg field
 
 
-def build_template(form: Form, prepared: Prepared, default_bound: bool = False) -> Template:
+def build_template(form: Form, prepared: Prepared, default_bound: bool = False, cpu: int = 0) -> Template:
     """Encode ``prepared`` by ``form``. Raises EncodeError for what nasm finds out only while encoding."""
     warnings = list(prepared.warnings)
     shape = _Survey(form, prepared, warnings).survey()
@@ -112,7 +114,7 @@ def build_template(form: Form, prepared: Prepared, default_bound: bool = False) 
         prepared.prefixes[PrefixSlot.REPEAT] = "bnd"
     writer = _Writer(form, prepared, shape, warnings)
     writer.write()
-    _warn_obsolete(form, warnings)
+    _warn_obsolete(form, cpu, warnings)
     return Template(bytes(writer.data), tuple(writer.fields), tuple(warnings), form)
 
 
@@ -187,6 +189,8 @@ class _Survey:
             self._operand_size(kind)
         elif kind == "o64":
             shape.rex |= REX_W
+        elif kind == "a64" and self.prepared.prefixes[PrefixSlot.ADDRESS_SIZE] in ("a16", "a32"):
+            raise EncodeError("bad-prefix", "instruction takes 64-bit addresses only")
         elif kind == "o64nw":
             shape.rex_kept &= ~REX_W
         elif kind == "nohi":
@@ -210,9 +214,7 @@ class _Survey:
             self.prepared.prefixes[slot] = prefix
 
     def _register(self, position: int) -> Register:
-        register = self.prepared.operands[position].register
-        assert register is not None  # the form asks for a register there
-        return register
+        return _register_of(self.prepared.operands[position])
 
     def _address(self, step: Step) -> None:
         prepared, shape = self.prepared, self.shape
@@ -246,6 +248,14 @@ class _Survey:
             operand.index = self._register(step.value)
             operand.scale = 1
             operand.hint, operand.hint_kind = operand.index, "not base"
+
+
+def _register_of(operand: Operand) -> Register:
+    """The register in a place for one. ``vpmaskmovd [rbx], xmm0`` has memory there, and nasm takes its base register."""
+    register = operand.register or operand.base
+    if register is None:
+        raise EncodeError("invalid-operands", "invalid operand passed to regval()", operand.source)
+    return register
 
 
 def _disp8_factor(vector: VectorPrefix, operand: Operand, prepared: Prepared) -> int:
@@ -337,13 +347,18 @@ def _check_prefixes(form: Form, prepared: Prepared, shape: _Shape, warnings: lis
         warnings.append(f"{repeat} with this instruction requires lock [-w+prefix-hle]")
 
 
-def _warn_obsolete(form: Form, warnings: list[str]) -> None:
-    if "NEVER" in form.flags:
-        warnings.append("instruction never implemented and invalid on the target CPU [-w+obsolete-removed]")
-    elif "OBSOLETE" in form.flags or "NOP" in form.flags:
-        kind = "nop" if "NOP" in form.flags else "removed"
-        fate = "is a noop on" if kind == "nop" else "removed from"
-        warnings.append(f"instruction obsolete and {fate} the target CPU [-w+obsolete-{kind}]")
+def _warn_obsolete(form: Form, cpu: int, warnings: list[str]) -> None:
+    if not form.flags & {"OBSOLETE", "NEVER", "NOP"}:
+        return
+    never = "NEVER" in form.flags
+    happened = "never implemented" if never else "obsolete"
+    if not never and form.level == cpu & CPU_LEVEL_MASK:
+        fate, warning = "but valid on", "obsolete-valid"
+    elif "NOP" in form.flags:
+        fate, warning = "and is a noop on", "obsolete-nop"
+    else:
+        fate, warning = "and invalid on" if never else "and removed from", "obsolete-removed"
+    warnings.append(f"instruction {happened} {fate} the target CPU [-w+{warning}]")
 
 
 class _Writer:
@@ -360,6 +375,14 @@ class _Writer:
     def write(self) -> None:
         for step in self.form.steps:
             self._step(step)
+        shape = self.shape
+        if (
+            self.prepared.bits == 64
+            and shape.rex & REX_MASK
+            and shape.vector is None
+            and not self.rex_written
+        ):
+            raise EncodeError("bad-prefix", "instruction has no place for a rex prefix")
 
     def _step(self, step: Step) -> None:
         kind = step.kind
@@ -399,9 +422,7 @@ class _Writer:
             self.shape.rex &= ~(REX_LOCK | REX_R)
 
     def _number(self, position: int) -> int:
-        register = self.prepared.operands[position].register
-        assert register is not None  # the form asks for a register there
-        return register.number
+        return _register_of(self.prepared.operands[position]).number
 
     def _rex(self) -> None:
         shape = self.shape
@@ -428,10 +449,8 @@ class _Writer:
                 bits=self.prepared.address_bits,
             )
 
-    def _add_field(
-        self, size: int, kind: str, operand: int, factor: int = 1, bits: int = 0, high: int = 0
-    ) -> None:
-        self.fields.append(Field(len(self.data), size, kind, operand, factor, bits, high))
+    def _add_field(self, size: int, kind: str, operand: int, **more: int) -> None:
+        self.fields.append(Field(len(self.data), size, kind, operand, **more))
         self.data += bytes(size)
 
     def _field(self, kind: str, position: int) -> None:
@@ -444,12 +463,10 @@ class _Writer:
             size = self.prepared.address_bits // 8
         else:
             size = {"ib": 1, "ib,u": 1, "ib,s": 1, "rel8": 1, "iw": 2, "seg": 2, "iq": 8}.get(kind, 4)
-        self._add_field(size, kind, position, bits=self._extended_bits(written))
+        as_byte = bool(written & classes.BITS8)
+        self._add_field(size, kind, position, bits=self._operand_bits(), as_byte=as_byte)
 
-    def _extended_bits(self, written: int) -> int:
-        """The size a sign-extended byte extends to; 8 where the byte was asked for."""
-        if written & classes.BITS8:
-            return 8
+    def _operand_bits(self) -> int:
         if self.shape.rex & REX_W:
             return 64
         size = self.prepared.prefixes[PrefixSlot.OPERAND_SIZE]

@@ -19,7 +19,7 @@ Base = Union["Section", "Symbol", str]  # a str is a register's name, lower case
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """``constant + Σ coefficient · base``; 64-bit, ``constant`` kept in −2^63 … 2^63−1.
+    """``constant + Σ coefficient · base``; 64-bit, ``constant`` kept in -2^63 … 2^63-1.
 
     ``terms`` holds sections (meaning the section's start), undefined or common symbols, and registers, each once, none
     with coefficient 0. ``forward``: some symbol in it is defined later in the file. ``unknown``: some symbol has
@@ -123,8 +123,8 @@ class Instruction:
 class Fixup:
     """A field of ``size`` bytes at ``offset`` in an encoding (later: in the section) that a value fills.
 
-    ``relative``: the field holds target − address of the *end of the instruction*; ``end`` is the distance in bytes from the field's
-    start to that end, so the ELF addend is ``value.constant − end``. ``signed``: the field is sign-extended by the CPU
+    ``relative``: the field holds target - address of the *end of the instruction*; ``end`` is the distance in bytes from the field's
+    start to that end, so the ELF addend is ``value.constant - end``. ``signed``: the field is sign-extended by the CPU
     (chooses R_X86_64_32S over R_X86_64_32).
     """
 

@@ -6,7 +6,18 @@ Pure data; nothing here knows how to encode. The table is compiled from nasm 2.1
 
 from __future__ import annotations
 
-from toolkit.asm.instructions.forms import CPU_LEVELS, Form, forms, forms_by_count, is_mnemonic, mnemonics
+from toolkit.asm.instructions.forms import (
+    CPU_LATE_VEX,
+    CPU_LEVEL_MASK,
+    CPU_LEVELS,
+    CPU_NO_EVEX,
+    CPU_NO_VEX,
+    Form,
+    forms,
+    forms_by_count,
+    is_mnemonic,
+    mnemonics,
+)
 from toolkit.asm.instructions.registers import REGISTERS, Register
 from toolkit.asm.instructions.words import (
     DECORATORS,
@@ -21,7 +32,11 @@ from toolkit.asm.instructions.words import (
 )
 
 __all__ = [
+    "CPU_LATE_VEX",
     "CPU_LEVELS",
+    "CPU_LEVEL_MASK",
+    "CPU_NO_EVEX",
+    "CPU_NO_VEX",
     "DECORATORS",
     "PREFIXES",
     "REGISTERS",

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import resources
@@ -36,6 +37,11 @@ CPU_LEVELS = {
         )
     )
 }
+CPU_LEVEL_MASK = 0xFFFF
+# What the CPU directive may take away or add beside the level.
+CPU_NO_EVEX = 1 << 16
+CPU_NO_VEX = 1 << 17
+CPU_LATE_VEX = 1 << 18
 _ASSUMED_SIZES = {
     "SB": classes.BITS8,
     "SW": classes.BITS16,
@@ -54,7 +60,7 @@ class Form:
     """One line of the table: what operands it takes and how they become bytes.
 
     ``classes``, ``decorators`` and ``elements`` hold one entry for each operand (see ``operand_classes``);
-    ``words`` is their text. ``assumed_size`` is the size of operands written without one, −1 for the mode's,
+    ``words`` is their text. ``assumed_size`` is the size of operands written without one, -1 for the mode's,
     for the operand ``assumed_operand`` alone unless that is None. ``level`` is the cpu it needs.
     """
 
@@ -116,7 +122,9 @@ def _parse_form(mnemonic: str, line: str) -> Form:
     flags = frozenset(flag_text.split(","))
     words = () if operands == "void" else tuple(operands.replace(":", "|colon,").split(","))
     evex = "evex." in code_text
-    parsed = [classes.parse_operand(word, evex) for word in words]
+    # insns.pl wants white space before evex; a few forms have none and so lack registers 16 to 31.
+    upper = evex and re.search(r"(^|\s)evex\.", code_text) is not None
+    parsed = [classes.parse_operand(word, upper) for word in words]
     relaxable = next((word for word in ("jcc8", "jmp8") if word in code_text), "")
     assumed = next((size for name, size in _ASSUMED_SIZES.items() if name in flags), 0)
     return Form(
