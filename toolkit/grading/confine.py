@@ -47,3 +47,10 @@ def _mapped_bytes() -> int | None:
     except (OSError, ValueError, IndexError):
         return None
     return pages * 4096
+
+
+def available_layers() -> tuple[str, ...]:
+    """The names of the layers that ``confine`` would apply on this host."""
+    import importlib.util
+
+    return ("resource limits",) if importlib.util.find_spec("resource") is not None else ()

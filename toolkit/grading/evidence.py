@@ -188,7 +188,6 @@ class Evidence:
     syscalls: tuple[SyscallRecord, ...] = ()
     fault: FaultRecord | None = None
     last_location: Location | None = None
-    symbols: dict[str, int] = field(default_factory=dict)
     instructions: int = 0
     unsupported: tuple[str, ...] = ()
 

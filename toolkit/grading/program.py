@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from toolkit.grading.checks import BrokenCheck, GraderError
+from toolkit.grading.checks import BrokenCheck, Failure, GraderError
 from toolkit.grading.evidence import (
     Broken,
     BuildEvidence,
@@ -24,6 +23,8 @@ from toolkit.grading.evidence import (
     SectionRecord,
     SyscallRecord,
 )
+from toolkit.kernel.moments import Moment
+from toolkit.personality.linux_x86_64 import SYSCALL_NAMES
 
 if TYPE_CHECKING:
     from toolkit.grading.expectations import RunExpectations
@@ -31,13 +32,15 @@ if TYPE_CHECKING:
     from toolkit.grading.sandbox import Sandbox
     from toolkit.kernel.mm.snapshot import MapSnapshot
 
-_MOMENT = re.compile(r"start|exit|syscall:[a-z0-9_]+(:[1-9]\d*)?|label:[^\s:]+(:[1-9]\d*)?|step:\d+")
-
 
 def check_moment(moment: str) -> str:
-    """The moment itself. Raises GraderError when there is no such kind of moment (CONTRACT: ``maps --at``)."""
-    if not isinstance(moment, str) or not _MOMENT.fullmatch(moment):
-        raise GraderError(f"{moment!r} is no moment: start, exit, syscall:NAME[:N], label:NAME[:N] or step:N")
+    """The moment itself. Raises GraderError when there is no such moment (``toolkit.kernel.moments``)."""
+    try:
+        parsed = Moment.parse(moment)
+    except ValueError as error:
+        raise GraderError(str(error)) from error
+    if parsed.kind == "syscall" and parsed.name not in SYSCALL_NAMES.values():
+        raise GraderError(f"{moment!r}: Linux has no system call {parsed.name}")
     return moment
 
 
@@ -95,10 +98,10 @@ class Program:
         """The linked executable's bytes."""
         return self.build.elf or b""
 
-    @property
+    @cached_property
     def symbols(self) -> Mapping[str, int]:
-        """Name → address."""
-        return self.build.symbols
+        """Name → address. Asking for one that isn't defined raises Failure."""
+        return Symbols(self.build.symbols)
 
     @property
     def sections(self) -> Mapping[str, SectionRecord]:
@@ -152,6 +155,13 @@ class Program:
             self.instructions_executed += evidence.instructions
         self.unsupported.update(evidence.unsupported)
         return evidence
+
+
+class Symbols(dict[str, int]):
+    """Name → address; a missing name is the submission's failure."""
+
+    def __missing__(self, name: str) -> int:
+        raise Failure(f"the program defines no symbol {name}", help=f"Keep the label `{name}` in your file.")
 
 
 def _moments(at: Iterable[str]) -> tuple[str, ...]:
@@ -242,14 +252,8 @@ class Run:
         return self.evidence.instructions
 
     def symbol(self, name: str) -> int:
-        """A symbol's address in this run. Raises Failure when the program doesn't define it."""
-        from toolkit.grading.checks import Failure
-
-        if name not in self.evidence.symbols:
-            raise Failure(
-                f"the program defines no symbol {name}", help=f"Keep the label `{name}` in your file."
-            )
-        return self.evidence.symbols[name]
+        """A symbol's address. Raises Failure when the program doesn't define it."""
+        return self.program.symbols[name]
 
     def maps(self, at: str = "exit") -> MapSnapshot:
         """The process's map at a moment. Raises Failure when it was never reached."""
@@ -261,8 +265,6 @@ class Run:
 
     def memory(self, where: str | int, length: int, at: str = "exit") -> bytes:
         """Bytes at a symbol, ``symbol+number`` or an address. Raises Failure when they can't be read."""
-        from toolkit.grading.checks import Failure
-
         text = where if isinstance(where, str) else f"{where:#x}"
         peek = Peek(check_moment(at), text, length)
         request = self.request
@@ -291,7 +293,6 @@ class Run:
         return record
 
     def _not_reached(self, moment: str) -> Exception:
-        from toolkit.grading.checks import Failure
         from toolkit.grading.expectations import ending
 
         kind, _, rest = moment.partition(":")
@@ -305,7 +306,7 @@ class Run:
             "step": f"the program ended before {name} instructions",
         }
         message = words.get(kind, f"the program never came to {moment}")
-        if kind == "label" and name not in self.evidence.symbols:
+        if kind == "label" and name not in self.program.symbols:
             message = f"the program has no label {name}"
         return Failure(
             message,
