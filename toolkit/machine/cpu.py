@@ -119,8 +119,11 @@ class Machine:
             self._engine.flush_code()
             self._counting = counting
         if self._fetched is not None:
-            self._guard_page(self._fetched)
+            self._guard_page(self._fetched & -PAGE_SIZE)
             self._fetched = None
+        page = self.registers.values[RIP] & -PAGE_SIZE
+        if page not in self._notes.scanned_pages:
+            self._guard_page(page)
 
     def _run_legs(self, budget: int | None) -> Event:
         """The engine also stops for reasons of ours, after which the program goes on."""
@@ -136,6 +139,8 @@ class Machine:
     def _leg(self, count: int) -> tuple[Event | None, int]:
         """Let the engine run until it stops: what happened, and how many instructions were completed."""
         engine, notes, values = self._engine, self._notes, self.registers.values
+        if values[RIP] in notes.exits:
+            return self._at_exit(0)
         values[RFLAGS] = values[RFLAGS] & FLAGS_OF_PROGRAMS | FLAGS_ALWAYS
         engine.general.store()
         status = engine.start(values[RIP], count)
@@ -173,7 +178,7 @@ class Machine:
             raise MachineError(f"the engine stopped with error {status} at {values[RIP]:#x}")
         if count and begun >= count:
             return BudgetSpent(), count
-        return self._at_exit(), begun
+        return self._at_exit(begun)
 
     # ---- exceptions
 
@@ -189,6 +194,9 @@ class Machine:
             values[RIP] -= 2
             return Trap(GENERAL_PROTECTION, vector * 8 + 2), begun - 1
         if vector == PAGE_FAULT:
+            if not error_code & PF_USER and values[RIP] in self._notes.exits | self._breakpoints:
+                # Stopping at the first byte of a page, the engine looks up the page before it as well.
+                return self._at_exit(begun)
             address = self._engine.fault_address()
             if not error_code & PF_INSTRUCTION:
                 return PageFault(address, error_code), begun - 1
@@ -253,29 +261,27 @@ class Machine:
         notes.new_watches.clear()
         engine.drop_block(*notes.block)
 
-    def _guard_page(self, address: int) -> None:
+    def _guard_page(self, page: int) -> None:
         """Keep the engine from translating an instruction that would abort the host's process."""
-        page = address & -PAGE_SIZE
-        if page not in self._notes.scanned_pages:
-            places = hooks.fatal_places(self._notes, page)
-            if places:
-                self._notes.exits |= places
-                self._engine.set_exits(self._notes.exits | self._breakpoints)
+        places = hooks.fatal_places(self._notes, page)
+        if places:
+            self._notes.exits |= places
+            self._engine.set_exits(self._notes.exits | self._breakpoints)
 
-    def _at_exit(self) -> Event | None:
+    def _at_exit(self, begun: int) -> tuple[Event | None, int]:
         """The engine stopped before an instruction: a breakpoint, a special one, or a stop no longer needed."""
         address = self.registers.values[RIP]
         if address in self._breakpoints:
-            return Breakpoint()
+            return Breakpoint(), begun
         special = decode.first(self._notes.code(address), self._notes.bits())
         if special is not None and special.kind not in hooks.WATCHED:
-            return self._special(special)
+            return self._special(special), begun + (special.kind == "icebp")
         if address not in self._notes.exits:
             raise MachineError(f"the engine stopped without a reason at {address:#x}")
         self._notes.exits.discard(address)
         self._engine.set_exits(self._notes.exits | self._breakpoints)
         self._engine.flush_code()
-        return None
+        return None, begun
 
     def _special(self, special: decode.Special) -> Event:
         match special.kind:
@@ -343,12 +349,12 @@ class Machine:
 
     def flush_tlb(self) -> None:
         """Forget cached translations: after an entry of the current page table lost a right or its frame."""
-        self._notes.scanned_pages.clear()
         self._engine.flush_tlb()
 
     def frame_changed(self, frame: int) -> None:
         """A frame (number) was written, reused or freed from outside: drop code translated from it."""
         if frame in self._notes.code_frames:
+            self._notes.scanned_pages.clear()
             self._engine.flush_code()
 
     def write_physical(self, address: int, data: bytes) -> None:

@@ -25,7 +25,6 @@ FATAL = re.compile(
     rb"\xf0[\x26\x2e\x36\x3e\x64-\x67\xf0\xf2\xf3]{0,4}[\x40-\x4f]?\x0f(?:[\xa3\xab\xb3\xbb]|\xba)[\xc0-\xff]"
 )
 PORTS = frozenset("in out insb insw insd outsb outsw outsd".split())  # noqa: SIM905
-DESCRIPTOR_TABLES = frozenset("sgdt sidt sldt str smsw".split())  # noqa: SIM905
 ANSWERED = {"cpuid": "cpuid", "rdrand": "rdrand", "rdseed": "rdseed", "rdtsc": "rdtsc", "rdtscp": "rdtscp"}
 TOUCHING = frozenset(("clflush", "clflushopt", "clwb"))
 UNALIGNED = frozenset(
@@ -42,7 +41,7 @@ class Operand:
     index: int
     scale: int
     displacement: int
-    segment: Literal["", "fs", "gs"] = ""
+    segment: str = ""
     width: int = 64
     rip_relative: bool = False
 
@@ -90,6 +89,9 @@ def specials(code: bytes, bits: int) -> tuple[Special, ...]:
 @lru_cache(maxsize=1 << 12)
 def first(code: bytes, bits: int) -> Special | None:
     """The special instruction at the start of `code`, if there is one; its offset counts as 0."""
+    fatal = FATAL.match(code)
+    if fatal:  # Capstone does not decode it
+        return Special(0, fatal.end(), "invalid", "lock")
     for instruction in disassembler(bits).disasm(code, 0, 1):
         return classify(instruction, bits)
     return None
@@ -110,7 +112,7 @@ def classify(instruction: Any, bits: int) -> Special | None:
     code = bytes(instruction.bytes)
     name = instruction.mnemonic.removeprefix("rep ").removeprefix("repne ").removeprefix("lock ")
     kind: Kind | None = None
-    if name in PORTS or name in DESCRIPTOR_TABLES:
+    if name in PORTS:
         kind = "privileged"
     elif name in ANSWERED:
         register = register_number(instruction, instruction.operands[0].reg) if instruction.operands else 0
@@ -120,8 +122,6 @@ def classify(instruction: Any, bits: int) -> Special | None:
         kind = "no-avx"
     elif code[0] == 0xF1:
         kind = "icebp"
-    elif FATAL.match(code):
-        kind = "invalid"
     elif name in ("ldmxcsr", "fxrstor", "fxrstor64"):
         kind = "mxcsr"
     elif name in TOUCHING:
