@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
-from toolkit.grading.checks import Check, Failure, check, fail, regex
+from typing import Any
 
-__all__ = ["Check", "Failure", "check", "fail", "regex"]
+from toolkit.grading.checks import Check, Failure, check, fail, regex
+from toolkit.grading.given import given
+
+__all__ = ["Check", "Failure", "check", "fail", "given", "regex", "strategies"]
+
+
+def __getattr__(name: str) -> Any:
+    """``strategies`` is Hypothesis's module, imported when a grader first asks for it."""
+    if name != "strategies":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import hypothesis.strategies
+
+    return hypothesis.strategies

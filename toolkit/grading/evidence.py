@@ -54,6 +54,24 @@ class Kill:
 
 
 @dataclass(frozen=True, slots=True)
+class CallArgument:
+    """An argument of a call: ``data`` is put into guarded memory and its address passed, else ``value`` itself."""
+
+    value: int = 0
+    data: bytes | None = None
+    writable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CallRequest:
+    """Instead of running from the entry point: call ``function`` (a symbol), and count arrivals at ``count_label``."""
+
+    function: str
+    arguments: tuple[CallArgument, ...] = ()
+    count_label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RunRequest:
     """One run of one program. Equal requests have equal evidence: chance comes from ``seed`` alone."""
 
@@ -67,6 +85,7 @@ class RunRequest:
     moments: tuple[str, ...] = ("exit",)
     peeks: tuple[Peek, ...] = ()
     kill: Kill | None = None
+    call: CallRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +187,23 @@ class MomentRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class CallEvidence:
+    """How a call went. ``returned``: control came back to the caller; the rest is as it was then.
+
+    ``buffers``: bytes of each buffer argument afterwards, by the argument's index. ``violations``: what of the ABI
+    was not held to, in words.
+    """
+
+    returned: bool
+    rax: int = 0
+    rdx: int = 0
+    buffers: dict[int, bytes] = field(default_factory=dict)
+    addresses: dict[int, int] = field(default_factory=dict)
+    violations: tuple[str, ...] = ()
+    label_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """One finished run. Exactly one of ``exit_code``, ``signal`` and ``cut_short`` says how it ended.
 
@@ -187,6 +223,7 @@ class Evidence:
     moments: dict[str, MomentRecord] = field(default_factory=dict)
     syscalls: tuple[SyscallRecord, ...] = ()
     fault: FaultRecord | None = None
+    call: CallEvidence | None = None
     last_location: Location | None = None
     instructions: int = 0
     unsupported: tuple[str, ...] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 
 from toolkit.grading.report import CheckResult, ExerciseResult, Report, Status, points
@@ -41,15 +41,7 @@ class PrettyPrinter:
         self._print(summary_lines(report))
 
     def _print(self, lines: Iterator[Line]) -> None:
-        if self._console is None:
-            for text, _ in lines:
-                self._stream.write(text + "\n")
-            self._stream.flush()
-            return
-        from rich.text import Text
-
-        for text, style in lines:
-            self._console.print(Text(text, style=style), soft_wrap=True)
+        print_lines(self._stream, lines, self._console)
 
     def _start_bar(self, total: int) -> Any:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -59,6 +51,20 @@ class PrettyPrinter:
         bar.add_task("grading", total=total)
         bar.start()
         return bar
+
+
+def print_lines(stream: TextIO, lines: Iterable[Line], console: Console | None = None) -> None:
+    """Write styled lines, in colour if the stream is a terminal."""
+    console = console or terminal_console(stream)
+    if console is None:
+        for text, _ in lines:
+            stream.write(text + "\n")
+        stream.flush()
+        return
+    from rich.text import Text
+
+    for text, style in lines:
+        console.print(Text(text, style=style), soft_wrap=True)
 
 
 def terminal_console(stream: TextIO) -> Console | None:
@@ -93,6 +99,20 @@ def exercise_lines(result: ExerciseResult, marks: dict[Status, str] = _MARKS) ->
         warnings = [each for each in result.diagnostics if each.severity == "warning"]
         for record in warnings:
             yield from ((f"      {line}", "yellow") for line in record.text.splitlines())
+
+
+def watch_lines(result: ExerciseResult, marks: dict[Status, str] = _MARKS) -> Iterator[Line]:
+    """One exercise for someone at work on it: the next check that does not pass, in full; the others in a line each."""
+    score = f"{points(result.score)}/{points(result.max_score)}"
+    yield f"{result.identity}  {result.title}  {score}", "bold"
+    open_checks = [check for check in result.checks if check.status is not Status.PASSED]
+    if open_checks:
+        yield from _check_lines(open_checks[0], marks)
+        if open_checks[0] is result.checks[0]:
+            yield from _diagnostic_lines(result)
+    for check in result.checks:
+        if check is not (open_checks or [None])[0] and (check.max_score or check.status is not Status.PASSED):
+            yield f"  {marks[check.status]} {check.name}", _STYLES[check.status]
 
 
 def _check_lines(check: CheckResult, marks: dict[Status, str]) -> Iterator[Line]:

@@ -27,6 +27,7 @@ from toolkit.kernel.moments import Moment
 from toolkit.personality.linux_x86_64 import SYSCALL_NAMES
 
 if TYPE_CHECKING:
+    from toolkit.grading.calls import CallResult
     from toolkit.grading.expectations import RunExpectations
     from toolkit.grading.rules import ProgramExpectations
     from toolkit.grading.sandbox import Sandbox
@@ -143,6 +144,19 @@ class Program:
             kill=None if kill_at is None else Kill(check_moment(kill_at), kill_with),
         )
         return Run(self, request)
+
+    def call(
+        self,
+        function: str,
+        *arguments: int | bytes | bytearray,
+        stdin: str | bytes = b"",
+        count_label: str | None = None,
+        budget: int | None = None,
+    ) -> CallResult:
+        """Call a function of the program (see README.md). Raises Failure when it does not come back."""
+        from toolkit.grading.calls import call
+
+        return call(self, function, arguments, as_bytes(stdin), count_label, budget)
 
     def evidence(self, request: RunRequest) -> Evidence:
         """The evidence of a run, made now or kept from before. Raises BrokenCheck."""

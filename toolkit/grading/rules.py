@@ -9,6 +9,9 @@ from toolkit.grading.checks import Failure, GraderError, Regex
 from toolkit.grading.evidence import InstructionRecord, Location
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from toolkit.grading.calls import CallResult
     from toolkit.grading.program import Program
 
 _STRING_OR_COMMENT = re.compile(r"""("(?:[^"\n])*"|'(?:[^'\n])*'|`(?:\\.|[^`\\\n])*`)|;.*""")
@@ -107,6 +110,24 @@ class ProgramExpectations:
                 location,
                 help,
             )
+
+    def call(
+        self,
+        function: str,
+        *arguments: int | bytes | bytearray,
+        returns: int | tuple[int, ...] | None = None,
+        after: Mapping[int, bytes] | None = None,
+        stdout: str | bytes | Regex | None = None,
+        stdin: str | bytes = b"",
+        exits: int | None = None,
+        instructions_at_most: int | None = None,
+    ) -> CallResult | None:
+        """A call has these results (see README.md); ``None`` when it ends the program, as ``exits`` expects."""
+        from toolkit.grading.calls import CallExpectation, expect_call
+        from toolkit.grading.program import as_bytes
+
+        expected = CallExpectation(returns, dict(after or {}), stdout, exits, instructions_at_most)
+        return expect_call(self._program, function, arguments, as_bytes(stdin), expected)
 
     def _instructions(self, names: tuple[str, ...]) -> list[InstructionRecord]:
         if not names:

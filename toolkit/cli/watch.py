@@ -1,0 +1,236 @@
+"""``toolkit check --watch``: grade again on every save, the next failing check first; keys where there is a terminal."""
+
+from __future__ import annotations
+
+import queue
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from toolkit.grading.exercise import Exercise
+    from toolkit.grading.report import ExerciseResult
+    from toolkit.grading.runner import Choice
+    from toolkit.grading.sandbox import WorkerSandbox
+
+POLL_INTERVAL = 0.05  # seconds between looks at the files where no notification service is installed
+KEYS_HELP = "h hint   n next   l list   c check again   q quit"
+
+Event = tuple[str, object]  # ("saved", set of folders) | ("key", character) | ("end", None)
+
+
+def watch_exercises(exercises: Sequence[Exercise], choice: Choice, sandbox: WorkerSandbox) -> None:
+    """Run until q, the end of a terminal's input, or Ctrl-C."""
+    if not exercises:
+        raise click.UsageError("there is no exercise to watch")
+    events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    stop = threading.Event()
+    folders = [exercise.folder for exercise in exercises]
+    if choice.submission is not None:
+        path = choice.submission.resolve()
+        folders = [path if path.is_dir() else path.parent]
+    threading.Thread(target=watch_folders, args=(folders, events.put, stop), daemon=True).start()
+    session = Session(exercises, choice, sandbox)
+    with keyboard(events.put):
+        try:
+            session.begin()
+            while session.handle(events.get()):
+                pass
+        except KeyboardInterrupt:
+            click.echo()
+        finally:
+            stop.set()
+
+
+class Session:
+    """What is being watched, and which exercise is in front."""
+
+    def __init__(self, exercises: Sequence[Exercise], choice: Choice, sandbox: WorkerSandbox) -> None:
+        self._exercises = list(exercises)
+        self._choice = choice
+        self._sandbox = sandbox
+        self._passed: set[str] = set()
+        self._current = self._exercises[0]
+
+    def begin(self) -> None:
+        """Grade until the first exercise that does not pass, and show it."""
+        for exercise in self._exercises:
+            self._current = exercise
+            result = self._grade(exercise)
+            if exercise.identity not in self._passed:
+                break
+        self._show(result)
+
+    def handle(self, event: Event) -> bool:
+        """Act on one event; ``False`` at the end."""
+        kind, value = event
+        if kind == "saved":
+            assert isinstance(value, set)
+            changed = [each for each in self._exercises if each.folder in value]
+            self._current = changed[0] if changed else self._current
+            self._check()
+            return True
+        actions: dict[object, Callable[[], None]] = {
+            "h": self._hint,
+            "n": self._next,
+            "l": self._list,
+            "c": self._check,
+            "\r": self._check,
+            "\n": self._check,
+        }
+        if kind == "end" or value in ("q", "\x03", "\x04"):
+            return False
+        actions.get(value, lambda: click.echo(KEYS_HELP))()
+        return True
+
+    def _check(self) -> None:
+        from toolkit.grading.exercise import Exercise
+
+        self._current = Exercise(self._current.folder)  # files and grader are read anew
+        self._show(self._grade(self._current))
+
+    def _next(self) -> None:
+        order = [each.identity for each in self._exercises]
+        start = order.index(self._current.identity) + 1
+        following = [*self._exercises[start:], *self._exercises[:start]]
+        self._current = next((each for each in following if each.identity not in self._passed), following[0])
+        self._check()
+
+    def _list(self) -> None:
+        for exercise in self._exercises:
+            mark = "*" if exercise.identity in self._passed else " "
+            here = ">" if exercise.identity == self._current.identity else " "
+            click.echo(f"{here}{mark} {exercise.identity}  {exercise.title}")
+
+    def _hint(self) -> None:
+        from toolkit.cli.loop import print_hint
+        from toolkit.cli.progress_file import load
+
+        print_hint(self._current, load(self._current.folder.parent.parent))
+
+    def _grade(self, exercise: Exercise) -> ExerciseResult:
+        from toolkit import __version__
+        from toolkit.cli.progress_file import remember
+        from toolkit.grading.report import Report, Status
+        from toolkit.grading.runner import grade_exercise
+
+        result = grade_exercise(exercise, self._choice, self._sandbox)
+        if result.status is Status.PASSED:
+            self._passed.add(exercise.identity)
+        else:
+            self._passed.discard(exercise.identity)
+        if not (self._choice.reference or self._choice.submission):
+            remember([exercise], Report((result,), self._choice.seed, __version__))
+        return result
+
+    def _show(self, result: ExerciseResult) -> None:
+        from toolkit.grading.pretty import print_lines, watch_lines
+
+        if sys.stdout.isatty():
+            click.clear()
+        print_lines(sys.stdout, watch_lines(result))
+        click.echo(
+            f"{len(self._passed)} of {len(self._exercises)} passed"
+            + (f"   {KEYS_HELP}" if sys.stdin.isatty() else "")
+        )
+
+
+def watch_folders(folders: Sequence[Path], put: Callable[[Event], None], stop: threading.Event) -> None:
+    """Report ("saved", folders) whenever a file in one of them changes, until ``stop``."""
+    try:
+        from watchfiles import watch
+    except ImportError:
+        _poll(folders, put, stop)
+        return
+    names = {str(folder.resolve()): folder for folder in folders}
+    for changes in watch(*names, stop_event=stop, debounce=30, step=10, recursive=True):
+        changed = {
+            folder
+            for _, path in changes
+            if _matters(path)
+            for name, folder in names.items()
+            if path.startswith(name)
+        }
+        if changed:
+            put(("saved", changed))
+
+
+def _matters(path: str) -> bool:
+    name = Path(path).name
+    return name == "grader.py" or name.endswith((".asm", ".inc", ".mac"))
+
+
+def _poll(folders: Sequence[Path], put: Callable[[Event], None], stop: threading.Event) -> None:
+    before = _state(folders)
+    while not stop.wait(POLL_INTERVAL):
+        now = _state(folders)
+        changed = {folder for folder, state in now.items() if state != before[folder]}
+        if changed:
+            put(("saved", changed))
+        before = now
+
+
+def _state(folders: Sequence[Path]) -> dict[Path, dict[str, tuple[int, int]]]:
+    found: dict[Path, dict[str, tuple[int, int]]] = {}
+    for folder in folders:
+        entries = found[folder] = {}
+        for path in folder.iterdir() if folder.is_dir() else ():
+            if _matters(path.name):
+                try:
+                    status = path.stat()
+                except OSError:  # saved by renaming: gone for a moment
+                    continue
+                entries[path.name] = (status.st_mtime_ns, status.st_size)
+    return found
+
+
+class keyboard:  # noqa: N801 - used as a function: ``with keyboard(put):``
+    """Single key presses as ("key", character) events while the block runs; nothing where there is no terminal."""
+
+    def __init__(self, put: Callable[[Event], None]) -> None:
+        self._put = put
+        self._restore: Callable[[], None] = lambda: None
+
+    def __enter__(self) -> None:
+        if not sys.stdin.isatty():
+            return
+        reader = self._windows() or self._posix()
+        if reader is not None:
+            threading.Thread(target=reader, daemon=True).start()
+
+    def __exit__(self, *_: object) -> None:
+        self._restore()
+
+    def _windows(self) -> Callable[[], None] | None:
+        try:
+            import msvcrt
+        except ImportError:
+            return None
+
+        def read() -> None:
+            while True:
+                self._put(("key", msvcrt.getwch()))  # type: ignore[attr-defined]
+
+        return read
+
+    def _posix(self) -> Callable[[], None] | None:
+        try:
+            import termios
+            import tty
+        except ImportError:
+            return None
+        descriptor = sys.stdin.fileno()
+        saved = termios.tcgetattr(descriptor)
+        self._restore = lambda: termios.tcsetattr(descriptor, termios.TCSADRAIN, saved)
+        tty.setcbreak(descriptor)
+
+        def read() -> None:
+            while character := sys.stdin.read(1):
+                self._put(("key", character))
+            self._put(("end", None))
+
+        return read

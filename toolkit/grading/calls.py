@@ -1,0 +1,228 @@
+"""Calling one function of a program, held to the System V ABI (README.md, "Calling a function").
+
+The program is loaded as ever; before its first instruction the registers and the stack are set as a caller would,
+each buffer so that it ends where an unmapped page begins, and the return address is one that nothing is mapped at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NoReturn
+
+from toolkit.grading.checks import Failure, GraderError, Regex, show_bytes, shown
+from toolkit.grading.evidence import CallArgument, CallEvidence, CallRequest, Evidence, RunRequest
+
+if TYPE_CHECKING:
+    from toolkit.grading.program import Program
+
+Argument = int | bytes | bytearray
+MASK = (1 << 64) - 1
+
+
+@dataclass(frozen=True)
+class CallResult:
+    """What a call that came back left: ``rax`` and ``rdx`` unsigned, ``buffers`` by the argument's index."""
+
+    rax: int
+    rdx: int
+    buffers: dict[int, bytes]
+    stdout: bytes
+    instructions: int
+    label_count: int
+    signal: str | None = None
+
+    def __int__(self) -> int:
+        return self.rax
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, int):
+            return self.rax == other & MASK
+        return NotImplemented if not isinstance(other, CallResult) else vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash((self.rax, self.rdx, self.stdout))
+
+
+@dataclass(frozen=True)
+class CallExpectation:
+    """What ``expect.call`` holds a call to; ``None`` leaves it open."""
+
+    returns: int | tuple[int, ...] | None = None
+    after: dict[int, bytes] = field(default_factory=dict)
+    stdout: str | bytes | Regex | None = None
+    exits: int | None = None
+    instructions_at_most: int | None = None
+
+
+def call(
+    program: Program,
+    function: str,
+    arguments: Sequence[Argument],
+    stdin: bytes,
+    count_label: str | None,
+    budget: int | None,
+) -> CallResult:
+    """Make a call. Raises Failure when it did not come back, or did not hold to the ABI."""
+    text = show_call(function, arguments)
+    evidence = _run(program, function, arguments, stdin, count_label, budget)
+    outcome = evidence.call
+    if outcome is None or not outcome.returned:
+        _did_not_return(text, evidence)
+    if outcome.violations:
+        raise Failure(f"{text} breaks the calling convention: {'; '.join(outcome.violations)}")
+    return CallResult(
+        outcome.rax,
+        outcome.rdx,
+        outcome.buffers,
+        evidence.stdout,
+        evidence.instructions,
+        outcome.label_count,
+    )
+
+
+def expect_call(
+    program: Program, function: str, arguments: Sequence[Argument], stdin: bytes, expected: CallExpectation
+) -> CallResult | None:
+    """Make a call and compare. Raises Failure."""
+    text = show_call(function, arguments) + (f" with standard input {show_bytes(stdin)}" if stdin else "")
+    if expected.exits is not None:
+        _expect_exit(program, function, arguments, stdin, expected.exits, text)
+        return None
+    result = call(program, function, arguments, stdin, None, None)
+    if expected.returns is not None:
+        _compare_result(text, expected.returns, result)
+    for index, wanted in expected.after.items():
+        if index not in result.buffers:
+            raise GraderError(f"{text}: argument {index} is no buffer")
+        if result.buffers[index] != wanted:
+            _fail(
+                f"{text} leaves the wrong bytes in argument {index}",
+                show_bytes(wanted),
+                show_bytes(result.buffers[index]),
+            )
+    if expected.stdout is not None and not _text_fits(expected.stdout, result.stdout):
+        _fail(f"{text} prints the wrong text", shown(expected.stdout), show_bytes(result.stdout))
+    most = expected.instructions_at_most
+    if most is not None and result.instructions > most:
+        _fail(f"{text} executes too many instructions", f"at most {most:,}", f"{result.instructions:,}")
+    return result
+
+
+def _expect_exit(
+    program: Program, function: str, arguments: Sequence[Argument], stdin: bytes, code: int, text: str
+) -> None:
+    evidence = _run(program, function, arguments, stdin, None, None)
+    if evidence.call is not None and evidence.call.returned:
+        _fail(f"{text} comes back", f"exit status {code}", "the function returned to its caller")
+    if evidence.exit_code is None:
+        _did_not_return(text, evidence)
+    if evidence.exit_code != code & 0xFF:
+        _fail(
+            f"{text} ends the program with the wrong status",
+            f"exit status {code}",
+            f"exit status {evidence.exit_code}",
+        )
+
+
+def _run(
+    program: Program,
+    function: str,
+    arguments: Sequence[Argument],
+    stdin: bytes,
+    count_label: str | None,
+    budget: int | None,
+) -> Evidence:
+    program.symbols[function]
+    if count_label is not None:
+        program.symbols[count_label]
+    request = CallRequest(function, tuple(_argument(each) for each in arguments), count_label)
+    return program.evidence(
+        RunRequest(
+            build=program.build_request,
+            stdin=stdin,
+            files=program.options.files,
+            seed=program.options.seed,
+            budget=program.options.budget if budget is None else budget,
+            call=request,
+        )
+    )
+
+
+def _argument(value: Argument) -> CallArgument:
+    if isinstance(value, (bytes, bytearray)):
+        return CallArgument(data=bytes(value), writable=isinstance(value, bytearray))
+    if isinstance(value, int) and -(1 << 63) <= value <= MASK:
+        return CallArgument(value=value & MASK if value >= 0 else value)
+    raise GraderError(f"{value!r} can't be an argument: an integer of 64 bits, bytes or a bytearray")
+
+
+def show_call(function: str, arguments: Sequence[Argument]) -> str:
+    """A call as the report writes it: ``string_length("abc\\0")``."""
+    words = [
+        show_bytes(bytes(each)) if isinstance(each, (bytes, bytearray)) else str(each) for each in arguments
+    ]
+    return f"{function}({', '.join(words)})"
+
+
+def _compare_result(text: str, returns: int | tuple[int, ...], result: CallResult) -> None:
+    wanted = returns if isinstance(returns, tuple) else (returns,)
+    for name, value, actual in zip(("rax", "rdx"), wanted, (result.rax, result.rdx), strict=False):
+        if actual != value & MASK:
+            _fail(
+                f"{text} returns the wrong {name}",
+                f"{name} = {_number(value)}",
+                f"{name} = {_number(actual, value < 0)}",
+            )
+
+
+def _number(value: int, signed: bool = False) -> str:
+    shown_value = value - (1 << 64) if signed and value >> 63 == 1 else value
+    return f"{shown_value} ({value & MASK:#x})"
+
+
+def _text_fits(expected: str | bytes | Regex, actual: bytes) -> bool:
+    if isinstance(expected, Regex):
+        return expected.pattern.fullmatch(actual) is not None
+    return (expected.encode() if isinstance(expected, str) else expected) == actual
+
+
+def _did_not_return(text: str, evidence: Evidence) -> NoReturn:
+    from toolkit.grading.expectations import ending
+    from toolkit.grading.explain import explain_fate
+
+    if evidence.exit_code is not None:
+        raise Failure(
+            f"{text} ends the program instead of returning",
+            expected="the function returns to its caller",
+            actual=ending(evidence),
+            location=evidence.last_location,
+        )
+    location = evidence.fault.location if evidence.fault is not None else evidence.last_location
+    explanation = explain_fate(evidence) + _guarded(evidence)
+    raise Failure(
+        f"{text} does not come back",
+        expected="the function returns to its caller",
+        actual=ending(evidence),
+        location=location,
+        explanation=explanation,
+    )
+
+
+def _guarded(evidence: Evidence) -> tuple[str, ...]:
+    """A word on a fault just behind a buffer."""
+    outcome, fault = evidence.call, evidence.fault
+    if outcome is None or fault is None or fault.address is None:
+        return ()
+    for index, address in outcome.addresses.items():
+        end = address + len(outcome.buffers.get(index, b""))
+        if end <= fault.address < end + 4096:
+            return (f"argument {index} ends at {end:#x}: this is byte {fault.address - end} behind its end",)
+    return ()
+
+
+def _fail(message: str, expected: str, actual: str) -> NoReturn:
+    raise Failure(message, expected=expected, actual=actual)
+
+
+__all__ = ["CallEvidence", "CallExpectation", "CallResult", "call", "expect_call", "show_call"]

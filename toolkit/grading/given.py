@@ -1,0 +1,103 @@
+"""``@given``: inputs drawn by Hypothesis; the report shows the smallest one that fails."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import tempfile
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from toolkit.grading.checks import BrokenCheck, Failure, GraderError, shown
+
+if TYPE_CHECKING:
+    from toolkit.grading.program import Program
+
+EXAMPLES = 25  # inputs drawn for a check unless the grader says otherwise
+
+CheckFunction = Callable[..., object]
+
+
+def given(
+    *strategies: Any, examples: int = EXAMPLES, **named: Any
+) -> Callable[[CheckFunction], CheckFunction]:
+    """Below ``@check``: call the function with ``program`` and drawn arguments, ``examples`` times.
+
+    What is drawn depends on the program's seed alone. Raises GraderError for a function that doesn't take the arguments.
+    """
+
+    def decorate(function: CheckFunction) -> CheckFunction:
+        names = _names(function, len(strategies), tuple(named))
+
+        @functools.wraps(function)
+        def run(program: Program) -> None:
+            _search(program, function, names, (*strategies, *named.values()), examples)
+
+        return run
+
+    return decorate
+
+
+def _names(function: CheckFunction, positional: int, named: tuple[str, ...]) -> tuple[str, ...]:
+    parameters = list(inspect.signature(function).parameters)[1:]
+    if set(parameters[positional:]) != set(named) or len(parameters) != positional + len(named):
+        raise GraderError(
+            f"@given draws {positional + len(named)} arguments; {function.__name__} takes {parameters}"
+        )
+    return (*parameters[:positional], *named)
+
+
+def _search(
+    program: Program, function: CheckFunction, names: Sequence[str], strategies: Sequence[Any], examples: int
+) -> None:
+    import hypothesis
+    from hypothesis.configuration import set_hypothesis_home_dir
+    from hypothesis.strategies import tuples
+
+    set_hypothesis_home_dir(tempfile.gettempdir())  # else it makes a folder beside the student's files
+    smallest: dict[str, object] = {}
+    broken: list[BrokenCheck] = []
+
+    def one(drawn: tuple[object, ...]) -> None:
+        arguments = dict(zip(names, drawn, strict=True))
+        if broken:
+            return
+        try:
+            function(program, **arguments)
+        except BrokenCheck as error:  # not the submission's, so there is nothing to make smaller
+            broken.append(error)
+        except Exception:
+            smallest.clear()
+            smallest.update(arguments)
+            raise
+
+    settings = hypothesis.settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        phases=(hypothesis.Phase.generate, hypothesis.Phase.shrink),
+        suppress_health_check=list(hypothesis.HealthCheck),
+        report_multiple_bugs=False,
+        print_blob=False,
+    )
+    test = hypothesis.seed(program.seed)(settings(hypothesis.given(tuples(*strategies))(one)))
+    try:
+        test()
+    except Failure as failure:
+        raise _with_input(failure, smallest) from None
+    except AssertionError as error:
+        raise _with_input(Failure(str(error) or "the check's condition does not hold"), smallest) from None
+    if broken:
+        raise broken[0]
+
+
+def _with_input(failure: Failure, arguments: dict[str, object]) -> Failure:
+    text = ", ".join(f"{name} = {shown(value)}" for name, value in arguments.items())
+    return Failure(
+        failure.message,
+        expected=failure.expected,
+        actual=failure.actual,
+        help=failure.help,
+        location=failure.location,
+        explanation=(f"smallest input found: {text}", *failure.explanation),
+    )
