@@ -1,0 +1,554 @@
+"""One emulated computer: its processes, its files, its clock, and the loop that runs them.
+
+    machine = Machine()
+    with Kernel(machine, seed=0) as kernel:
+        kernel.spawn(elf_bytes, ["./hello"], {"LANG": "C"}, stdin=b"input")
+        kernel.at("exit", lambda stop: print(stop.maps()))
+        outcome = kernel.run(budget=100_000_000)
+
+The loop: run the current thread until something happens, then turn the event into a system call, a fault or a signal.
+All chance comes from `seed`, all time from the virtual clock: equal inputs give equal bytes on every host.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from toolkit.abi import process as p
+from toolkit.abi.errno import Errno
+from toolkit.abi.signals import SI_USER, Signal
+from toolkit.kernel import exceptions, signals, vdso_area
+from toolkit.kernel.clock import EVENT, Clock
+from toolkit.kernel.errors import SyscallError
+from toolkit.kernel.exec import symbol_addresses
+from toolkit.kernel.fs.mounts import FileSetup, Files
+from toolkit.kernel.fs.streams import OutputBudget, Sink, Source, TerminalState
+from toolkit.kernel.limits import Limits
+from toolkit.kernel.mm.frames import Frames, OutOfMemoryError
+from toolkit.kernel.moments import Moment, Moments, Observer, Stop
+from toolkit.kernel.outcome import (
+    Ending,
+    ExitRecord,
+    Outcome,
+    SignalRecord,
+    TraceRecord,
+    UnknownSyscall,
+)
+from toolkit.kernel.processes import Processes
+from toolkit.kernel.syscalls import Entry, SyscallTable, table
+from toolkit.kernel.syscalls.tracing import Tracer
+from toolkit.kernel.task import Process, Scheduler, State, Thread
+from toolkit.kernel.waiting import Blocked, ThreadGone
+from toolkit.machine.events import Breakpoint, BudgetSpent, Syscall
+from toolkit.machine.registers import RAX, RIP
+from toolkit.personality.linux_i386 import PERSONALITY as I386
+from toolkit.personality.linux_x86_64 import PERSONALITY as X86_64
+
+if TYPE_CHECKING:
+    from toolkit.kernel.vdso_area import VdsoFrames
+    from toolkit.machine.cpu import Machine
+
+UNLIMITED = 1 << 62
+
+
+class Kernel:
+    """An emulated computer on a `Machine`. One run: `spawn`, `at`, `run`; then `close` leaves the machine clean.
+
+    `memory` is the physical memory the programs may use, in bytes (default: all of the machine's). `files` maps names
+    (relative to `directory`, or absolute) to contents; `mounts` maps absolute paths to host directories that are seen
+    there and never written. With `trace` every system call and signal is recorded.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        *,
+        seed: int = 0,
+        clock: Clock | None = None,
+        memory: int | None = None,
+        files: Mapping[str, bytes | FileSetup] | None = None,
+        mounts: Mapping[str, str] | None = None,
+        directory: str = "/home/student",
+        uid: int = 1000,
+        gid: int = 1000,
+        limits: Limits | None = None,
+        trace: bool = False,
+        hostname: str = "toolkit",
+    ) -> None:
+        self.machine = machine
+        self.seed = seed
+        self.clock = clock or Clock()
+        self.limits = limits or Limits()
+        self.hostname = hostname
+        self.frames = Frames(machine, limit=None if memory is None else memory >> 12)
+        self.frames.out_of_memory = self._out_of_memory
+        self.random = random.Random(seed)
+        self.scheduler = Scheduler(seed)
+        self.files = Files(self, files or {}, mounts or {}, directory, uid, gid)
+        self.processes = Processes(self, uid, gid)
+        self.moments = Moments()
+        self.output = OutputBudget(self.limits.output, lambda: self.end(Ending.OUTPUT_LIMIT))
+        self.terminal: TerminalState | None = None
+        self.instructions = 0
+        self.tracer = Tracer(self.limits.trace) if trace else None
+        self.unknown_syscalls: dict[tuple[str, int], UnknownSyscall] = {}
+        self.current: Thread | None = None
+        self._active: object = None
+        self._values = machine.registers.values
+        self._pristine = machine.save_context()
+        self._ending: Ending | None = None
+        self._waiting: tuple[str, ...] = ()
+        self._counting = False
+        self._budget = UNLIMITED
+        self._label_names: dict[int, list[str]] = {}
+        self._vdso: dict[int, VdsoFrames] = {}
+        self._tables: dict[str, SyscallTable] = {"x86_64": table(X86_64), "i386": table(I386)}
+        self._table_64 = self._tables["x86_64"].entries
+
+    # --- for the outside -----------------------------------------------------------------------------------
+
+    def spawn(
+        self,
+        program: bytes | str,
+        arguments: Iterable[bytes | str] | None = None,
+        environment: Mapping[str, str] | Iterable[bytes | str] = (),
+        *,
+        name: str = "program",
+        stdin: bytes | Source = b"",
+        stdout: Sink | None = None,
+        stderr: Sink | None = None,
+        terminal: bool = False,
+    ) -> Process:
+        """Start the main process. `program` is an ELF file's bytes, put into the directory as `name`, or a guest path.
+
+        `stdin` is what it reads, or a function that blocks for up to n bytes; `stdout` and `stderr` receive what it
+        writes, else it is captured. `terminal`: the three streams are one terminal.
+        Raises SyscallError as execve would, for a file that can't be executed.
+        """
+        return self.processes.spawn(
+            program, arguments, environment, name, stdin, stdout, stderr, terminal
+        )
+
+    def at(self, moment: Moment | str, observer: Observer) -> None:
+        """Have `observer` called at a moment of the main process. ValueError when the text is no moment."""
+        self.moments.add(Moment.parse(moment) if isinstance(moment, str) else moment, observer)
+
+    def run(self, budget: int | None = None) -> Outcome:
+        """Run all processes until they have ended, or `budget` instructions were executed."""
+        self._budget = UNLIMITED if budget is None else budget
+        self._counting = self._counting or budget is not None or bool(self.moments.steps)
+        main = self.processes.main
+        self._set_labels(main)
+        if not main.dead:
+            self._observe(main.threads[0], self.moments.start)
+        try:
+            self._loop()
+        except KeyboardInterrupt:
+            self.send_signal(Signal.SIGINT, main)
+            return self.run(budget)
+        return self.outcome()
+
+    def send_signal(self, signal: int, process: Process | None = None) -> None:
+        """Send a signal from outside, as `kill` by the same user does; the main process by default."""
+        target = process or self.processes.main
+        info = signals.SignalInfo(signal, SI_USER, pid=self.processes.shell_pid, uid=target.credentials.uid)
+        signals.send(target, info)
+
+    def finish(self) -> None:
+        """End the run at the next chance, with nothing sent to the program."""
+        self.end(Ending.FINISHED)
+
+    def outcome(self) -> Outcome:
+        """What the run has left behind so far."""
+        main = self.processes.main
+        ended = main.dead and self._ending in (None, Ending.DEADLOCK)
+        ending = self._ending or Ending.EXITED
+        if ended:
+            ending = Ending.SIGNALED if main.signal is not None else Ending.EXITED
+        return Outcome(
+            ending=ending,
+            exit_code=main.exit_code if ended else None,
+            signal=main.signal if ended else None,
+            core_dumped=main.core_dumped if ended else False,
+            instructions=self.instructions,
+            stdout=self.processes.stdout,
+            stderr=self.processes.stderr,
+            registers=self.processes.final_registers or self.machine.registers.as_dict(),
+            fault=main.fault,
+            unknown_syscalls=tuple(self.unknown_syscalls.values()),
+            waiting=() if ended else self._waiting,
+            trace=self.trace,
+            pid=main.pid,
+        )
+
+    @property
+    def trace(self) -> tuple[TraceRecord, ...]:
+        """The records so far, in order."""
+        return self.tracer.finished() if self.tracer is not None else ()
+
+    def read_file(self, path: str) -> bytes:
+        """A regular file's contents as they are now; `path` as the program would write it. SyscallError otherwise."""
+        return self.files.read(path)
+
+    def files_under(self, path: str | None = None) -> dict[str, bytes]:
+        """Every regular file below a directory (default: the program's own), by relative name, host mounts left out."""
+        return self.files.tree(path)
+
+    def render_maps(self, process: Process | None = None) -> bytes:
+        """The text of /proc/PID/maps."""
+        from toolkit.kernel.fs import procfs_memory
+
+        target = process or self.processes.main
+        return procfs_memory.maps(target.memory)
+
+    def close(self) -> None:
+        """Forget the processes and make the machine pristine for the next kernel."""
+        self.processes.clear()
+        self.machine.reset(self.machine.first_free_frame)
+
+    def __enter__(self) -> Kernel:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # --- the loop ------------------------------------------------------------------------------------------
+
+    def _loop(self) -> None:
+        while self._ending is None:
+            thread = self.scheduler.take()
+            if thread is None:
+                if not self._idle():
+                    return
+                continue
+            self.switch(thread)
+            self._run_slice(thread)
+            if thread.state is State.RUNNABLE:
+                self.scheduler.add(thread)
+
+    def _idle(self) -> bool:
+        """Nobody can run: jump to the next timer; without one the run is over."""
+        when = self.scheduler.next_time()
+        living = [process for process in self.processes.all() if not process.dead]
+        if when is not None and living:
+            self.clock.now = max(self.clock.now, when)
+            self.scheduler.fire(self.clock.now)
+            return True
+        if living:
+            self._ending = Ending.DEADLOCK
+            self._waiting = tuple(thread.describe() for process in living for thread in process.threads)
+        return False
+
+    def switch(self, thread: Thread) -> None:
+        """Put a thread's registers and page table into the machine."""
+        current = self.current
+        if current is not thread:
+            if current is not None and current.state is not State.DEAD:
+                current.context = self.machine.save_context()
+            self.activate(thread)
+            if thread.context is not None:
+                self.machine.restore_context(thread.context)
+                thread.context = None
+            self.current = thread
+        elif self._active is not thread.memory:
+            self.activate(thread)
+
+    def activate(self, thread: Thread) -> None:
+        """Make the thread's page table the current one."""
+        if self._active is not thread.memory:
+            self.machine.set_page_table(thread.memory.table.root << 12)
+            self._active = thread.memory
+
+    def deactivate(self, space: object) -> None:
+        """The space is about to be released."""
+        if self._active is space:
+            self._active = None
+
+    def _run_slice(self, thread: Thread) -> None:
+        """Run one thread until it blocks, ends, or has used its time."""
+        machine, values, clock, scheduler = self.machine, self._values, self.clock, self.scheduler
+        run, entries = machine.run, self._table_64
+        left = scheduler.slice() if self._counting or scheduler.queue else UNLIMITED
+        if thread.call_invoke is not None:
+            self._retry(thread)
+        runnable = State.RUNNABLE
+        while thread.state is runnable and self._ending is None:
+            if thread.signal_pending:
+                signals.deliver(thread)
+                continue
+            if self._counting or scheduler.timers or scheduler.queue:
+                limit = self._limit(left)
+                if limit <= 0:
+                    if self._limit_reached(thread, left):
+                        return
+                    continue
+                event = run(limit)
+                executed = machine.instructions
+                left -= executed
+                self.instructions += executed
+                clock.now += executed + EVENT
+            else:
+                event = run()
+                clock.now += EVENT
+            if type(event) is Syscall:
+                if event.kind == "syscall":
+                    number = values[RAX] & 0xFFFFFFFF
+                    entry = entries.get(number)
+                    if entry is None or self._slow_calls or entry.invoke is None:
+                        self._call_slowly(thread, number, "x86_64")
+                        continue
+                    thread.call_number = number
+                    try:
+                        values[RAX] = entry.invoke(thread, values)
+                        if thread.sleep:
+                            thread.sleep.clear()
+                    except SyscallError as error:
+                        values[RAX] = -error.errno
+                        if thread.sleep:
+                            thread.sleep.clear()
+                    except Blocked as blocked:
+                        thread.call_invoke = entry.invoke
+                        self._block(thread, blocked)
+                    except ThreadGone:
+                        return
+                    except OutOfMemoryError:
+                        self._kill_for_memory(thread)
+                else:
+                    self._call_slowly(thread, values[RAX] & 0xFFFFFFFF, "i386")
+            elif type(event) is BudgetSpent:
+                continue
+            elif type(event) is Breakpoint:
+                self._at_label(thread)
+            else:
+                exceptions.handle(self, thread, event)
+
+    def _limit(self, left: int) -> int:
+        """How many instructions may run before the kernel has something to do."""
+        limit = self._budget - self.instructions
+        if self.scheduler.queue and left < limit:
+            limit = left
+        when = self.scheduler.next_time()
+        if when is not None and when - self.clock.now < limit:
+            limit = when - self.clock.now
+        step = self.moments.next_step()
+        if step is not None and step - self.instructions < limit:
+            limit = step - self.instructions
+        self._counting = True
+        return limit
+
+    def _limit_reached(self, thread: Thread, left: int) -> bool:
+        """Act on the limit that is used up; True when the slice is over."""
+        self.scheduler.fire(self.clock.now)
+        while self.moments.steps and self.moments.steps[0][0] <= self.instructions:
+            _, moment, observer = self.moments.steps.pop(0)
+            self._observe(thread, [(moment, observer)])
+        if self.instructions >= self._budget:
+            self.end(Ending.BUDGET)
+            return True
+        return left <= 0
+
+    def end(self, ending: Ending) -> None:
+        """Stop the loop."""
+        if self._ending is None:
+            self._ending = ending
+
+    # --- system calls --------------------------------------------------------------------------------------
+
+    @property
+    def _slow_calls(self) -> bool:
+        return self.tracer is not None or bool(self.moments.syscalls)
+
+    def _call_slowly(self, thread: Thread, number: int, abi: str) -> None:
+        """A call that is traced, observed, unknown, new, or made through int 0x80."""
+        entry = self._tables[abi].entry(number)
+        thread.call_number = number
+        if self.moments.syscalls and entry.name in self.moments.syscalls and thread.process is self.processes.main:
+            self._observe(thread, self.moments.due(self.moments.syscalls, "syscall:", entry.name))
+            if self._ending is not None or thread.state is not State.RUNNABLE:
+                return
+        if self.tracer is not None:
+            thread.call_record = self.tracer.begin(thread, entry, self._tables[abi].personality)
+        if entry.invoke is None:
+            self._refuse_unknown(thread, entry, abi)
+            return
+        self._invoke(thread, entry.invoke)
+
+    def _invoke(self, thread: Thread, invoke) -> None:  # type: ignore[no-untyped-def]
+        """Carry a call out, or begin to wait."""
+        try:
+            result = invoke(thread, self._values)
+        except SyscallError as error:
+            result = -error.errno
+        except Blocked as blocked:
+            thread.call_invoke = invoke
+            self._block(thread, blocked)
+            return
+        except ThreadGone:
+            return
+        except OutOfMemoryError:
+            self._kill_for_memory(thread)
+            return
+        self._values[RAX] = result & thread.process.word_mask
+        thread.end_call(result)
+
+    def _block(self, thread: Thread, blocked: Blocked) -> None:
+        """Wait; a signal that is already pending interrupts at once."""
+        if thread.signal_pending:
+            thread.interrupted = blocked
+            while thread.signal_pending and thread.interrupted is not None and thread.state is State.RUNNABLE:
+                if not signals.deliver(thread):
+                    break
+            if thread.interrupted is None or thread.process.dead:
+                return
+            thread.interrupted = None
+        if thread.state is State.RUNNABLE:
+            thread.park(blocked)
+
+    def _retry(self, thread: Thread) -> None:
+        """Look again at what the thread waits for."""
+        invoke = thread.call_invoke
+        thread.call_invoke = None
+        self._invoke(thread, invoke)
+
+    def _refuse_unknown(self, thread: Thread, entry: Entry, abi: str) -> None:
+        """ENOSYS; a call that Linux has and this kernel lacks makes the run *broken*."""
+        if entry.number in self._tables[abi].personality.syscall_names:
+            key = (abi, entry.number)
+            self.unknown_syscalls.setdefault(key, UnknownSyscall(entry.number, entry.name, abi))
+        self._values[RAX] = -Errno.ENOSYS & thread.process.word_mask
+        thread.end_call(-Errno.ENOSYS)
+
+    def _kill_for_memory(self, thread: Thread) -> None:
+        """The out-of-memory killer chose this one."""
+        thread.call_invoke = None
+        signals.force(thread, signals.SignalInfo(Signal.SIGKILL, 128))
+
+    def _out_of_memory(self) -> bool:
+        return False
+
+    # --- moments -------------------------------------------------------------------------------------------
+
+    def _observe(self, thread: Thread, observers: Iterable[tuple[Moment, Observer]]) -> None:
+        for moment, observer in tuple(observers):
+            self.switch(thread)
+            self.moments.reached.add(moment)
+            observer(Stop(self, thread.process, thread, moment))
+
+    def _set_labels(self, main: Process) -> None:
+        """Breakpoints on the symbols that moments name."""
+        if not self.moments.labels or main.executable is None:
+            return
+        pages = main.executable.pages
+        known = symbol_addresses(pages.read(0, pages.size), main.load_bias)
+        self._label_names = {}
+        for name in self.moments.labels:
+            if name in known:
+                self._label_names.setdefault(known[name], []).append(name)
+        self.machine.set_breakpoints(self._label_names)
+
+    def _at_label(self, thread: Thread) -> None:
+        """Tell the observers, then step over the breakpoint."""
+        for name in self._label_names.get(self._values[RIP], ()):
+            if thread.process is self.processes.main:
+                self._observe(thread, self.moments.due(self.moments.labels, "label:", name))
+        if self._ending is not None or thread.state is not State.RUNNABLE or thread.signal_pending:
+            thread.step_over = True
+        self.step_over(thread)
+
+    def step_over(self, thread: Thread) -> None:
+        """Run one instruction with the breakpoints off, and handle what it causes."""
+        if self._ending is not None or thread.state is not State.RUNNABLE:
+            return
+        if thread.signal_pending:
+            signals.deliver(thread)
+            return
+        self.machine.set_breakpoints(())
+        event = self.machine.run(1)
+        self.instructions += self.machine.instructions
+        self.clock.now += self.machine.instructions
+        self.machine.set_breakpoints(self._label_names)
+        if isinstance(event, Syscall):
+            abi = "x86_64" if event.kind == "syscall" else "i386"
+            self._call_slowly(thread, self._values[RAX] & 0xFFFFFFFF, abi)
+        elif not isinstance(event, BudgetSpent):
+            exceptions.handle(self, thread, event)
+
+    # --- what tasks report ---------------------------------------------------------------------------------
+
+    def before_end(self, process: Process) -> None:
+        """A process is about to end: the last look at it."""
+        if process is self.processes.main:
+            thread = self.current if self.current is not None and self.current.process is process else process.threads[0]
+            self._observe(thread, self.moments.exit)
+            if self.current is thread:
+                self.processes.final_registers = self.machine.registers.as_dict()
+
+    def thread_ended(self, thread: Thread) -> None:
+        """A thread is gone: tell who joins it."""
+        self.processes.thread_ended(thread)
+
+    def process_ended(self, process: Process) -> None:
+        """A process is gone: free what it held, tell its parent."""
+        if self.tracer is not None:
+            self.tracer.add(
+                ExitRecord(process.pid, process.pid, process.exit_code, process.signal, process.core_dumped)
+            )
+        self.processes.ended(process)
+
+    def stopped(self, process: Process, signal: int) -> None:
+        """A process was stopped by a signal."""
+        self.processes.stopped(process, signal)
+
+    def continued(self, process: Process) -> None:
+        """A stopped process goes on."""
+        self.processes.continued(process)
+
+    def record_signal(self, record: SignalRecord) -> None:
+        """A signal was delivered."""
+        if self.tracer is not None:
+            self.tracer.add(record)
+
+    def finish_record(self, thread: Thread, result: int | None) -> None:
+        """A traced call has returned."""
+        if self.tracer is not None:
+            self.tracer.end(thread, result)
+
+    def core_dumps(self, limit: int) -> bool:
+        """Whether the core bit is set: only if a core file may be written (RLIMIT_CORE)."""
+        return limit > 0
+
+    # --- services ------------------------------------------------------------------------------------------
+
+    def random_bytes(self, count: int) -> bytes:
+        """Bytes of chance, from the seed."""
+        return self.random.randbytes(count)
+
+    def vdso_frames(self, bits: int) -> VdsoFrames:
+        """The frames of the vDSO."""
+        found = self._vdso.get(bits)
+        if found is None:
+            personality = X86_64 if bits == 64 else I386
+            found = self._vdso[bits] = vdso_area.allocate(self, personality)
+        return found
+
+    def file_room(self, thread: Thread, offset: int) -> int:
+        """Bytes that may be written at an offset (RLIMIT_FSIZE sends SIGXFSZ)."""
+        limit = min(thread.process.limits.values[p.RLIMIT_FSIZE][0], self.limits.file_size)
+        if offset >= limit:
+            if limit < self.limits.file_size:
+                signals.send(thread.process, signals.SignalInfo(Signal.SIGXFSZ, SI_USER), thread)
+            return 0
+        return limit - offset
+
+    def account_storage(self, file: object, end: int) -> None:
+        """ENOSPC when the program has written more than its files may hold."""
+        self.files.account(file, end)
+
+
+__all__ = ["Kernel", "replace"]
