@@ -1,0 +1,44 @@
+"""Link objects into a program as GNU ld 2.40 does: the same bytes, and clearer messages.
+
+The passes, in order: read the inputs and resolve names (``resolve``), drop what nothing needs (``collect``), see what the
+relocations need (``relocate``), assign input sections to output sections (``assign``), place these in memory (``layout``) and in
+the file (``segments``), apply the relocations, and write (``output``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from toolkit.asm.linetable import LineTable
+from toolkit.asm.link.context import LinkOptions
+from toolkit.asm.source import Diagnostic
+
+__all__ = ["LinkInput", "LinkOptions", "Linked", "link"]
+
+
+@dataclass(frozen=True, slots=True)
+class LinkInput:
+    """One file: an object, an archive (``!<arch>``) or a shared library. ``lines`` tells where an object's bytes came from."""
+
+    name: str
+    data: bytes
+    lines: LineTable | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """``elf`` is None when there were errors. ``symbols``: name → virtual address, local names included."""
+
+    elf: bytes | None
+    lines: LineTable
+    symbols: dict[str, int]
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def link(objects: Sequence[LinkInput], options: LinkOptions | None = None, **changes: object) -> Linked:
+    """Link ``objects`` in their order. ``changes`` are fields of ``LinkOptions``. Never raises for bad input."""
+    from toolkit.asm.link.driver import run
+
+    chosen = replace(options or LinkOptions(), **changes)  # type: ignore[arg-type]
+    return run(objects, chosen)

@@ -1,0 +1,123 @@
+"""The state of one link: options, inputs, names, outputs, what is to be said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from toolkit.abi import elf
+from toolkit.asm.link.model import (
+    Entry,
+    InputFile,
+    InputSection,
+    NameTable,
+    OutputSection,
+)
+from toolkit.asm.source import Diagnostic, Span
+
+MAX_MESSAGES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class LinkOptions:
+    """What ld's command line would say.
+
+    ``kind``: ``static`` (an executable at a fixed address; dynamically linked when shared libraries are among the
+    inputs), ``pie`` or ``shared``. ``emulation``: ``elf_x86_64``, ``elf_i386``, or "" to take it from the first object.
+    ``text_address`` is -Ttext's. ``missing_entry``: whether a missing entry symbol is an ``error`` or, as for ld, a ``warning``.
+    ``build_id``: None, ``sha1``, ``md5`` or ``0x…``. ``dynamic_linker``: the interpreter's path.
+    """
+
+    kind: str = "static"
+    entry: str | None = None
+    emulation: str = ""
+    text_address: int | None = None
+    data_address: int | None = None
+    bss_address: int | None = None
+    text_segment: int | None = None
+    gc_sections: bool = False
+    eh_frame_hdr: bool = False
+    build_id: str | None = None
+    missing_entry: str = "error"
+    strip: str = ""  # "all" | "debug" | ""
+    execstack: bool | None = None
+    relro: bool = True
+    bind_now: bool = False
+    soname: str = ""
+    runpath: str = ""
+    dynamic_linker: str = ""
+    hash_style: str = "sysv"
+    export_dynamic: bool = False
+    as_needed: bool = False
+    allow_undefined: bool = False
+    undefined: Sequence[str] = ()
+    defined: Sequence[tuple[str, int]] = ()
+    discard_locals: str = ""  # "x": all, "X": those named .L*
+    script: str | None = None
+
+
+@dataclass(slots=True)
+class Context:
+    """Everything the passes of one link share."""
+
+    options: LinkOptions
+    names: NameTable = field(default_factory=NameTable)
+    files: list[InputFile] = field(default_factory=list)
+    libraries: list[InputFile] = field(default_factory=list)  # shared ones
+    outputs: list[OutputSection] = field(default_factory=list)
+    all_outputs: list[OutputSection] = field(default_factory=list)  # with the empty ones that were dropped
+    by_name: dict[str, OutputSection] = field(default_factory=dict)
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    machine: int = elf.EM_X86_64
+    is64: bool = True
+    discarded_groups: set[str] = field(default_factory=set)
+    duplicates: list[tuple[Entry, InputFile, InputSection | None, int]] = field(default_factory=list)
+    linker_file: InputFile | None = None
+    relro_end: int = 0
+    relro_start: int = 0
+    tls: OutputSection | None = None
+    tls_size: int = 0
+    failed: bool = False
+    dots: dict[int, int] = field(default_factory=dict)  # location counter before some script statements
+
+    @property
+    def is_pic(self) -> bool:
+        return self.options.kind != "static"
+
+    @property
+    def is_shared(self) -> bool:
+        return self.options.kind == "shared"
+
+    @property
+    def word(self) -> int:
+        return 8 if self.is64 else 4
+
+    def say(
+        self,
+        severity: str,
+        message: str,
+        file: str,
+        *,
+        line: int = 0,
+        help: str = "",
+        ld_message: str = "",
+        related: tuple[tuple[str, Span], ...] = (),
+    ) -> None:
+        """Report; ``line`` 0 means that only the file is known."""
+        if severity == "error":
+            self.failed = True
+        if len(self.diagnostics) < MAX_MESSAGES:
+            span = Span(file, line, 1 if line else 0)
+            self.diagnostics.append(
+                Diagnostic(severity, message, span, help=help, nasm_message=ld_message, related=related)
+            )
+
+    def where(self, section: InputSection, offset: int) -> tuple[str, int]:
+        """Source file and line of a place in an input section, else the object's name and 0."""
+        lines = section.file.lines
+        row = lines.find(offset, section.name) if lines is not None else None
+        return (row.file, row.line) if row else (section.file.name, 0)
+
+    def place(self, section: InputSection, offset: int) -> str:
+        """The place as ld words it: ``a.o:(.text+0x1)``."""
+        return f"{section.file.name}:({section.name}+{offset:#x})"

@@ -1,0 +1,197 @@
+"""The order of the linker's passes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from toolkit.abi import elf
+from toolkit.asm.linetable import LineTable, Row
+from toolkit.asm.link import assign, layout, output, relocate, resolve, segments
+from toolkit.asm.link.context import Context, LinkOptions
+from toolkit.asm.link.elfread import (
+    ARCHIVE_MAGIC,
+    THIN_ARCHIVE_MAGIC,
+    MalformedError,
+    is_elf,
+    read_object,
+)
+
+if TYPE_CHECKING:
+    from toolkit.asm.link import Linked, LinkInput
+
+
+def run(objects: Sequence[LinkInput], options: LinkOptions) -> Linked:
+    """Link, or say why not."""
+    context = Context(options)
+    data = _link(context, objects)
+    return _result(context, None if context.failed else data)
+
+
+def _result(context: Context, data: bytes | None) -> Linked:
+    from toolkit.asm.link import Linked
+
+    if data is None:
+        return Linked(None, LineTable(), {}, tuple(context.diagnostics))
+    return Linked(data, _lines(context), _symbols(context), tuple(context.diagnostics))
+
+
+def _link(context: Context, objects: Sequence[LinkInput]) -> bytes | None:
+    if context.options.script is not None:
+        context.say(
+            "error",
+            "linker scripts (-T) are not supported: the program is laid out by ld's default script",
+            context.options.script,
+            help="use -Ttext, -Tdata, -Tbss and -e to choose addresses and the entry",
+        )
+    _read_inputs(context, objects)
+    if context.failed:
+        return None
+    if not context.files:
+        context.say("error", "no input files", "ld", ld_message="no input files")
+        return None
+    resolve.report_duplicates(context)
+    resolve.allocate_commons(context)
+    assign.assign_sections(context)
+    layout.place_inputs(context)
+    parts = _lay_out(context)
+    if parts is None:
+        return None
+    chosen, offset = parts
+    entry = _entry_address(context)
+    if offset > output.MAX_IMAGE:
+        context.say("error", f"the program would be {offset:,} bytes long", context.files[0].name)
+        return None
+    image = bytearray(offset)
+    output.fill_contents(context, image)
+    relocate.apply(context, image, None)
+    segments.warn_about_stack(context)
+    if context.failed:
+        return None
+    return output.write(context, chosen, offset, entry, image)
+
+
+def _read_inputs(context: Context, objects: Sequence[LinkInput]) -> None:
+    for item in objects:
+        try:
+            _read_input(context, item)
+        except MalformedError as problem:
+            context.say("error", str(problem), item.name, ld_message=f"{item.name}: {problem}")
+
+
+def _read_input(context: Context, item: LinkInput) -> None:
+    data = item.data
+    if data[:8] in (ARCHIVE_MAGIC, THIN_ARCHIVE_MAGIC):
+        _set_machine(context, None)
+        resolve.add_archive(context, item.name, data)
+        return
+    if not is_elf(data):
+        raise MalformedError("file format not recognized: neither an ELF object nor an archive")
+    file = read_object(item.name, data)
+    file.lines = item.lines
+    _set_machine(context, file.machine)
+    resolve.add_object(context, file)
+
+
+def _set_machine(context: Context, machine: int | None) -> None:
+    if context.files:
+        return
+    chosen = {"elf_x86_64": elf.EM_X86_64, "elf_i386": elf.EM_386}.get(context.options.emulation, machine)
+    if chosen is not None:
+        context.machine = chosen
+        context.is64 = chosen == elf.EM_X86_64
+
+
+def _lay_out(context: Context) -> tuple[list[segments.Segment], int] | None:
+    """Addresses and file offsets; repeated until the number of program headers is what was reserved for it."""
+    header = elf.EHDR64.size if context.is64 else elf.EHDR32.size
+    row = elf.PHDR64.size if context.is64 else elf.PHDR32.size
+    count = 4
+    for _ in range(8):
+        size = header + row * count
+        layout.place_sections(context, size)
+        chosen = segments.map_segments(context, size)
+        if len(chosen) == count:
+            break
+        count = len(chosen)
+    for number, section in enumerate(context.outputs, 1):
+        section.number = number
+        if context.tls is None and section.flags & elf.SHF_TLS:
+            context.tls = section
+    layout.ScriptSymbols(context).define_all()
+    return chosen, segments.place_in_file(context, chosen, size)
+
+
+def _entry_address(context: Context) -> int:
+    """Where the program starts (ld's ``lang_end``)."""
+    name = context.options.entry or "_start"
+    found = context.names.get(name)
+    if found is not None and found.is_defined:
+        address = relocate.entry_address(found)
+        if address is not None:
+            return address
+    if context.options.entry and name.removeprefix("0x").isalnum():
+        try:
+            return int(name, 0)
+        except ValueError:
+            pass
+    if context.is_shared:
+        return 0
+    context.names.entry(name).referenced = True
+    return _default_entry(context, name)
+
+
+def _default_entry(context: Context, name: str) -> int:
+    if context.names.entry(name).state == 0:
+        context.names.entry(name).state = 1
+    text = context.by_name.get(".text")
+    address = text.address if text is not None and not text.removed else 0
+    tail = f"defaulting to {address:016x}" if address else "not setting start address"
+    help_text = resolve.undefined_help(context, name)
+    if name == "_start" and "did you mean" not in help_text and "local to it" not in help_text:
+        help_text = (
+            "a program starts at `_start': write `global _start' and the label `_start:' in section .text"
+        )
+    context.say(
+        context.options.missing_entry,
+        f"cannot find entry symbol {name}"
+        + (f"; {tail}" if context.options.missing_entry == "warning" else ""),
+        context.files[0].name,
+        help=help_text,
+        ld_message=f"warning: cannot find entry symbol {name}; {tail}",
+    )
+    return address
+
+
+def _lines(context: Context) -> LineTable:
+    rows: list[Row] = []
+    for file in context.files:
+        if file.lines is None:
+            continue
+        sections = {
+            s.name: s for s in reversed(file.content()) if s.output is not None and not s.output.removed
+        }
+        for name, offset, length, source, line in file.lines.rows:
+            section = sections.get(name)
+            if section is not None and section.output is not None and section.output.flags & elf.SHF_ALLOC:
+                rows.append(Row("", section.output.address + section.offset + offset, length, source, line))
+    rows.sort()
+    return LineTable(tuple(rows))
+
+
+def _symbols(context: Context) -> dict[str, int]:
+    """Addresses by name; a global name wins over a local one, the first file's local one over later ones."""
+    found: dict[str, int] = {}
+    for entry in context.names.entries.values():
+        address = relocate.entry_address(entry) if entry.is_defined else None
+        if address is not None:
+            found[entry.name] = address
+    for file in context.files:
+        for number in range(1, file.first_global):
+            symbol = file.symbols[number]
+            if symbol.type > elf.STT_FUNC or not symbol.name or symbol.name in found or not symbol.section:
+                continue
+            address = relocate.address_of(context, file, number)
+            if address is not None:
+                found[symbol.name] = address
+    return found

@@ -1,0 +1,325 @@
+"""Addresses: the walk through ld's default script that gives every output section its place in memory.
+
+``place_sections`` follows ld's ``lang_size_sections`` (ldlang.c, ldexp.c): the location counter runs through the statements, and
+the data segment is moved when that saves a page or makes the RELRO region end on one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from toolkit.abi import elf
+from toolkit.asm.link import script
+from toolkit.asm.link.context import Context
+from toolkit.asm.link.model import DEFINED, NEW, UNDEFINED, UNDEFINED_WEAK, Entry, OutputSection
+
+PAGE = 0x1000
+_BASES = {elf.EM_X86_64: 0x400000, elf.EM_386: 0x8048000}
+_NONE, _ADJUST, _RELRO_ADJUST = range(3)
+
+
+@dataclass(slots=True)
+class _Segment:
+    """ld's ``seg_align_type`` for the data segment: addresses."""
+
+    phase: int = _NONE
+    base: int = 0
+    relro_end: int = 0
+    relro_offset: int = 0
+    end: int = 0
+
+
+_Action = Callable[[Context, _Segment, int, bool], int]
+
+
+def place_inputs(context: Context) -> None:
+    """Offsets of inputs within outputs (relative to an aligned start) and output sizes; drops empty outputs."""
+    kept = []
+    context.all_outputs = context.outputs
+    for output in context.outputs:
+        offset = 0
+        for section in output.inputs:
+            alignment = section.alignment
+            if alignment > 1:
+                offset = (offset + alignment - 1) & -alignment
+            section.offset = offset
+            offset += section.size
+        output.size = offset
+        if offset or any(s.created and s.kept and s.name == ".got.plt" for s in output.inputs):
+            kept.append(output)
+        else:
+            output.removed = True
+    context.outputs = kept
+
+
+def place_sections(context: Context, header_size: int) -> None:
+    """Give every output section its address."""
+    segment = _Segment()
+    _walk(context, header_size, segment)
+    relro = context.options.relro and has_relro(context)
+    if relro and segment.relro_end:
+        initial = segment.base
+        expected = _start_of_relro(context, segment)
+        _walk(context, header_size, segment)
+        if segment.relro_end > expected:
+            segment.base = initial
+            _walk(context, header_size, segment)
+        context.relro_start, context.relro_end = segment.base, segment.relro_end
+    elif _saves_a_page(segment):
+        segment.phase = _ADJUST
+        _walk(context, header_size, segment)
+
+
+def has_relro(context: Context) -> bool:
+    """Whether some non-empty input matches a description between the script's data segment start and RELRO end."""
+    return any(
+        output.size and (output.name in script.RELRO_NAMES) and output.position[1] == 0
+        for output in context.outputs
+    )
+
+
+def _saves_a_page(segment: _Segment) -> bool:
+    first = -segment.base & (PAGE - 1)
+    last = segment.end & (PAGE - 1)
+    return bool(first and last and segment.base & -PAGE != segment.end & -PAGE and first + last <= PAGE)
+
+
+def _start_of_relro(context: Context, segment: _Segment) -> int:
+    """Move the start of the relro region up so that it ends on a page; the end that is to come out."""
+    relro_end = (segment.relro_end + PAGE - 1) & -PAGE
+    desired = relro_end - segment.relro_offset
+    limit = segment.relro_end - segment.relro_offset
+    for output in reversed(context.outputs):
+        if output.flags & elf.SHF_ALLOC and segment.base <= output.address < limit:
+            is_tbss = output.type == elf.SHT_NOBITS and output.flags & elf.SHF_TLS
+            end = output.address + (0 if is_tbss else output.size)
+            desired = (output.address + desired - end) & -output.alignment
+    segment.phase = _RELRO_ADJUST
+    segment.base = desired
+    return relro_end
+
+
+def _walk(context: Context, header_size: int, segment: _Segment) -> None:
+    """One run of the location counter through the script."""
+    options = context.options
+    base = _BASES[context.machine] if options.kind == "static" else 0
+    if options.text_segment is not None:
+        base = options.text_segment
+    dot = base + header_size
+    events = iter(_EVENTS)
+    at, action = next(events)
+    word = context.word
+    relro = options.relro and has_relro(context)
+    for output in [*context.all_outputs, None]:
+        statement = output.position[0] if output is not None else 99999
+        while at <= statement:
+            dot = action(context, segment, dot, relro)
+            at, action = next(events, _NO_EVENT)
+        if output is None:
+            break
+        if not output.flags & elf.SHF_ALLOC:
+            output.address = 0
+            continue
+        alignment = output.alignment
+        fixed = _fixed_address(context, output)
+        if fixed is not None:
+            dot = fixed
+        elif statement in (script.LRODATA, script.LDATA) and not output.position[1]:
+            dot = ((dot + PAGE - 1) & -PAGE) + (dot & (PAGE - 1))
+        output.address = (dot + alignment - 1) & -alignment
+        if output.removed:
+            continue
+        if output.flags & elf.SHF_TLS and output.type == elf.SHT_NOBITS:
+            continue
+        dot = output.address + output.size
+        if statement in (script.BSS, script.LDATA) and not output.position[1]:
+            dot = (dot + word - 1) & -word
+            output.size = dot - output.address
+
+
+def _fixed_address(context: Context, output: OutputSection) -> int | None:
+    options = context.options
+    if output.name == ".text":
+        return options.text_address
+    if output.name == ".data":
+        return options.data_address
+    return options.bss_address if output.name == ".bss" else None
+
+
+def _align_page(context: Context, segment: _Segment, dot: int, relro: bool) -> int:
+    return (dot + PAGE - 1) & -PAGE
+
+
+def _data_start(context: Context, segment: _Segment, dot: int, relro: bool) -> int:
+    aligned = (dot + PAGE - 1) & -PAGE
+    if segment.phase == _RELRO_ADJUST:
+        return segment.base
+    if segment.phase == _ADJUST:
+        return aligned
+    segment.base = aligned if relro else aligned + (dot & (PAGE - 1))
+    return segment.base
+
+
+def _relro_end(context: Context, segment: _Segment, dot: int, relro: bool) -> int:
+    got = context.by_name.get(".got.plt")
+    header = 3 * context.word
+    offset = header if got is not None and not got.removed and got.size >= header else 0
+    segment.relro_offset = offset
+    segment.relro_end = dot + offset
+    if segment.phase == _RELRO_ADJUST and segment.relro_end & (PAGE - 1):
+        segment.relro_end = (segment.relro_end + PAGE - 1) & -PAGE
+        return segment.relro_end - offset
+    return dot
+
+
+def _align_word(context: Context, segment: _Segment, dot: int, relro: bool) -> int:
+    return (dot + context.word - 1) & -context.word
+
+
+def _end(context: Context, segment: _Segment, dot: int, relro: bool) -> int:
+    segment.end = context.dots[script.AFTER_ALL] = (dot + context.word - 1) & -context.word
+    return segment.end
+
+
+def _record(statement: int) -> tuple[int, _Action]:
+    """An event that only notes where the location counter stands before a statement."""
+
+    def note(context: Context, segment: _Segment, dot: int, relro: bool) -> int:
+        context.dots[statement] = dot
+        return dot
+
+    return statement, note
+
+
+_NO_EVENT: tuple[int, _Action] = (1 << 30, _end)
+_EVENTS: tuple[tuple[int, _Action], ...] = (
+    (script.INIT, _align_page),
+    _record(script.RODATA),
+    (script.RODATA, _align_page),
+    (script.DATA_START, _data_start),
+    *(_record(script.NUMBER[name]) for name in (".tdata", ".preinit_array", ".init_array", ".fini_array")),
+    (script.RELRO_END, _relro_end),
+    _record(script.BSS),
+    (script.LRODATA, _align_word),
+    (script.AFTER_ALL, _end),
+)
+
+
+class ScriptSymbols:
+    """Defines what the script defines, once addresses are known."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.outputs = context.outputs
+
+    def define_all(self) -> None:
+        """``_edata``, ``__bss_start`` and ``_end`` always, the PROVIDEd ones where something refers to them."""
+        context = self.context
+        always = not context.is_shared
+        dots = context.dots
+        edata = self._assigned_after(script.RELRO_END, script.BSS)
+        bss_start = self._next(script.BSS)
+        end = self._next(script.AFTER_ALL)
+        data_end = dots[script.BSS]
+        for name, section, address, force in (
+            ("_edata", edata, data_end, always),
+            ("edata", edata, data_end, False),
+            ("__bss_start", bss_start, data_end, always),
+            ("_end", end, dots[script.AFTER_ALL], always),
+            ("end", end, dots[script.AFTER_ALL], False),
+        ):
+            self.define(name, section, address, force=force)
+        for name in ("__etext", "_etext", "etext"):
+            if self._is_wanted(name):
+                self.define(name, self._before(script.RODATA), dots[script.RODATA])
+        if not context.is_shared:
+            self._arrays()
+        if self._is_wanted("__executable_start") and not context.is_shared:
+            base = _BASES[context.machine] if context.options.kind == "static" else 0
+            self.define("__executable_start", self.outputs[0] if self.outputs else None, base)
+        if self._is_wanted("__ehdr_start"):
+            base = min((o.address & -PAGE for o in self.outputs if o.flags & elf.SHF_ALLOC), default=0)
+            first = self.outputs[0]
+            header = first.address & -PAGE if not first.flags & elf.SHF_EXECINSTR else base - PAGE
+            self.define("__ehdr_start", first, header, hidden=True)
+
+    def _arrays(self) -> None:
+        for name in ("preinit_array", "init_array", "fini_array"):
+            output = self._existing("." + name)
+            start = f"__{name}_start"
+            if not self._is_wanted(start) and not self._is_wanted(f"__{name}_end"):
+                continue
+            section = output or self._before(script.NUMBER["." + name])
+            address = output.address if output else self.context.dots[script.NUMBER["." + name]]
+            self.define(start, section, address, hidden=True)
+            self.define(f"__{name}_end", section, address + (output.size if output else 0), hidden=True)
+        tdata = self._existing(".tdata")
+        if self._is_wanted("__tdata_start"):
+            section = tdata or self._before(script.TDATA)
+            address = tdata.address if tdata else self.context.dots[script.TDATA]
+            self.define("__tdata_start", section, address, hidden=True)
+
+    def _existing(self, name: str) -> OutputSection | None:
+        output = self.context.by_name.get(name)
+        return output if output is not None and not output.removed else None
+
+    def _is_wanted(self, name: str) -> bool:
+        entry = self.context.names.get(name)
+        return entry is not None and (
+            entry.state in (NEW, UNDEFINED, UNDEFINED_WEAK) or entry.dynamic_definition is not None
+        )
+
+    def _before(self, statement: int) -> OutputSection | None:
+        """The last loaded output before a statement."""
+        found = None
+        for output in self.outputs:
+            if output.position[0] >= statement:
+                break
+            if _can_hold_symbol(output):
+                found = output
+        return found or next((o for o in self.outputs if _can_hold_symbol(o)), None)
+
+    def _next(self, statement: int) -> OutputSection | None:
+        """The next output from a statement on, or if it can't hold symbols the last one before that can."""
+        for output in self.outputs:
+            if output.position[0] >= statement and _can_hold_symbol(output):
+                return output
+        return next((o for o in reversed(self.outputs) if _can_hold_symbol(o)), None)
+
+    def _assigned_after(self, dot_at: int, statement: int) -> OutputSection | None:
+        """Section of a symbol whose last assignment to dot stands at ``dot_at``: the previous one, if any came since."""
+        for output in reversed(self.outputs):
+            if dot_at <= output.position[0] < statement and output.flags & elf.SHF_ALLOC:
+                return output if _can_hold_symbol(output) else self._before(statement)
+        return self._next(statement)
+
+    def define(
+        self,
+        name: str,
+        section: OutputSection | None,
+        address: int,
+        *,
+        force: bool = False,
+        hidden: bool = False,
+    ) -> Entry | None:
+        """Define ``name`` at an address, if it is wanted or ``force`` is set."""
+        if not force and not self._is_wanted(name):
+            return None
+        entry = self.context.names.entry(name)
+        if entry.state == NEW or not entry.is_defined:
+            entry.type = entry.type if entry.referenced else 0
+        entry.state = DEFINED
+        entry.section = section
+        entry.value = address - section.address if section is not None else address
+        entry.dynamic_definition = None
+        if force:
+            entry.size = entry.size
+        if hidden:
+            entry.local = True
+            entry.visibility = elf.STV_HIDDEN
+        return entry
+
+
+def _can_hold_symbol(output: OutputSection) -> bool:
+    return bool(output.flags & elf.SHF_ALLOC) and not output.flags & elf.SHF_TLS

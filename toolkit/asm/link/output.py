@@ -1,0 +1,342 @@
+"""Write the linked file: contents, .symtab, .strtab, .shstrtab and the headers, in BFD's order."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from toolkit.abi import elf
+from toolkit.asm.link.context import Context
+from toolkit.asm.link.model import (
+    UNDEFINED,
+    UNDEFINED_WEAK,
+    Entry,
+    InputFile,
+    InputSection,
+    OutputSection,
+    StringTable,
+)
+from toolkit.asm.link.segments import Segment, is_tbss
+
+_LONG_NOPS = tuple(
+    bytes.fromhex(text)
+    for text in (
+        "90",
+        "6690",
+        "0f1f00",
+        "0f1f4000",
+        "0f1f440000",
+        "660f1f440000",
+        "0f1f8000000000",
+        "0f1f840000000000",
+        "660f1f840000000000",
+        "662e0f1f840000000000",
+    )
+)
+MAX_IMAGE = 1 << 30
+
+
+class SymbolRow(NamedTuple):
+    """A row of the output .symtab; ``section`` is a header index or SHN_*."""
+
+    name: bytes
+    value: int
+    size: int
+    info: int
+    other: int
+    section: int
+
+
+def code_fill(count: int, long: bool) -> bytes:
+    """What ld puts between input sections of code: the longest no-operations first (bfd/cpu-i386.c)."""
+    longest = 10 if long else 2
+    whole, rest = divmod(count, longest)
+    return _LONG_NOPS[longest - 1] * whole + (_LONG_NOPS[rest - 1] if rest else b"")
+
+
+def fill_contents(context: Context, image: bytearray) -> None:
+    """Copy the input sections into the image, with fill between them in code."""
+    for output in context.outputs:
+        if output.type == elf.SHT_NOBITS:
+            continue
+        base = output.file_offset
+        end = 0
+        is_code = output.flags & elf.SHF_EXECINSTR
+        for section in output.inputs:
+            offset = section.offset
+            if is_code and offset > end:
+                image[base + end : base + offset] = code_fill(offset - end, context.is64)
+            size = section.size
+            if size and section.data:
+                image[base + offset : base + offset + size] = section.data
+            end = max(end, offset + size)
+        if is_code and output.size > end:
+            image[base + end : base + output.size] = code_fill(output.size - end, context.is64)
+
+
+def symbol_rows(context: Context) -> tuple[list[SymbolRow], int]:
+    """The rows of .symtab without the null one, and how many are local."""
+    rows: list[SymbolRow] = []
+    if context.options.strip == "all":
+        return rows, 0
+    for file in context.files:
+        _local_rows(context, file, rows)
+    entries = context.names.in_hash_order()
+    hidden = [entry for entry in entries if entry.local or entry.visibility in (1, 2)]
+    if hidden:
+        forced = [row for entry in hidden if (row := _global_row(context, entry, local=True)) is not None]
+        if forced:
+            rows.append(SymbolRow(b"", 0, 0, elf.STT_FILE, 0, elf.SHN_ABS))
+            rows += forced
+    count = len(rows)
+    for entry in entries:
+        if not entry.local and entry.visibility not in (1, 2):
+            row = _global_row(context, entry)
+            if row is not None:
+                rows.append(row)
+    return rows, count
+
+
+def _local_rows(context: Context, file: InputFile, rows: list[SymbolRow]) -> None:
+    tls = context.tls.address if context.tls is not None else 0
+    count = len(file.sections)
+    for name, value, size, kind, _, other, number in file.symbols[1 : file.first_global]:
+        if kind == elf.STT_SECTION or number == elf.SHN_UNDEF:
+            continue
+        if number < count:
+            section = file.sections[number]
+            if section is None or section.output is None or section.output.removed:
+                continue
+            if section.moved is not None:
+                if name.startswith(".L"):
+                    continue
+                value = section.output.address + section.moved.place(value)
+            else:
+                value += section.output.address + section.offset
+            if kind == elf.STT_TLS:
+                value -= tls
+            number = section.output.number
+        elif number == elf.SHN_COMMON:
+            continue
+        if name.startswith(".L") and (context.options.discard_locals == "X"):
+            continue
+        rows.append(SymbolRow(name.encode("utf-8", "surrogateescape"), value, size, kind, other, number))
+
+
+def _global_row(context: Context, entry: Entry, local: bool = False) -> SymbolRow | None:
+    """The row of a global name; None if it is not written."""
+    section = entry.section
+    kind = entry.type
+    binding = elf.STB_LOCAL if local else elf.STB_GLOBAL
+    other = entry.visibility
+    name = entry.name.encode("utf-8", "surrogateescape")
+    if entry.is_defined and entry.dynamic_definition is None:
+        if not local and entry.state == 4:
+            binding = elf.STB_WEAK
+        elif entry.unique and not local:
+            binding = elf.STB_GNU_UNIQUE
+        if section is None:
+            number = elf.SHN_ABS
+            value = entry.value
+        else:
+            output = section if isinstance(section, OutputSection) else section.output
+            if output is None:
+                return None
+            value = entry.address
+            if output.removed:
+                output = _stand_in(context, output, value)
+            number = output.number if output is not None else elf.SHN_ABS
+            if kind == elf.STT_TLS and context.tls is not None:
+                value -= context.tls.address
+        return SymbolRow(name, value, entry.size, binding << 4 | kind, other, number)
+    if entry.state in (UNDEFINED, UNDEFINED_WEAK) or entry.dynamic_definition is not None:
+        if not entry.referenced:
+            return None
+        if entry.state == UNDEFINED_WEAK or (entry.dynamic_definition is not None and entry.state == 4):
+            binding = elf.STB_WEAK
+        return SymbolRow(
+            name, 0, entry.size if entry.dynamic_definition else 0, binding << 4 | kind, other, 0
+        )
+    return None
+
+
+def _stand_in(context: Context, removed: OutputSection, address: int) -> OutputSection | None:
+    """Where a symbol of a dropped empty section goes: the neighbour likeliest in its segment (BFD's nearby_section)."""
+    before = after = None
+    for output in context.outputs:
+        if output.position <= removed.position:
+            before = output
+        else:
+            after = output
+            break
+    if before is None or after is None:
+        return before or after
+    for mask in (elf.SHF_ALLOC | elf.SHF_TLS, elf.SHF_WRITE, elf.SHF_EXECINSTR):
+        if (before.flags ^ after.flags) & mask:
+            return before if (after.flags ^ removed.flags) & mask else after
+    if (before.type == elf.SHT_NOBITS) != (after.type == elf.SHT_NOBITS):
+        return after if before.type == elf.SHT_NOBITS else before
+    return before if address < after.address else after
+
+
+def write(
+    context: Context, segments: list[Segment], offset: int, entry_address: int, image: bytearray
+) -> bytes:
+    """The whole file. ``offset``: where the contents end and the tables begin."""
+    is64 = context.is64
+    outputs = context.outputs
+    rows, local_count = symbol_rows(context)
+    strings = StringTable()
+    for row in rows:
+        strings.add(row.name)
+    section_names = StringTable()
+    for name in (b".symtab", b".strtab", b".shstrtab"):
+        if name == b".shstrtab" or context.options.strip != "all":
+            section_names.add(name)
+    for output in outputs:
+        section_names.add(output.name.encode("utf-8", "surrogateescape"))
+    parts: list[bytes | bytearray] = [image]
+    headers: list[tuple[int, ...]] = []
+    if context.options.strip != "all":
+        strtab = strings.finish()
+        symtab = _pack_symbols(rows, strings, is64)
+        lead = -offset % context.word
+        symbols_at = offset + lead
+        strings_at = symbols_at + len(symtab)
+        offset = strings_at + len(strtab)
+        parts += (bytes(lead), symtab, strtab)
+    shstrtab = section_names.finish()
+    names = section_names.offsets
+    row_format = elf.SHDR64 if is64 else elf.SHDR32
+    headers.append((0,) * 10)
+    for output in outputs:
+        headers.append(
+            (
+                names[output.name.encode("utf-8", "surrogateescape")],
+                output.type,
+                output.flags,
+                output.address,
+                output.file_offset,
+                output.size,
+                output.link,
+                output.info,
+                output.alignment,
+                output.entry_size,
+            )
+        )
+    if context.options.strip != "all":
+        number = len(outputs) + 1
+        entry = elf.SYM64.size if is64 else elf.SYM32.size
+        headers.append(
+            (
+                names[b".symtab"],
+                elf.SHT_SYMTAB,
+                0,
+                0,
+                symbols_at,
+                len(symtab),
+                number + 1,
+                local_count + 1,
+                context.word,
+                entry,
+            )
+        )
+        headers.append((names[b".strtab"], elf.SHT_STRTAB, 0, 0, strings_at, len(strtab), 0, 0, 1, 0))
+    headers.append((names[b".shstrtab"], elf.SHT_STRTAB, 0, 0, offset, len(shstrtab), 0, 0, 1, 0))
+    offset += len(shstrtab)
+    lead = -offset % context.word
+    parts += (shstrtab, bytes(lead), b"".join([row_format.pack(*header) for header in headers]))
+    _pack_headers(context, segments, entry_address, offset + lead, len(headers), image)
+    return b"".join(parts)
+
+
+def _pack_symbols(rows: list[SymbolRow], strings: StringTable, is64: bool) -> bytes:
+    offsets = strings.offsets
+    if is64:
+        pack = elf.SYM64.pack
+        mask = (1 << 64) - 1
+        body = [pack(offsets[n], i, o, s, v & mask, z) for n, v, z, i, o, s in rows]
+    else:
+        pack = elf.SYM32.pack
+        mask = (1 << 32) - 1
+        body = [pack(offsets[n], v & mask, z & mask, i, o, s) for n, v, z, i, o, s in rows]
+    return bytes(elf.SYM64.size if is64 else elf.SYM32.size) + b"".join(body)
+
+
+def _pack_headers(
+    context: Context, segments: list[Segment], entry: int, sections_at: int, count: int, image: bytearray
+) -> None:
+    is64 = context.is64
+    kind = elf.ET_EXEC if context.options.kind == "static" else elf.ET_DYN
+    osabi = elf.ELFOSABI_GNU if _uses_gnu(context) else elf.ELFOSABI_SYSV
+    ident = elf.ELF_MAGIC + bytes((2 if is64 else 1, 1, 1, osabi)) + bytes(8)
+    header = elf.EHDR64 if is64 else elf.EHDR32
+    row = elf.PHDR64 if is64 else elf.PHDR32
+    shdr = elf.SHDR64 if is64 else elf.SHDR32
+    phoff = header.size if segments else 0
+    header.pack_into(
+        image,
+        0,
+        ident,
+        kind,
+        context.machine,
+        1,
+        entry,
+        phoff,
+        sections_at,
+        0,
+        header.size,
+        row.size if segments else 0,
+        len(segments),
+        shdr.size,
+        count,
+        count - 1,
+    )
+    at = header.size
+    for s in segments:
+        if is64:
+            row.pack_into(
+                image,
+                at,
+                s.type,
+                s.flags,
+                s.offset,
+                s.address,
+                s.address,
+                s.file_size,
+                s.memory_size,
+                s.alignment,
+            )
+        else:
+            row.pack_into(
+                image,
+                at,
+                s.type,
+                s.offset,
+                s.address,
+                s.address,
+                s.file_size,
+                s.memory_size,
+                s.flags,
+                s.alignment,
+            )
+        at += row.size
+
+
+def _uses_gnu(context: Context) -> bool:
+    """GNU OS ABI: an IFUNC or a unique symbol is in the output."""
+    return any(
+        entry.is_defined
+        and entry.dynamic_definition is None
+        and (entry.type == elf.STT_GNU_IFUNC or entry.unique)
+        and _is_placed(entry)
+        for entry in context.names.entries.values()
+    ) or any(s.type == elf.STT_GNU_IFUNC for file in context.files for s in file.symbols[: file.first_global])
+
+
+def _is_placed(entry: Entry) -> bool:
+    section = entry.section
+    return not isinstance(section, InputSection) or section.output is not None
+
+
+def is_in_file(output: OutputSection) -> bool:
+    return output.type != elf.SHT_NOBITS and not is_tbss(output)

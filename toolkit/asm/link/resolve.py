@@ -1,0 +1,262 @@
+"""Symbol resolution: which definition each global name gets, which archive members come in, where commons live.
+
+The rules are those of the System V ABI, chapter 4, as BFD applies them (linker.c ``link_action``, elflink.c).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+from toolkit.abi import elf
+from toolkit.asm.link.context import Context
+from toolkit.asm.link.elfread import MalformedError, is_elf, read_archive, read_object
+from toolkit.asm.link.model import (
+    COMMON,
+    DEFINED,
+    DEFINED_WEAK,
+    NEW,
+    UNDEFINED,
+    UNDEFINED_WEAK,
+    Entry,
+    InputFile,
+    InputSection,
+    InputSymbol,
+)
+from toolkit.asm.source import Span
+
+
+def add_object(context: Context, file: InputFile) -> None:
+    """Enter a file's sections and global symbols."""
+    if file.machine != context.machine:
+        names = {elf.EM_386: "i386", elf.EM_X86_64: "i386:x86-64"}
+        context.say(
+            "error",
+            f"{names[file.machine]} architecture of input file `{file.name}' is incompatible with "
+            f"{names[context.machine]} output",
+            file.name,
+            help="assemble every file for the same format (all elf64, or all elf32 with -m elf_i386)",
+        )
+        return
+    context.files.append(file)
+    _discard_groups(context, file)
+    entries = context.names.entries
+    add = file.entries.append
+    for symbol in file.symbols[file.first_global :]:
+        name = symbol.name
+        entry = entries.get(name)
+        if entry is None:
+            entry = entries[name] = Entry(name)
+        add(entry)
+        _merge(context, file, entry, symbol)
+
+
+def _discard_groups(context: Context, file: InputFile) -> None:
+    """Keep the first of each COMDAT group and .gnu.linkonce section."""
+    for signature, members in file.groups:
+        if signature in context.discarded_groups:
+            for number in members:
+                section = file.sections[number] if number < len(file.sections) else None
+                if section is not None:
+                    section.kept = False
+        else:
+            context.discarded_groups.add(signature)
+    for section in file.sections:
+        if section is not None and section.name.startswith(".gnu.linkonce."):
+            if section.name in context.discarded_groups:
+                section.kept = False
+            context.discarded_groups.add(section.name)
+
+
+def _merge(context: Context, file: InputFile, entry: Entry, symbol: InputSymbol) -> None:
+    section_number = symbol.section
+    entry.referenced = True
+    section: InputSection | None = None
+    if section_number and section_number < len(file.sections):
+        section = file.sections[section_number]
+        if section is None or not section.kept:
+            section_number = 0  # a definition in a discarded section is only a reference
+    if symbol.other & 3:
+        wanted = symbol.other & 3
+        entry.visibility = min(entry.visibility, wanted) if entry.visibility else wanted
+    if section_number == elf.SHN_UNDEF:
+        _refer(entry, file, symbol)
+    elif section_number == elf.SHN_COMMON:
+        _common(entry, file, symbol)
+    else:
+        _define(context, entry, file, symbol, section)
+
+
+def _refer(entry: Entry, file: InputFile, symbol: InputSymbol) -> None:
+    weak = symbol.binding == elf.STB_WEAK
+    if entry.state == NEW:
+        entry.state = UNDEFINED_WEAK if weak else UNDEFINED
+        entry.file = file
+    elif entry.state == UNDEFINED_WEAK and not weak:
+        entry.state = UNDEFINED
+    if symbol.type and not entry.type:
+        entry.type = symbol.type
+
+
+def _common(entry: Entry, file: InputFile, symbol: InputSymbol) -> None:
+    if entry.state == DEFINED:
+        return
+    if entry.state != COMMON or symbol.size > entry.size:
+        entry.file = file
+    if entry.state != COMMON:
+        entry.state, entry.size, entry.value = COMMON, symbol.size, symbol.value
+    else:
+        entry.size = max(entry.size, symbol.size)
+        entry.value = max(entry.value, symbol.value)
+    entry.section = None
+    entry.dynamic_definition = None
+    if symbol.type:
+        entry.type = symbol.type
+
+
+def _define(
+    context: Context, entry: Entry, file: InputFile, symbol: InputSymbol, section: InputSection | None
+) -> None:
+    weak = symbol.binding == elf.STB_WEAK
+    state = entry.state
+    replaceable = entry.dynamic_definition is not None
+    if state == DEFINED and not weak and not replaceable:
+        context.duplicates.append((entry, file, section, symbol.value))
+        return
+    if weak and state in (DEFINED, DEFINED_WEAK, COMMON) and not replaceable:
+        return
+    entry.state = DEFINED_WEAK if weak else DEFINED
+    entry.section = section
+    entry.value = symbol.value
+    entry.file = file
+    entry.dynamic_definition = None
+    entry.unique = symbol.binding == elf.STB_GNU_UNIQUE
+    if symbol.type or state != COMMON:
+        entry.type = symbol.type or entry.type
+    if symbol.size:
+        entry.size = symbol.size
+    elif state == COMMON:
+        entry.size = 0 if not entry.size else entry.size
+
+
+def add_archive(context: Context, name: str, data: bytes) -> None:
+    """Bring in the members that define names still undefined, until none is left (ld's rule for one archive)."""
+    symbols, members = read_archive(data)
+    if not symbols and members:
+        symbols = _map_of(name, members)
+    done: set[int] = set()
+    again = True
+    while again:
+        again = False
+        for symbol_name, position in symbols:
+            if position in done:
+                continue
+            entry = context.names.get(symbol_name)
+            if entry is None or entry.state not in (UNDEFINED, COMMON):
+                continue
+            if position not in members:
+                raise MalformedError(f"archive's symbol table names a member at {position}, where none is")
+            member, body = members[position]
+            file = read_object(f"{name}({member})", body)
+            if entry.state == COMMON and not _defines(file, symbol_name):
+                continue
+            done.add(position)
+            add_object(context, file)
+            again = True
+
+
+def _map_of(name: str, members: dict[int, tuple[str, bytes]]) -> list[tuple[str, int]]:
+    """The symbol map of an archive made without one (ld refuses such an archive; ar s would add it)."""
+    found: list[tuple[str, int]] = []
+    for position, (member, body) in members.items():
+        if is_elf(body):
+            file = read_object(f"{name}({member})", body)
+            found += [(s.name, position) for s in file.symbols[file.first_global :] if s.section]
+    return found
+
+
+def _defines(file: InputFile, name: str) -> bool:
+    return any(
+        s.name == name and s.section not in (elf.SHN_UNDEF, elf.SHN_COMMON)
+        for s in file.symbols[file.first_global :]
+    )
+
+
+def allocate_commons(context: Context) -> None:
+    """Give every common symbol its place in its file's COMMON section, in the order of ld's symbol table."""
+    if not any(entry.state == COMMON for entry in context.names.entries.values()):
+        return
+    sections: dict[InputFile, InputSection] = {}
+    for entry in context.names.in_hash_order():
+        if entry.state != COMMON or entry.file is None:
+            continue
+        section = sections.get(entry.file)
+        if section is None:
+            section = InputSection(
+                entry.file, 0, "COMMON", elf.SHT_NOBITS, elf.SHF_WRITE | elf.SHF_ALLOC, 1, 0, 0, b""
+            )
+            sections[entry.file] = section
+            entry.file.sections.append(section)
+        alignment = 1 << max(entry.value - 1, 0).bit_length() if entry.value else 1
+        section.alignment = max(section.alignment, alignment)
+        offset = -(-section.size // alignment) * alignment
+        section.size = offset + entry.size
+        entry.state, entry.section, entry.value = DEFINED, section, offset
+        entry.type = entry.type or elf.STT_OBJECT
+
+
+def report_duplicates(context: Context) -> None:
+    """One error for each second definition, naming both places."""
+    for entry, file, section, offset in context.duplicates:
+        place, line = context.where(section, offset) if section is not None else (file.name, 0)
+        first = entry.section if isinstance(entry.section, InputSection) else None
+        related: tuple[tuple[str, Span], ...] = ()
+        other = entry.file.name if entry.file else ""
+        if first is not None:
+            first_place, first_line = context.where(first, entry.value)
+            related = ((f"`{entry.name}' was first defined here", Span(first_place, first_line)),)
+            other = context.place(first, entry.value)
+        here = context.place(section, offset) if section is not None else file.name
+        context.say(
+            "error",
+            f"multiple definition of `{entry.name}'",
+            place,
+            line=line,
+            related=related,
+            help="rename one of them, or make it local to its file by taking away its `global'",
+            ld_message=f"{here}: multiple definition of `{entry.name}'; {other}: first defined here",
+        )
+
+
+_LIBRARY_FUNCTIONS = frozenset(
+    ["printf", "puts", "putchar", "scanf", "exit", "malloc", "free", "strlen", "memcpy", "main", "getchar", "fopen", "write", "read", "strcmp"]
+)
+
+
+def nearest_names(context: Context, name: str) -> Sequence[str]:
+    """Defined names that look like ``name``, globals first and then labels local to a file."""
+    candidates = [e.name for e in context.names.entries.values() if e.is_defined]
+    close = difflib.get_close_matches(name, candidates, 2, 0.75) if len(name) < 200 else []
+    if close:
+        return close
+    local = {s.name for f in context.files for s in f.symbols[: f.first_global] if s.name and s.type <= 2}
+    return [name] if name in local else difflib.get_close_matches(name, sorted(local)[:5000], 1, 0.8)
+
+
+def undefined_help(context: Context, name: str) -> str:
+    """What to do about an undefined name."""
+    for file in context.files:
+        if any(s.name == name and s.section for s in file.symbols[: file.first_global]):
+            return f"`{name}' is defined in {file.name}, but local to it: write `global {name}' there"
+    close = nearest_names(context, name)
+    if close:
+        return f"did you mean `{close[0]}'?"
+    if name in _LIBRARY_FUNCTIONS:
+        return (
+            f"`{name}' belongs to the C library, which is not linked in: link with it, or use a system call"
+        )
+    return f"define `{name}' and make it `global' in its file, or add the object or library that has it"
+
+
+def is_strong_undefined(entry: Entry) -> bool:
+    return entry.state == UNDEFINED
