@@ -1,0 +1,30 @@
+; bss too small
+; caught by: has four pages of bss behind it
+; A program whose map has the areas that were asked for.
+
+SYS_brk   equ 12
+SYS_exit  equ 60
+
+section .rodata
+constant: dq 1
+
+section .data
+variable: dq 2
+
+section .bss
+room: resb 16000
+
+section .text
+global _start
+
+_start:
+    mov eax, SYS_brk
+    xor edi, edi
+    syscall
+    lea rdi, [rax + 3 * 4096]
+    mov eax, SYS_brk
+    syscall
+
+    mov eax, SYS_exit
+    xor edi, edi
+    syscall

@@ -1,0 +1,29 @@
+; everything in data
+; caught by: has one page of data
+; A program whose map has the areas that were asked for.
+
+SYS_brk   equ 12
+SYS_exit  equ 60
+
+section .rodata
+constant: dq 1
+
+section .data
+variable: dq 2
+
+room: times 20000 db 0
+
+section .text
+global _start
+
+_start:
+    mov eax, SYS_brk
+    xor edi, edi
+    syscall
+    lea rdi, [rax + 3 * 4096]
+    mov eax, SYS_brk
+    syscall
+
+    mov eax, SYS_exit
+    xor edi, edi
+    syscall
