@@ -95,7 +95,7 @@ class Diagnostic:
 
     def render_nasm(self) -> str:
         """The one-line form nasm prints, with a ``... from macro`` line for each frame, outermost first."""
-        tail = f" [-w+{self.category}]" if self.category and self.severity == "warning" else ""
+        tail = f" [-w+{self.category}]" if self.category else ""
         text = (
             f"{self.span.file}:{self.span.line}: {self.severity}: {self.nasm_message or self.message}{tail}"
         )

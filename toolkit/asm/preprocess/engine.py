@@ -1,0 +1,575 @@
+"""One run of the preprocessor over a program: where lines come from, and what becomes of each.
+
+A line comes from the innermost macro body being expanded, else from the innermost file. Parameters in it are replaced, a
+directive is carried out, anything else has its single-line macros expanded and is then either the call of a
+multi-line macro or a line for the assembler.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from toolkit.asm.preprocess import multi
+from toolkit.asm.preprocess.macros import (
+    MANY,
+    Context,
+    Invocation,
+    MacroLine,
+    MultiLineMacro,
+    MultiLineTable,
+    SingleLineMacro,
+    SingleLineTable,
+)
+from toolkit.asm.preprocess.single import Expander
+from toolkit.asm.preprocess.tokens import (
+    DIRECTIVE,
+    ENVIRONMENT,
+    IDENTIFIER,
+    INDIRECT,
+    LOCAL_LABEL,
+    LOCAL_MACRO,
+    NUMBER,
+    WHITE,
+    Token,
+    Tokens,
+    plain_line,
+    skip_white,
+    tokenize_cached,
+    unquote,
+)
+from toolkit.asm.source import Diagnostic, MacroFrame, SourceFile, SourceTree, Span
+
+if TYPE_CHECKING:
+    from toolkit.asm.statement import Value
+
+MAX_LINES = 3_000_000  # lines looked at in one pass; nasm: 2,000,000,000
+MAX_WORK = 40_000_000  # tokens expanded in one pass
+MAX_CONDITIONS = 10_000
+MAX_INCLUDES = 200
+MAX_CONTEXTS = 10_000
+
+
+class EvaluationError(Exception):
+    """An expression can't be evaluated; the message is nasm's, ``help`` for the student."""
+
+    def __init__(self, message: str, help: str = "", student_message: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.help = help
+        self.student_message = student_message
+
+
+class Evaluate(Protocol):
+    """Evaluates a critical expression in the state of the present pass.
+
+    Returns the value and the text left behind it ("" when all was read). Raises ``EvaluationError``.
+    """
+
+    def __call__(self, text: str, /) -> tuple[int | Value, str]: ...
+
+
+class FatalError(Exception):
+    """Preprocessing can't go on; the diagnostic was reported."""
+
+
+class SourceLine(NamedTuple):
+    """One line for the assembler.
+
+    ``text``: macros expanded, comment removed. ``file``/``line``: where it is written (inside a macro: in its body), what
+    __LINE__ and debug information mean. ``report_file``/``report_line``: where messages put it (the outermost macro
+    call). ``trail``: the macros it came through, innermost first. ``original``: the source line at the reported place.
+    """
+
+    text: str
+    file: str
+    line: int
+    report_file: str
+    report_line: int
+    trail: tuple[MacroFrame, ...]
+    original: str
+
+    def span(self, column: int = 1, length: int = 0) -> Span:
+        """A span of the reported line; ``column`` is of ``text`` and falls back to the line's first word if they differ."""
+        if not self.original.startswith(self.text):
+            stripped = self.original.lstrip()
+            column = len(self.original) - len(stripped) + 1
+            length = len(stripped.partition(";")[0].rstrip())
+        return Span(self.report_file, self.report_line, column, length)
+
+
+class ConditionState:
+    """The states of one %if … %endif (nasm's ``cond_state``)."""
+
+    IF_TRUE, IF_FALSE, ELSE_TRUE, ELSE_FALSE, DONE, NEVER = range(6)
+    EMITTING = (IF_TRUE, ELSE_TRUE)
+
+
+@dataclass(slots=True)
+class Condition:
+    """One open %if: its state, and where it stands."""
+
+    state: int
+    name: str
+    file: str
+    line: int
+
+    @property
+    def emitting(self) -> bool:
+        return self.state in ConditionState.EMITTING
+
+
+@dataclass(slots=True, eq=False)
+class InputFile:
+    """A file being read. ``shift`` and ``increment``: how %line renumbers it; ``invocation``: the innermost expansion."""
+
+    source: SourceFile
+    name: str
+    position: int = 0
+    base_line: int = 0
+    base_position: int = 0
+    increment: int = 1
+    conditions: list[Condition] = field(default_factory=list)
+    invocation: Invocation | None = None
+
+    def number(self, physical: int) -> int:
+        return self.base_line + (physical - self.base_position) * self.increment
+
+
+@dataclass(slots=True, eq=False)
+class Definition:
+    """A %macro or %rep whose body is being read; ``outer``: the definition around a %rep."""
+
+    macro: MultiLineMacro
+    repeat: int
+    body: list[MacroLine] = field(default_factory=list)
+    nested_macros: int = 0
+    nested_repeats: int = 0
+
+
+class Reporter(Protocol):
+    """Receives diagnostics in the order they arise."""
+
+    def __call__(self, diagnostic: Diagnostic, /) -> None: ...
+
+
+class Engine:
+    """The state of one run. ``stable`` turns False once something depended on labels, `$` or the pass."""
+
+    def __init__(
+        self,
+        tree: SourceTree,
+        evaluate: Evaluate,
+        report: Reporter,
+        environment: Mapping[str, str],
+        single: SingleLineTable,
+        multiple: MultiLineTable,
+        packages: Mapping[str, Sequence[str]],
+    ) -> None:
+        self.tree = tree
+        self._evaluate = evaluate
+        self._report = report
+        self.environment = environment
+        self.single = dict(single)
+        self.multi = dict(multiple)
+        self.packages = packages
+        self.used_packages: set[str] = set()
+        self.running: dict[MultiLineMacro, int] = {}
+        self.files: list[InputFile] = []
+        self.contexts: list[Context] = []
+        self.included: set[str] = set()
+        self.dependencies: list[str] = []
+        self.defining: list[Definition] = []
+        self.stack = StackFrame()
+        self.bits = 16
+        self.pass_kind = 1
+        self.unique = 0
+        self.file, self.line = "", 0
+        self.ignore_aliases = False
+        self.sane_empty_expansion = False
+        self.stable = True
+        self.quiet = False  # within the standard macros
+        self._lines = self._work = self._calls = self._levels = 0
+        self._call_limit_reported = False
+        self._pending: list[SourceLine] = []
+        self.expander = Expander(self)
+
+    # ---- reporting
+
+    def error(self, nasm_message: str, message: str = "", help: str = "", *, category: str = "") -> None:
+        """Report an error here; ``message`` and ``help`` for the student default to the table in hints."""
+        self._say("error", nasm_message, message, help, category)
+
+    def warn(self, category: str, nasm_message: str) -> None:
+        """Report a warning of one of nasm's classes (``"error"`` as class makes it an error)."""
+        if category == "error":
+            self._say("error", nasm_message, "", "", "")
+        else:
+            self._say("warning", nasm_message, "", "", category)
+
+    def fatal(self, nasm_message: str, message: str = "", help: str = "") -> FatalError:
+        """Report a fatal error and return the exception to raise."""
+        self._say("fatal", nasm_message, message, help, "")
+        return FatalError(nasm_message)
+
+    def _say(self, severity: str, nasm_message: str, message: str, help: str, category: str) -> None:
+        file, line, trail = self.place()
+        source_line = self.tree.source_line(file, line)
+        if not message:
+            from toolkit.asm.hints import explain_preprocessor
+
+            message, help = explain_preprocessor(nasm_message, source_line, self.known_names())
+        column = len(source_line) - len(source_line.lstrip()) + 1
+        length = len(source_line.strip())
+        span = Span(file, line, column, length)
+        self._report(Diagnostic(severity, message, span, source_line, help, nasm_message, trail, category))
+
+    def known_names(self) -> Iterable[str]:
+        """Names of macros, for suggestions."""
+        return [m.name for table in (self.single, self.multi) for entries in table.values() for m in entries]
+
+    def place(self) -> tuple[str, int, tuple[MacroFrame, ...]]:
+        """(file and line where messages about the present line belong, its macro trail innermost first)."""
+        file, line = self.file, self.line
+        trail: list[MacroFrame] = []
+        for source in reversed(self.files):
+            invocation = source.invocation
+            while invocation is not None:
+                if invocation.visible and invocation.macro.name:
+                    trail.append(MacroFrame(invocation.macro.name, file, line))
+                    file, line = invocation.call_file, invocation.call_line
+                invocation = invocation.enclosing
+            if trail:
+                break
+        return file, line, tuple(trail)
+
+    def spend(self, amount: int) -> None:
+        """Count work against the limit of one pass."""
+        self._work += amount
+        if self._work > MAX_WORK:
+            raise self.fatal(
+                "interminable macro recursion",
+                "the macros of this program expand to more than can be processed",
+                "look for a macro or a %rep that multiplies its own text",
+            )
+
+    # ---- helpers for the directives
+
+    def context_of(self, name: str) -> tuple[Context | None, str]:
+        """The context a ``%$name`` refers to and the bare name; reports a context stack that is not deep enough."""
+        bare = name.lstrip("%").lstrip("$")
+        depth = len(name) - len(bare) - 2
+        if not self.contexts:
+            self.error(f"`{name}': context stack is empty")
+            return None, name
+        if depth >= len(self.contexts):
+            plural = "" if len(self.contexts) == 1 else "s"
+            self.error(f"`{name}': context stack is only {len(self.contexts)} level{plural} deep")
+            return None, name
+        return self.contexts[-1 - depth], bare
+
+    def enter_single(
+        self, table: SingleLineTable, name: str, macro: SingleLineMacro, old: SingleLineMacro | None
+    ) -> None:
+        """File a single-line macro, in the place of ``old`` or before all others of its name."""
+        key = name.lower()
+        entries = table.get(key, ())
+        if old is not None:
+            table[key] = tuple(macro if entry is old else entry for entry in entries)
+        else:
+            table[key] = (macro, *entries)
+
+    def text(self, tokens: Iterable[Token], *, for_assembler: bool = False) -> str:
+        """Tokens as text with %!NAME replaced; ``for_assembler`` also turns ``%$label`` into its unique name."""
+        parts: list[str] = []
+        for token in tokens:
+            kind, text = token
+            if kind == ENVIRONMENT:
+                text = self.environment_value(token) or ""
+            elif kind in (LOCAL_MACRO, LOCAL_LABEL) and for_assembler:
+                context, bare = self.context_of(text) if text.startswith("%$") else (None, text)
+                text = f"..@{context.number}.{bare}" if context is not None else text
+            elif kind == INDIRECT:
+                text = f"%[{text}]"
+            parts.append(text)
+        return "".join(parts)
+
+    def environment_value(self, token: Token, *, warn: bool = True) -> str | None:
+        """The value of the environment variable a token names; None, with a warning, if there is none."""
+        name = token[1][2:] if token[0] == ENVIRONMENT else token[1]
+        if name[:1] in ("'", '"', "`"):
+            name = unquote(name)
+        value = self.environment.get(name)
+        if value is None and warn:
+            self.warn("pp-environment", f"nonexistent environment variable `{name}'")
+        return value
+
+    def evaluate_tokens(self, tokens: Sequence[Token]) -> tuple[int | None, str] | None:
+        """Evaluate expanded tokens: (its constant, None when it is not constant; text behind it).
+
+        None after reporting why it can't be evaluated.
+        """
+        if self.stable and any(
+            kind in (IDENTIFIER, LOCAL_MACRO) or text in ("$", "$$") for kind, text in tokens
+        ):
+            self.stable = False
+        try:
+            value, rest = self._evaluate(self.text(tokens))
+        except EvaluationError as error:
+            self.error(error.message, error.student_message, error.help)
+            return None
+        if isinstance(value, int):
+            return value, rest
+        return (value.constant if value.is_constant and not value.unknown else None), rest
+
+    def constant(self, tokens: Sequence[Token], directive: str) -> int | None:
+        """The constant that already expanded ``tokens`` stand for; reports rests and values that are not constant."""
+        result = self.evaluate_tokens(tokens)
+        if result is None:
+            return None
+        value, rest = result
+        if rest:
+            self.warn("pp-trailing", "trailing garbage after expression ignored")
+        if value is None:
+            self.error(f"non-constant value given to `{directive}'")
+        return value
+
+    def parameter_count(self, text: str) -> int:
+        """A number of macro parameters as written."""
+        from toolkit.asm.scan import ScanError, read_number
+
+        try:
+            value = int(text) if text.isdigit() and len(text) < 10 else read_number(text)[0]
+        except ScanError:
+            self.error(f"unable to parse parameter count `{text}'")
+            return 0
+        if not 0 <= value < MANY:
+            self.error(f"parameter count `{text}' is out of bounds [0; {MANY - 1}]")
+            return 0
+        return value
+
+    # ---- input
+
+    def open_file(self, source: SourceFile, name: str) -> None:
+        """Read ``source`` next."""
+        self.files.append(InputFile(source, name))
+        self.file, self.line = name, 0
+
+    def may_call(self, name: str) -> bool:
+        """Whether one more macro call is within the limits; reports the first that is not."""
+        if self._levels < multi.MAX_CALL_LEVELS and self._calls < multi.MAX_CALLS:
+            return True
+        if not self._call_limit_reported:
+            self._call_limit_reported = True
+            self.error(
+                "interminable multiline macro recursion",
+                f"the macro `{name}' calls itself, or macros that call it, without end",
+                "give the macro a condition (%if … %endif) under which it does not call itself again",
+            )
+        return False
+
+    def enter_macro(
+        self, macro: MultiLineMacro, arguments: list[Tokens], called_as: str, label: Tokens
+    ) -> None:
+        """Expand ``macro`` next; ``label`` is a line to put before its body."""
+        self._calls += 1
+        self._levels += 1
+        self.running[macro] = self.running.get(macro, 0) + 1
+        lines = (MacroLine(label, self.file, self.line), *macro.body) if label else macro.body
+        self._push(macro, lines, arguments, called_as, self.unique)
+        self.unique += 1
+
+    def enter_repetition(self, body: MultiLineMacro, times: int) -> None:
+        """Expand a %rep body ``times`` times."""
+        self._push(body, body.body, [()], "", -1)
+        source = self.files[-1]
+        assert source.invocation is not None
+        source.invocation.remaining = times - 1
+        if times <= 0:
+            source.invocation.ended = True
+
+    def _push(
+        self,
+        macro: MultiLineMacro,
+        lines: tuple[MacroLine, ...],
+        arguments: list[Tokens],
+        called_as: str,
+        unique: int,
+    ) -> None:
+        source = self.files[-1]
+        outer = source.invocation
+        hidden = macro.no_list or not macro.file or (outer is not None and not outer.visible)
+        new = Invocation(
+            macro, lines, arguments, called_as, unique, outer, self.file, self.line, visible=not hidden
+        )
+        new.macro_call = new if macro.name else outer.macro_call if outer else None
+        source.invocation = new
+
+    def _leave(self, source: InputFile, invocation: Invocation) -> None:
+        """The body has been read to its end: repeat it, or return to what called it."""
+        if invocation.remaining > 0 and not invocation.ended:
+            invocation.remaining -= 1
+            invocation.position = 0
+            return
+        if self.defining and not self.defining[-1].macro.name and invocation.macro.name:
+            raise self.fatal(f"`%rep' without `%endrep' within expansion of macro `{invocation.macro.name}'")
+        if invocation.macro.name:
+            self.running[invocation.macro] = 0
+            self._levels -= 1
+            if not self._levels:
+                self._calls = 0
+                self._call_limit_reported = False
+        source.invocation = invocation.enclosing
+        self.file, self.line = invocation.call_file, invocation.call_line
+
+    def lines(self) -> Iterator[SourceLine]:
+        """Every line of the program for the assembler, in order."""
+        while self.files:
+            source = self.files[-1]
+            invocation = source.invocation
+            if invocation is not None:
+                if invocation.position >= len(invocation.lines):
+                    self._leave(source, invocation)
+                    continue
+                body_line = invocation.lines[invocation.position]
+                invocation.position += 1
+                if invocation.visible:
+                    self.file, self.line = body_line.file, body_line.line
+                tokens = body_line.tokens
+                ended = invocation.ended
+            else:
+                if source.position >= len(source.source.lines):
+                    self._close(source)
+                    continue
+                physical, text = source.source.lines[source.position]
+                source.position += 1
+                self.file, self.line = source.name, source.number(physical)
+                suppressed = bool(source.conditions) and not source.conditions[-1].emitting
+                if not self.defining:
+                    plain = plain_line(text)
+                    if plain is not None and (suppressed or self._names_nothing(plain[1])):
+                        if not suppressed and plain[0]:
+                            yield SourceLine(plain[0], self.file, self.line, self.file, self.line, (), text)
+                        continue
+                tokens = self._read(text)
+                ended = False
+            self._lines += 1
+            if self._lines > MAX_LINES:
+                raise self.fatal(
+                    "overall line count exceeds the maximum",
+                    f"macros and repetitions made more than {MAX_LINES:,} lines of this program",
+                    "use `times' for repeated data, or a smaller %rep",
+                )
+            output = self._process(tokens, ended)
+            if output is not None:
+                text = self.text(output, for_assembler=True)
+                if text.strip():
+                    yield self._source_line(text)
+            while self._pending:
+                yield self._pending.pop(0)
+
+    def standard_line(self, tokens: Tokens) -> None:
+        """Carry out one line of the standard macros, which has no output."""
+        self._process(tokens, False)
+
+    def _names_nothing(self, words: frozenset[str]) -> bool:
+        return self.single.keys().isdisjoint(words) and self.multi.keys().isdisjoint(words)
+
+    def _read(self, text: str) -> Tokens:
+        if text.startswith("# "):
+            number, _, rest = text[2:].lstrip().partition(" ")
+            if number.isdigit():
+                name = rest.strip().split('"')[1] if rest.count('"') >= 2 else rest.strip()
+                text = f"%line {number} {name}"
+        return tokenize_cached(text, self.warn)
+
+    def _source_line(self, text: str) -> SourceLine:
+        file, line, trail = self.place()
+        return SourceLine(text, self.file, self.line, file, line, trail, self.tree.source_line(file, line))
+
+    def _close(self, source: InputFile) -> None:
+        if source.conditions:
+            condition = source.conditions[-1]
+            self.line += 1
+            raise self.fatal(
+                "expected `%endif' before end of file",
+                f"the `{condition.name}' on line {condition.line} is never closed",
+                "every %if needs an %endif; write it where the conditional part ends",
+            )
+        self.files.pop()
+        if self.files:
+            self.file, self.line = (
+                self.files[-1].name,
+                self.files[-1].number(
+                    self.files[-1].source.lines[self.files[-1].position - 1][0]
+                    if self.files[-1].position
+                    else 0
+                ),
+            )
+        elif self.defining:
+            self._unfinished(source)
+
+    def _unfinished(self, source: InputFile) -> None:
+        definition = self.defining[-1].macro
+        self.defining.clear()
+        self.files.append(source)
+        self.line += 1
+        if definition.name:
+            self.error(
+                f"end of file while still defining macro `{definition.name}'",
+                f"the macro `{definition.name}' that begins on line {definition.line} has no `%endmacro'",
+                "write %endmacro on a line of its own after the macro's last line",
+            )
+        else:
+            self.error(
+                "end of file while still in %rep",
+                f"the %rep on line {definition.line} has no `%endrep'",
+                "write %endrep on a line of its own after the last repeated line",
+            )
+        self.files.clear()
+
+    def _process(self, tokens: Tokens, ended: bool) -> Sequence[Token] | None:
+        """What the assembler gets of one line; None when that is nothing."""
+        source = self.files[-1]
+        invocation = source.invocation
+        suppressed = ended or (bool(source.conditions) and not source.conditions[-1].emitting)
+        if not self.defining and not suppressed:
+            call = invocation.macro_call if invocation is not None else None
+            tokens = multi.expand_parameters(self, tokens, call)
+        start = skip_white(tokens)
+        if start < len(tokens) and tokens[start][0] == DIRECTIVE:
+            from toolkit.asm.preprocess.directives import perform
+
+            handled, output = perform(self, tokens, start, suppressed)
+            if handled:
+                return output
+        if self.defining:
+            self.defining[-1].body.append(MacroLine(tokens, self.file, self.line))
+            return None
+        if suppressed:
+            return None
+        line = self.expander.line(tokens)
+        if self.multi and multi.expand_call(self, line):
+            return None
+        return line
+
+
+@dataclass(slots=True)
+class StackFrame:
+    """What %arg and %local count from (manual section 4.8)."""
+
+    size: int = 4
+    pointer: str = "ebp"
+    argument: int = 8
+    local: int = 0
+
+
+def number_text(tokens: Sequence[Token], index: int) -> str | None:
+    """The text of the number at ``index``, if one is there."""
+    return tokens[index][1] if index < len(tokens) and tokens[index][0] == NUMBER else None
+
+
+def is_blank(tokens: Sequence[Token]) -> bool:
+    """Whether there is nothing but space."""
+    return all(kind == WHITE for kind, _ in tokens)

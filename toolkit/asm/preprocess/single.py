@@ -1,0 +1,610 @@
+"""Single-line macros: defining them and expanding them in a line (nasm manual section 4.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from toolkit.asm.preprocess.macros import Context, Parameter, SingleLineMacro, SingleLineTable, number_token
+from toolkit.asm.preprocess.tokens import (
+    COMMA,
+    CONDITIONAL_COMMA,
+    DIRECTIVE,
+    ENVIRONMENT,
+    FLOAT,
+    IDENTIFIER,
+    LOCAL_MACRO,
+    NAME_AS_CALLED,
+    NAME_AS_DEFINED,
+    NUMBER,
+    OTHER,
+    PARAMETER,
+    PASTE,
+    PROTECTED_PARAMETER,
+    SINGLE_NAME_AS_CALLED,
+    SINGLE_NAME_AS_DEFINED,
+    SPACE,
+    STRING,
+    WHITE,
+    Token,
+    Tokens,
+    is_operator,
+    quote,
+    skip_white,
+    text_of,
+    tokenize,
+)
+
+if TYPE_CHECKING:
+    from toolkit.asm.preprocess.engine import Engine
+
+MAX_LEVELS = 200  # nasm: 10,000; deeper nesting of %define than this is a mistake
+MAX_LINE_TOKENS = 1_000_000  # nasm: 10,000,000
+MAX_TEXT = 4 << 20  # characters in one expanded line
+
+_EXPANDABLE = frozenset((IDENTIFIER, DIRECTIVE, LOCAL_MACRO))
+_NAME_PARTS = frozenset((IDENTIFIER, DIRECTIVE, LOCAL_MACRO, NUMBER))
+_JOINS_WORDS = ((frozenset((IDENTIFIER, LOCAL_MACRO, ENVIRONMENT, DIRECTIVE)), _NAME_PARTS | {ENVIRONMENT}),)
+JOINS_PARAMETERS = (
+    (frozenset((IDENTIFIER, FLOAT)), frozenset((IDENTIFIER, NUMBER, FLOAT, OTHER))),
+    (frozenset((NUMBER,)), frozenset((NUMBER,))),
+)
+Joins = tuple[tuple[frozenset[int], frozenset[int]], ...]
+
+
+class Expander:
+    """Expands single-line macros in lines for one ``Engine``."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._macros: SingleLineTable = engine.single
+        self._active: set[SingleLineMacro] = set()
+        self._levels = 0
+        self._budget = MAX_LINE_TOKENS
+        self._text = MAX_TEXT
+        self._exhausted = False
+        self._lowest = (
+            0  # smallest height the stack of unread tokens had: has a call taken arguments from beyond?
+        )
+        self._held: list[tuple[str, str]] | None = None
+
+    def line(self, tokens: Sequence[Token]) -> list[Token]:
+        """All macro calls of a line expanded; never empty unless ``tokens`` is."""
+        self._budget = MAX_LINE_TOKENS
+        self._text = MAX_TEXT
+        self._exhausted = False
+        result = self.nested(tokens)
+        self._engine.spend((MAX_LINE_TOKENS - self._budget) + (MAX_TEXT - self._text) // 64)
+        return result
+
+    def nested(self, tokens: Sequence[Token]) -> list[Token]:
+        """``line`` within the same limits, for arguments."""
+        line = list(tokens)
+        if not line:
+            return line
+        expanded = True
+        outer, self._held = self._held, []
+        outer_lowest = self._lowest
+        while True:
+            line, changed = self._expand_once(line)
+            expanded = expanded or changed
+            if not expanded:
+                break
+            line, pasted = self.paste(line, _JOINS_WORDS, explicit=True)
+            if not pasted:
+                break
+            self._held.clear()  # a warning that a later round makes void is not given
+            expanded = False
+        held, self._held = self._held, outer
+        self._lowest = outer_lowest
+        for category, message in held:
+            self._warn(category, message)
+        return line or [SPACE]
+
+    def name(self, tokens: Sequence[Token], start: int) -> list[Token]:
+        """``tokens`` from ``start`` on, where a name glued together from several parts was expanded into one."""
+        stop = start + 1
+        while stop < len(tokens) and tokens[stop][0] in _NAME_PARTS:
+            stop += 1
+        if stop <= start + 1:
+            return list(tokens[start:])
+        return [*self.line(tokens[start:stop]), *tokens[stop:]]
+
+    def _warn(self, category: str, message: str) -> None:
+        if self._held is not None:
+            self._held.append((category, message))
+        else:
+            self._engine.warn(category, message)
+
+    def _expand_once(self, line: list[Token]) -> tuple[list[Token], bool]:
+        macros = self._macros
+        for kind, text in line:
+            if kind == LOCAL_MACRO or (kind in _EXPANDABLE and text.lower() in macros):
+                break
+        else:
+            return line, False
+        stack = line[::-1]
+        done: list[Token] = []
+        changed = False
+        while stack:
+            count = self._expand_top(stack) if stack[-1][0] in _EXPANDABLE else -1
+            if count < 0:
+                done.append(stack.pop())
+                continue
+            changed = True
+            if count:
+                done.extend(stack[: -count - 1 : -1])
+                del stack[-count:]
+        return done, changed
+
+    def _find(self, token: Token) -> tuple[SingleLineMacro, ...]:
+        """The macros a token may name: those of its name that match its letter case, newest first."""
+        kind, name = token
+        table = self._macros
+        if kind == LOCAL_MACRO:
+            context, name = self._engine.context_of(name)
+            if context is None:
+                return ()
+            table = context.macros
+        entries = table.get(name.lower(), ())
+        ignore_aliases = self._engine.ignore_aliases
+        return tuple(m for m in entries if m.matches(name) and not (m.alias and ignore_aliases))
+
+    def _expand_top(self, stack: list[Token]) -> int:
+        """Expand the call whose name is on top of ``stack`` (the rest of the line, reversed) in place.
+
+        Returns how many tokens on top of the stack are its finished expansion; -1 when it is no macro call.
+        """
+        self._budget -= 1
+        if self._budget < 0 or self._text < 0 or self._levels >= MAX_LEVELS:
+            return self._give_up()
+        candidates = self._find(stack[-1])
+        if not candidates:
+            return -1
+        macro, height = candidates[0], len(stack) - 1
+        arguments: list[Tokens] = []
+        if macro.parameters:
+            call = self._call(candidates, stack)
+            if call is None:
+                return -1
+            macro, arguments, height = call
+        if macro in self._active:
+            return -1
+        called = stack[-1]
+        del stack[height:]
+        outer_lowest, self._lowest = self._lowest, height
+        self._begin(macro)
+        try:
+            self._substitute(macro, called, arguments, stack)
+        finally:
+            self._end(macro)
+        reached, self._lowest = self._lowest, min(outer_lowest, self._lowest)
+        # As in nasm: once an inner call took its arguments from behind this one, the line's rest counts as expanded.
+        return len(stack) if reached < height else len(stack) - height
+
+    def _give_up(self) -> int:
+        if not self._exhausted:
+            self._exhausted = True
+            self._engine.error(
+                "interminable macro recursion",
+                "the macros of this line expand without end",
+                "a macro that uses itself through another one, or that doubles its text each time, never gets finished",
+            )
+        return -1
+
+    def _call(
+        self, candidates: tuple[SingleLineMacro, ...], stack: list[Token]
+    ) -> tuple[SingleLineMacro, list[Tokens], int] | None:
+        """(macro, prepared arguments, height of the stack below the call), or None if it is not called here."""
+        opening = len(stack) - 2
+        while opening >= 0 and stack[opening][0] == WHITE:
+            opening -= 1
+        if opening < 0 or not is_operator(stack[opening], "("):
+            return None
+        found = self._count_arguments(stack, opening)
+        if found is None:
+            return None
+        count, closing = found
+        for macro in candidates:
+            if macro.takes(count):
+                break
+        else:
+            name = stack[-1][1]
+            if name.startswith("%$"):
+                name = name.lstrip("%$")
+            plural = "" if count == 1 else "s"
+            self._warn(
+                "pp-macro-params-single",
+                f"single-line macro `{name}' exists, but not taking {count} parameter{plural}",
+            )
+            return None
+        if macro in self._active:
+            return macro, [], closing
+        raw = self._split_arguments(macro, stack[closing + 1 : opening][::-1], count)
+        self._begin(macro)
+        try:
+            return macro, self._prepare(macro, raw), closing
+        finally:
+            self._end(macro)
+
+    def _begin(self, macro: SingleLineMacro) -> None:
+        """Keep a macro from being expanded within itself; the preprocessor functions may be."""
+        if macro.function is None:
+            self._active.add(macro)
+        self._levels += 1
+
+    def _end(self, macro: SingleLineMacro) -> None:
+        self._levels -= 1
+        self._active.discard(macro)
+
+    def _count_arguments(self, stack: list[Token], opening: int) -> tuple[int, int] | None:
+        """(number of arguments, index of the closing parenthesis) of a call."""
+        depth = count = 1
+        braces = 0
+        index = opening
+        while depth:
+            index -= 1
+            if index < 0:
+                self._engine.error("macro call expects terminating `)'")
+                return None
+            kind, text = stack[index]
+            if kind != OTHER:
+                continue
+            if text == "{":
+                braces += 1
+            elif text == "}":
+                braces -= braces > 0
+            elif braces:
+                continue
+            elif text == "(":
+                depth += 1
+            elif text == ")":
+                depth -= 1
+            elif text == "," and depth == 1:
+                count += 1
+        return count, index
+
+    def _split_arguments(self, macro: SingleLineMacro, tokens: list[Token], count: int) -> list[list[Token]]:
+        """The tokens between the parentheses cut at commas, blanks at the ends and enclosing braces removed."""
+        parameters = macro.parameters
+        arguments: list[list[Token]] = [[]]
+        braces = depth = pending_space = 0
+        bracketed = False
+        for token in tokens:
+            kind, text = token
+            parameter = parameters[min(len(arguments), len(parameters)) - 1]
+            current = arguments[-1]
+            if kind == WHITE and not parameter.keep_space:
+                pending_space = pending_space or bool(braces or current)
+                continue
+            if kind == OTHER and text in (",", "{", "}", "(", ")"):
+                if text == "," and not braces and not depth and not parameter.greedy:
+                    arguments.append([])
+                    bracketed, pending_space = False, 0
+                    continue
+                if text == "{":
+                    opens = not bracketed and not current and not parameter.keep_space
+                    bracketed = bracketed or opens
+                    braces += 1
+                    if opens:
+                        continue
+                elif text == "}" and braces:
+                    braces -= 1
+                    if not braces and bracketed:
+                        continue
+                elif not braces:
+                    depth += (text == "(") - (text == ")")
+            if pending_space:
+                current.append(SPACE)
+                pending_space = 0
+            current.append(token)
+        arguments.extend([] for _ in range(len(parameters) - len(arguments)))
+        return arguments
+
+    def _prepare(self, macro: SingleLineMacro, raw: list[list[Token]]) -> list[Tokens]:
+        """Arguments after ``=`` evaluation and ``&`` quoting."""
+        prepared: list[Tokens] = []
+        for index, argument in enumerate(raw):
+            parameter = macro.parameters[min(index, len(macro.parameters) - 1)]
+            tokens: Tokens = tuple(argument)
+            if parameter.evaluate:
+                tokens = self._evaluated(macro, parameter, index, tokens)
+            if parameter.stringify:
+                expanded = self.nested(tokens)
+                whole = parameter.keep_string and len(expanded) == 1 and expanded[0][0] == STRING
+                tokens = (expanded[0],) if whole else ((STRING, quote(self._engine.text(expanded))),)
+            prepared.append(tokens)
+        return prepared
+
+    def _evaluated(self, macro: SingleLineMacro, parameter: Parameter, index: int, tokens: Tokens) -> Tokens:
+        expanded = self.nested(tokens)
+        if skip_white(expanded) == len(expanded) and parameter.optional:
+            return ()
+        kind = "function" if macro.name.startswith("%") else "macro"
+        result = self._engine.evaluate_tokens(expanded)
+        if result is None:
+            return ()
+        value, rest = result
+        if rest:
+            self._engine.error(f"invalid expression in parameter {index} of {kind} `{macro.name}'")
+        elif value is None:
+            self._engine.error(f"non-constant expression in parameter {index} of {kind} `{macro.name}'")
+        else:
+            return (number_token(value),)
+        return ()
+
+    def _substitute(
+        self, macro: SingleLineMacro, called: Token, arguments: list[Tokens], stack: list[Token]
+    ) -> None:
+        """Push the macro's expansion onto ``stack``, from its last token to its first, expanding names on the way."""
+        function = macro.function
+        work = list(macro.expansion if function is None else function(self._engine, arguments, macro.name))
+        comma_wanted = False
+        while work:
+            token = work.pop()
+            kind = token[0]
+            if kind >= PARAMETER:
+                work.extend(arguments[kind - PARAMETER])
+                comma_wanted = False
+                continue
+            if kind == CONDITIONAL_COMMA:
+                if not comma_wanted:
+                    continue
+                token = COMMA
+            elif kind in (NAME_AS_CALLED, SINGLE_NAME_AS_CALLED):
+                token = called
+            elif kind in (NAME_AS_DEFINED, SINGLE_NAME_AS_DEFINED):
+                prefix = (
+                    called[1][: len(called[1]) - len(called[1].lstrip("%$"))]
+                    if called[0] == LOCAL_MACRO
+                    else ""
+                )
+                token = (called[0], prefix + macro.name)
+            self._budget -= 1
+            self._text -= len(token[1])
+            if self._text < 0 or self._budget < 0:
+                self._give_up()
+                return
+            stack.append(token)
+            if kind in _EXPANDABLE:
+                count = self._expand_top(stack)
+                if count >= 0:
+                    comma_wanted = comma_wanted or any(t[0] != WHITE for t in stack[len(stack) - count :])
+                    continue
+            comma_wanted = comma_wanted or token[0] != WHITE
+
+    def paste(self, line: list[Token], joins: Joins, *, explicit: bool) -> tuple[list[Token], bool]:
+        """Join tokens: around ``%+`` when ``explicit``, and runs of kinds named by ``joins`` that stand side by side."""
+        if not _may_paste(line, joins):
+            return line, False
+        todo = line[::-1]
+        out: list[Token] = []
+        pasted = False
+        while todo:
+            token = todo.pop()
+            kind = token[0]
+            if not todo:
+                out.append(token)
+                break
+            if kind == WHITE:
+                while todo and todo[-1][0] == WHITE:
+                    todo.pop()
+                out.append(token)
+            elif kind == PASTE and explicit:
+                pasted = self._paste_explicitly(todo, out) or pasted
+            else:
+                joined = _joined(token, todo, joins)
+                out.extend(tokenize(joined, self._warn) if joined is not None else (token,))
+                pasted = pasted or joined is not None
+        return out, pasted
+
+    def _paste_explicitly(self, todo: list[Token], out: list[Token]) -> bool:
+        while out and out[-1][0] == WHITE:
+            out.pop()
+        if not out:
+            self._engine.error("No lvalue found on pasting", "there is nothing to the left of `%+' to join")
+            return False
+        left = out.pop()
+        while todo and todo[-1][0] == WHITE:
+            todo.pop()
+        if todo:
+            joined = tokenize(left[1] + todo.pop()[1], self._warn) or (SPACE,)
+            todo.extend(reversed(joined))
+        return True
+
+
+def _may_paste(line: list[Token], joins: Joins) -> bool:
+    previous = WHITE
+    for kind, _ in line:
+        if kind == PASTE or (kind == WHITE and previous == WHITE):
+            return True
+        if kind != WHITE and any(previous in heads and kind in tails for heads, tails in joins):
+            return True
+        previous = kind
+    return False
+
+
+def _joined(token: Token, todo: list[Token], joins: Joins) -> str | None:
+    """The text of ``token`` and the tokens that join it, taken off ``todo``; None when nothing joins."""
+    for heads, tails in joins:
+        if token[0] in heads:
+            parts = [token[1]]
+            while todo and todo[-1][0] in tails:
+                parts.append(todo.pop()[1])
+            return "".join(parts) if len(parts) > 1 else None
+    return None
+
+
+def parse_template(engine: Engine, tokens: Sequence[Token], start: int) -> tuple[tuple[Parameter, ...], int]:
+    """The parameter list that opens at ``start`` right behind a macro's name, and where the expansion begins."""
+    parameters: list[Parameter] = []
+    if start >= len(tokens) or not is_operator(tokens[start], "("):
+        return (), skip_white(tokens, start)
+    index = start + 1
+    name, flags, reported, any_flag = "", Parameter(), False, False
+    while True:
+        if index >= len(tokens):
+            wording = (
+                "`)' expected to terminate macro template"
+                if name or any_flag
+                else "parameter identifier expected"
+            )
+            engine.error(wording)
+            return tuple(parameters), index
+        kind, text = tokens[index]
+        index += 1
+        if kind == IDENTIFIER and not name:
+            name = text
+        elif kind == OTHER and text in _PARAMETER_FLAGS:
+            flags, any_flag = _with_flag(flags, text), True
+        elif kind == OTHER and text in (",", ")"):
+            if flags.greedy and text == ",":
+                engine.error("greedy parameter must be last")
+            parameters.append(replace(flags, name=name))
+            name, flags, any_flag = "", Parameter(), False
+            if text == ")":
+                return tuple(parameters), skip_white(tokens, index)
+        elif kind != WHITE and not reported:
+            engine.error(f"garbage `{text}' in macro parameter list")
+            reported = True
+
+
+_PARAMETER_FLAGS = frozenset(("=", "&", "&&", "!", "+"))
+
+
+def _with_flag(parameter: Parameter, flag: str) -> Parameter:
+    if flag == "=":
+        return replace(parameter, evaluate=True)
+    if flag in ("&", "&&"):
+        return replace(parameter, stringify=True, keep_string=parameter.keep_string or flag == "&&")
+    if flag == "!":
+        return replace(parameter, keep_space=True)
+    return replace(parameter, greedy=True, optional=True)
+
+
+def mark_parameters(
+    tokens: Iterable[Token], parameters: Sequence[Parameter], kind: int | None = None
+) -> Tokens:
+    """Identifiers that are parameter names, turned into parameter tokens (or into ``kind``)."""
+    numbers = {p.name: i for i, p in enumerate(parameters) if p.name}
+    if not numbers:
+        return tuple(tokens)
+    return tuple(
+        (kind if kind is not None else PARAMETER + numbers[text], text)
+        if old in (IDENTIFIER, PROTECTED_PARAMETER) and text in numbers
+        else (old, text)
+        for old, text in tokens
+    )
+
+
+def define(
+    engine: Engine,
+    name: str,
+    expansion: Iterable[Token],
+    *,
+    case_sensitive: bool = True,
+    parameters: tuple[Parameter, ...] = (),
+    alias: bool = False,
+    _following: int = 0,
+) -> None:
+    """Enter a single-line macro; ``%$name`` goes to its context. Follows aliases, and warns of what it shadows."""
+    full_name = name
+    context, name = engine.context_of(name) if name.startswith("%$") else (None, name)
+    if context is None and full_name.startswith("%$"):
+        name = full_name  # the missing context was reported; nasm files it globally under its whole name
+    table = context.macros if context is not None else engine.single
+    tokens = tuple(expansion) if alias else mark_parameters(expansion, parameters)
+    entries = table.get(name.lower(), ())
+    old = _defined(entries, name, len(parameters), case_sensitive)
+    if old is not None and old.alias and not alias and not engine.ignore_aliases:
+        if _following > 100:
+            engine.error("macro alias loop")
+            return
+        define(
+            engine,
+            old.expansion[0][1],
+            expansion,
+            case_sensitive=case_sensitive,
+            parameters=parameters,
+            _following=_following + 1,
+        )
+        return
+    macro = SingleLineMacro(name, tokens, parameters, case_sensitive, alias)
+    if old is not None and _warn_shadowing(engine, old, macro):
+        old = None
+    engine.enter_single(table, name, macro, old)
+
+
+def _defined(
+    entries: tuple[SingleLineMacro, ...], name: str, count: int, case_sensitive: bool
+) -> SingleLineMacro | None:
+    for macro in entries:
+        exact = macro.case_sensitive and case_sensitive
+        if (macro.name == name if exact else macro.name.lower() == name.lower()) and (
+            count <= 0
+            or not macro.parameters
+            or len(macro.parameters) == count
+            or (macro.greedy and count >= len(macro.parameters) - 1)
+        ):
+            return macro
+    return None
+
+
+def _warn_shadowing(engine: Engine, old: SingleLineMacro, new: SingleLineMacro) -> bool:
+    """Whether ``new`` stands beside ``old`` instead of replacing it; says so."""
+    if new.case_sensitive != old.case_sensitive:
+        kind, other = ("" if new.case_sensitive else "in"), ("" if old.case_sensitive else "in")
+        engine.warn(
+            "pp-macro-def-case-single",
+            f"case {kind}sensitive definition of macro `{new.name}' will shadow {other}sensitive macro `{old.name}'",
+        )
+    elif bool(new.parameters) != bool(old.parameters):
+        engine.error(
+            f"macro `{new.name}' defined both with and without parameters",
+            category="error=pp-macro-def-param-single",
+        )
+    elif len(old.parameters) < len(new.parameters):
+        engine.warn(
+            "pp-macro-def-greedy-single", f"defining macro `{new.name}' shadows previous greedy definition"
+        )
+    else:
+        return False
+    return True
+
+
+def undefine(engine: Engine, name: str, *, aliases: bool, _following: int = 0) -> None:
+    """``%undef`` and ``%undefalias``: remove every macro of that name."""
+    context, name = engine.context_of(name) if name.startswith("%$") else (None, name)
+    table = context.macros if isinstance(context, Context) else engine.single
+    kept: list[SingleLineMacro] = []
+    for macro in table.get(name.lower(), ()):
+        if not macro.matches(name):
+            kept.append(macro)
+        elif macro.alias and not aliases:
+            kept.append(macro)
+            if not engine.ignore_aliases and _following < 100:
+                undefine(engine, macro.expansion[0][1], aliases=False, _following=_following + 1)
+    if kept:
+        table[name.lower()] = tuple(kept)
+    else:
+        table.pop(name.lower(), None)
+
+
+def defined(engine: Engine, name: str, *, alias: bool) -> bool:
+    """``%ifdef`` (``%ifdefalias``): whether the name is a macro; aliases are followed."""
+    for _ in range(100):
+        context, name = engine.context_of(name) if name.startswith("%$") else (None, name)
+        table = context.macros if context is not None else engine.single
+        macro = next((m for m in table.get(name.lower(), ()) if m.matches(name)), None)
+        if macro is None or not macro.alias or alias:
+            return macro is not None and macro.alias == alias
+        if engine.ignore_aliases:
+            return False
+        name = macro.expansion[0][1]
+    return False
+
+
+def plain_text(tokens: Iterable[Token]) -> str:
+    """The tokens as text, for messages."""
+    return text_of(tokens).strip()
