@@ -64,3 +64,45 @@ def write_output(text: str, path: Path | None) -> None:
     """Print a whole result. Raises UsageError."""
     with open_output(path) as stream:
         stream.write(text)
+
+
+def open_source(path: Path) -> bytes:
+    """A source file's bytes. Raises UsageError with a clear word for what is no source text."""
+    from toolkit.grading.exercise import SubmissionError, read_source
+
+    try:
+        return read_source(path)
+    except SubmissionError as error:
+        raise click.UsageError(str(error).replace(path.name, str(path), 1)) from error
+
+
+def read_binary(path: Path) -> bytes:
+    """A file's bytes. Raises UsageError."""
+    try:
+        if path.is_dir():
+            raise click.UsageError(f"{path} is a directory")
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise click.UsageError(f"{path} does not exist") from None
+    except OSError as error:
+        raise click.UsageError(f"{path} can't be read: {error.strerror}") from error
+
+
+def write_bytes(path: Path, data: bytes, *, executable: bool = False) -> None:
+    """Write a file. Raises UsageError."""
+    try:
+        path.write_bytes(data)
+        if executable:
+            path.chmod(path.stat().st_mode | 0o111)
+    except OSError as error:
+        raise click.UsageError(f"{path} can't be written: {error.strerror}") from error
+
+
+def parse_size(text: str) -> int:
+    """``64M`` in bytes; suffixes K, M, G. Raises UsageError."""
+    import re
+
+    match = re.fullmatch(r"(\d+)([KMG]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    if match is None or int(match[1]) == 0:
+        raise click.UsageError(f"{text!r} is no size: write a number with K, M or G")
+    return int(match[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[match[2].upper()]

@@ -1,0 +1,191 @@
+"""Builds and runs what a request asks for, in this process. One machine serves every run; builds are kept by content."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from toolkit.grading import building
+from toolkit.grading.building import Built
+from toolkit.grading.evidence import (
+    Broken,
+    BuildEvidence,
+    BuildRequest,
+    Evidence,
+    FaultRecord,
+    FileData,
+    RunRequest,
+    SyscallRecord,
+)
+
+if TYPE_CHECKING:
+    from toolkit.kernel.kernel import Kernel
+    from toolkit.kernel.outcome import FaultDetail, Outcome
+    from toolkit.machine.cpu import Machine
+
+KEPT_BUILDS = 64
+OUTPUT_LIMIT = 8 << 20  # bytes a graded run may print
+STORAGE_LIMIT = 32 << 20  # bytes a graded run may write into files
+
+_WARM_UP = (
+    b"global _start\nsection .data\nx: dq 1\nsection .text\n_start: mov eax, 60\nxor edi, edi\nsyscall\n"
+)
+
+
+class Engine:
+    """Runs requests one after another. A ``Sandbox`` for trusted use; a worker process holds one for the rest."""
+
+    def __init__(self) -> None:
+        self._builds: OrderedDict[BuildRequest, Built] = OrderedDict()
+        self._machine: Machine | None = None
+
+    def warm_up(self) -> None:
+        """Import and set up everything that the first request would else wait for."""
+        self.run(RunRequest(BuildRequest("warm_up", (FileData("warm_up.asm", _WARM_UP),))))
+
+    def close(self) -> None:
+        """Nothing is held that needs closing."""
+
+    @property
+    def machine(self) -> Machine:
+        """The one machine, made on first use."""
+        if self._machine is None:
+            from toolkit.machine.cpu import Machine
+
+            self._machine = Machine()
+        return self._machine
+
+    def build(self, request: BuildRequest) -> BuildEvidence:
+        """Assemble and link."""
+        return building.as_evidence(self.built(request), disassembled=request.disassemble)
+
+    def built(self, request: BuildRequest) -> Built:
+        """A build, made now or kept from before."""
+        built = self._builds.get(request)
+        if built is None:
+            built = self._builds[request] = building.build(request)
+            if len(self._builds) > KEPT_BUILDS:
+                self._builds.popitem(last=False)
+        else:
+            self._builds.move_to_end(request)
+        return built
+
+    def run(self, request: RunRequest) -> Evidence | Broken:
+        """Run a program to its end, recording what was asked for."""
+        from toolkit.kernel.errors import SyscallError
+        from toolkit.kernel.kernel import Kernel
+        from toolkit.kernel.limits import Limits
+
+        built = self.built(request.build)
+        if built.elf is None:
+            return Broken("a program that does not assemble and link can't be run")
+        kernel = Kernel(
+            self.machine,
+            seed=request.seed,
+            files={file.name: file.data for file in request.files},
+            limits=Limits(output=OUTPUT_LIMIT, storage=STORAGE_LIMIT),
+            trace=True,
+        )
+        with kernel:
+            try:
+                return _Session(kernel, built, request).run()
+            except SyscallError as error:
+                return Broken(f"the program can't be executed: {error.errno.name}")
+
+
+class _Session:
+    """One run: observers in, evidence out."""
+
+    def __init__(self, kernel: Kernel, built: Built, request: RunRequest) -> None:
+        from toolkit.grading.recording import Recorder
+
+        self.kernel = kernel
+        self.built = built
+        self.request = request
+        self.recorder = Recorder(built, request)
+
+    def run(self) -> Evidence:
+        """Raises SyscallError when the file can't be executed."""
+        request, kernel = self.request, self.kernel
+        assert self.built.elf is not None
+        kernel.spawn(
+            self.built.elf,
+            [f"./{request.build.name}".encode(), *request.arguments],
+            request.environment,
+            name=request.build.name,
+            stdin=request.stdin,
+        )
+        self.recorder.attach(kernel)
+        outcome = kernel.run(budget=request.budget)
+        return self._evidence(outcome)
+
+    def _evidence(self, outcome: Outcome) -> Evidence:
+        call = self.recorder.call_evidence(outcome)
+        returned = call is not None and call.returned
+        cut_short = _CUT_SHORT.get(outcome.ending.value, "")
+        rip = outcome.registers["rip"]
+        last = self.built.location(rip if outcome.exit_code is None else rip - 1)
+        return Evidence(
+            exit_code=outcome.exit_code,
+            signal=None if returned else outcome.signal_name,
+            cut_short=cut_short,
+            waiting=outcome.waiting,
+            core_dumped=outcome.core_dumped,
+            stdout=outcome.stdout,
+            stderr=outcome.stderr,
+            files=self._files(),
+            moments=self.recorder.records,
+            syscalls=tuple(_syscall(each) for each in outcome.trace if hasattr(each, "arguments")),
+            fault=None if returned or outcome.fault is None else self._fault(outcome.fault),
+            call=call,
+            last_location=last,
+            instructions=outcome.instructions,
+            unsupported=tuple(
+                f"the system call {each.name} ({each.number})" for each in outcome.unknown_syscalls
+            ),
+        )
+
+    def _files(self) -> dict[str, bytes]:
+        files = self.kernel.files_under()
+        readable = {
+            name.encode(errors="surrogateescape").decode(errors="backslashreplace"): name for name in files
+        }
+        return {shown: files[name] for shown, name in readable.items() if name != self.request.build.name}
+
+    def _fault(self, detail: FaultDetail) -> FaultRecord:
+        from toolkit.abi.signals import signal_name
+
+        location = self.built.location(detail.rip)
+        is_64 = self.built.elf is not None and self.built.elf[4:5] == b"\2"
+        return FaultRecord(
+            signal=signal_name(detail.signal),
+            code=detail.code,
+            address=detail.address,
+            access=None if detail.access == "none" else detail.access,
+            registers={**dict(detail.registers), "rip": detail.rip},
+            instruction=self.recorder.instruction_bytes,
+            bits=64 if is_64 else 32,
+            location=location,
+            source_line=self.built.source_line(location),
+            reason=detail.reason,
+        )
+
+
+_CUT_SHORT = {"budget": "budget", "output limit": "output", "deadlock": "deadlock"}
+
+
+def _syscall(record: object) -> SyscallRecord:
+    from toolkit.kernel.outcome import SyscallRecord as KernelRecord
+
+    assert isinstance(record, KernelRecord)
+    result = record.result
+    error = _errno_name(-result) if result is not None and -4096 < result < 0 else None
+    end = "?" if result is None else str(result) if error is None else f"-1 {error}"
+    text = f"{record.name}({', '.join(record.arguments)}) = {end}"
+    return SyscallRecord(record.name, record.number, record.values, result, error, text)
+
+
+def _errno_name(number: int) -> str | None:
+    from toolkit.abi.errno import Errno
+
+    return Errno(number).name if number in Errno._value2member_map_ else None
