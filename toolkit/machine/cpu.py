@@ -39,7 +39,7 @@ from toolkit.machine.physical import DEFAULT_SIZE, PAGE_SIZE, PhysicalMemory
 from toolkit.machine.registers import R11, RAX, RBX, RCX, RDX, RFLAGS, RIP, Registers
 
 PF_USER, PF_INSTRUCTION = 0x4, 0x10
-ARITHMETIC_FLAGS, CARRY = 0x8D5, 0x1
+ARITHMETIC_FLAGS, CARRY, RESUME = 0x8D5, 0x1, 0x10000
 
 
 @cache
@@ -132,6 +132,8 @@ class Machine:
             if budget is not None:
                 self.instructions += executed
             if event is not None:
+                if is_fault(event):
+                    self.registers.values[RFLAGS] |= RESUME
                 return event
             if self.instructions == budget:
                 return BudgetSpent()
@@ -379,6 +381,14 @@ class Machine:
         if context.root != self._notes.root:
             self._engine.set_root(self._notes.root)
 
+    def fpu_state(self) -> bytes:
+        """The x87 and SSE state as a 512-byte FXSAVE image, for signal frames."""
+        return self._engine.fpu.read()
+
+    def set_fpu_state(self, image: bytes) -> None:
+        """Put such an image back. Raises ValueError for a wrong size or reserved bits set in MXCSR."""
+        self._engine.fpu.write(image)
+
     def reset(self, used_frames: int | None = None) -> None:
         """Pristine again, for the next program: CPU, breakpoints, translated code, and memory.
 
@@ -422,6 +432,13 @@ class Machine:
     def code_bits(self) -> int:
         """64, or 32 while the program is in compatibility mode."""
         return self._notes.bits()
+
+
+def is_fault(event: Event) -> bool:
+    """Whether the CPU reports the event as a fault: with RF set in the saved flags (SDM volume 3, 17.3.1.1)."""
+    if isinstance(event, Trap):
+        return not event.software and event.vector != DEBUG
+    return isinstance(event, (PageFault, InvalidOpcode))
 
 
 def answerable(special: decode.Special) -> Nondeterministic:

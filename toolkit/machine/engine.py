@@ -14,6 +14,7 @@ from typing import Any
 from toolkit.machine import calibration, hooks, paging, segments
 from toolkit.machine.calibration import ExceptionOffsets
 from toolkit.machine.events import PAGE_FAULT, MachineError
+from toolkit.machine.fxsave import FxsaveImage
 from toolkit.machine.physical import PAGE_SIZE, PhysicalMemory
 from toolkit.machine.registers import NAMES, RFLAGS, RIP
 
@@ -22,7 +23,7 @@ CR4_TSD = 0x4  # rdtsc faults in programs, so that time is the kernel's to tell
 CR4_LINUX = 0x620 | CR4_TSD  # PAE OSFXSR OSXMMEXCPT
 EFER, EFER_SCE_NXE = 0xC0000080, 0x801
 STAR, STAR_VALUE = 0xC0000081, 0x23 << 48 | 0x10 << 32
-FLAGS_OF_PROGRAMS = 0x254DD5  # CF PF AF ZF SF TF DF OF NT RF AC ID
+FLAGS_OF_PROGRAMS = 0x244DD5  # CF PF AF ZF SF TF DF OF NT AC ID
 FLAGS_ALWAYS = 0x202  # IF and the reserved bit 1
 TLB_FLUSH = 1 << 30 | 11  # UC_CTL_IO_WRITE, UC_CTL_TLB_FLUSH
 EVERYWHERE = (1, 0)
@@ -75,6 +76,7 @@ class Engine:
         self._fault_address = RegisterGroup(library, self.handle, ("cr2",))
         self._root_register = RegisterGroup(library, self.handle, ("cr3",))
         self._mxcsr = RegisterGroup(library, self.handle, ("mxcsr",))
+        self.fpu = FxsaveImage(library, self.handle)
         self._enter_user_mode()
         self.notes = self._make_notes()
         self._install_hooks()
