@@ -27,6 +27,7 @@ from toolkit.asm.instructions.words import (
     PrefixSlot,
     is_prefix,
     is_register,
+    parse_cpu,
     register_class,
     register_size,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "is_prefix",
     "is_register",
     "mnemonics",
+    "parse_cpu",
     "register_class",
     "register_size",
 ]

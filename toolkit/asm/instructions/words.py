@@ -5,6 +5,13 @@ from __future__ import annotations
 from enum import IntEnum
 
 from toolkit.asm.instructions import operand_classes as classes
+from toolkit.asm.instructions.forms import (
+    CPU_LATE_VEX,
+    CPU_LEVEL_MASK,
+    CPU_LEVELS,
+    CPU_NO_EVEX,
+    CPU_NO_VEX,
+)
 from toolkit.asm.instructions.registers import REGISTERS
 
 # Size keyword → bytes (nasm manual 3.1 and 3.7).
@@ -46,10 +53,52 @@ PREFIXES: dict[str, PrefixSlot] = {
     **dict.fromkeys(("{rex}", "{evex}", "{vex}", "{vex3}", "{vex2}"), PrefixSlot.ENCODING),
 }
 DECORATORS = frozenset(
-    ("{z}", "{sae}", "{rn-sae}", "{rd-sae}", "{ru-sae}", "{rz-sae}")
-    + tuple(f"{{k{number}}}" for number in range(1, 8))
-    + tuple(f"{{1to{count}}}" for count in (2, 4, 8, 16, 32))
+    (
+        *("{z}", "{sae}", "{rn-sae}", "{rd-sae}", "{ru-sae}", "{rz-sae}"),
+        *(f"{{k{number}}}" for number in range(1, 8)),
+        *(f"{{1to{count}}}" for count in (2, 4, 8, 16, 32)),
+    )
 )
+
+_CPU_NAMES = {
+    **{name: name for name in ("8086", "186", "286", "386", "486")},
+    **dict.fromkeys(("586", "pentium"), "PENT"),
+    **dict.fromkeys(("686", "p6", "ppro", "pentiumpro", "p2"), "P6"),
+    **dict.fromkeys(("p3", "katmai"), "KATMAI"),
+    **dict.fromkeys(("p4", "willamette"), "WILLAMETTE"),
+    "prescott": "PRESCOTT",
+    **dict.fromkeys(("x64", "x86-64"), "X86_64"),
+    **dict.fromkeys(("ia64", "ia-64", "itanium", "itanic", "merced"), "IA64"),
+    "nehalem": "NEHALEM",
+    "westmere": "WESTMERE",
+    "sandybridge": "SANDYBRIDGE",
+}
+
+
+def parse_cpu(text: str) -> int:
+    """The argument of the CPU directive as ``EncodingContext.cpu`` wants it (nasm manual 7.11).
+
+    Raises ValueError with nasm's message for a word it does not know.
+    """
+    mask = 0
+    for word in text.lower().replace(",", " ").split():
+        name = word.lstrip("+-")
+        absent = word.startswith("-")
+        if name.startswith("no"):
+            name, absent = name[2:], not absent
+        if name in _CPU_NAMES:
+            mask = mask & ~CPU_LEVEL_MASK | CPU_LEVELS[_CPU_NAMES[name]]
+        elif name in ("default", "all", "any"):
+            mask = CPU_LATE_VEX if name != "default" else 0
+        elif name in ("evex", "vex"):
+            bit = CPU_NO_EVEX if name == "evex" else CPU_NO_VEX
+            mask = mask | bit if absent else mask & ~bit
+        elif name == "latevex":
+            mask = mask & ~CPU_LATE_VEX if absent else mask | CPU_LATE_VEX
+        else:
+            raise ValueError(f"unknown CPU type or flag '{word}'")
+    return mask
+
 
 _KINDS = (
     (classes.CLASS_GENERAL, "general"),
