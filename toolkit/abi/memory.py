@@ -151,6 +151,8 @@ VM_MIXEDMAP = 0x1000_0000
 VM_HUGEPAGE = 0x2000_0000
 VM_NOHUGEPAGE = 0x4000_0000
 VM_MERGEABLE = 0x8000_0000
+VM_PKEY_EXECUTE_ONLY = 1 << 32
+"""Protection key 1, which the kernel gives to PROT_EXEC alone (execute_only_pkey)."""
 VM_DROPPABLE = 1 << 40
 VM_SEALED = 1 << 42
 

@@ -131,6 +131,7 @@ FPE_FLTINV = 7
 
 SEGV_MAPERR = 1
 SEGV_ACCERR = 2
+SEGV_PKUERR = 4
 
 BUS_ADRALN = 1
 BUS_ADRERR = 2
@@ -156,7 +157,7 @@ CODE_NAMES: dict[int, dict[int, str]] = {
         6: "FPE_FLTRES",
         7: "FPE_FLTINV",
     },
-    Signal.SIGSEGV: {1: "SEGV_MAPERR", 2: "SEGV_ACCERR"},
+    Signal.SIGSEGV: {1: "SEGV_MAPERR", 2: "SEGV_ACCERR", 4: "SEGV_PKUERR"},
     Signal.SIGBUS: {1: "BUS_ADRALN", 2: "BUS_ADRERR"},
     Signal.SIGTRAP: {1: "TRAP_BRKPT", 2: "TRAP_TRACE"},
     Signal.SIGCHLD: {

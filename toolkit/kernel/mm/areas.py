@@ -312,17 +312,22 @@ class AreaSet:
         ``changed`` is ``area.part(start, end)`` with other flags, name or group. Neighbours are candidates only where the
         range reaches the area's end. Returns the area that now covers the range.
         """
-        left = self.last_starting_below(start) if start == area.start else None
-        right = self.first_ending_above(end) if end == area.end else None
-        with_left = left is not None and continues(left, changed)
-        with_right = right is not None and continues(changed, right)
-        if with_left and with_right:
-            assert left is not None
-            assert right is not None
-            with_right = groups_compatible(left.group, right.group)
+        left, right = self.mergeable(start, end, area, changed)
         self.split(start)
         self.split(end)
-        return self._merge(changed, left if with_left else None, right if with_right else None, present=True)
+        return self._merge(changed, left, right, present=True)
+
+    def mergeable(self, start: int, end: int, area: Area, changed: Area) -> tuple[Area | None, Area | None]:
+        """The neighbours that ``change`` with the same arguments would merge the range with."""
+        left = self.last_starting_below(start) if start == area.start else None
+        right = self.first_ending_above(end) if end == area.end else None
+        if left is not None and not continues(left, changed):
+            left = None
+        if right is not None and not continues(changed, right):
+            right = None
+        if left is not None and right is not None and not groups_compatible(left.group, right.group):
+            right = None
+        return left, right
 
     def _merge(self, area: Area, left: Area | None, right: Area | None, *, present: bool) -> Area:
         """Store ``area`` joined with the neighbours given; ``present``: an area of its range is in the set."""
