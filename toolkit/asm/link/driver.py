@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from toolkit.abi import elf
 from toolkit.asm.linetable import LineTable, Row
-from toolkit.asm.link import assign, layout, output, relocate, resolve, segments
+from toolkit.asm.link import assign, ehframe, layout, merge, output, relocate, resolve, segments, special
 from toolkit.asm.link.context import Context, LinkOptions
 from toolkit.asm.link.elfread import (
     ARCHIVE_MAGIC,
@@ -52,7 +52,11 @@ def _link(context: Context, objects: Sequence[LinkInput]) -> bytes | None:
         return None
     resolve.report_duplicates(context)
     resolve.allocate_commons(context)
+    needs = special.scan(context)
+    if context.linker_file is not None:
+        context.files.insert(1, context.linker_file)
     assign.assign_sections(context)
+    _edit_contents(context)
     layout.place_inputs(context)
     parts = _lay_out(context)
     if parts is None:
@@ -63,12 +67,22 @@ def _link(context: Context, objects: Sequence[LinkInput]) -> bytes | None:
         context.say("error", f"the program would be {offset:,} bytes long", context.files[0].name)
         return None
     image = bytearray(offset)
+    ehframe.link_frames(context)
     output.fill_contents(context, image)
-    relocate.apply(context, image, None)
+    if needs is not None:
+        needs.fill(image)
+    relocate.apply(context, image, needs)
     segments.warn_about_stack(context)
     if context.failed:
         return None
     return output.write(context, chosen, offset, entry, image)
+
+
+def _edit_contents(context: Context) -> None:
+    """Merge strings and constants, and edit .eh_frame; needs the outputs to be known."""
+    if any(o.flags & elf.SHF_MERGE or ".rodata" in o.name for o in context.outputs):
+        merge.merge_sections(context)
+    ehframe.edit_frames(context)
 
 
 def _read_inputs(context: Context, objects: Sequence[LinkInput]) -> None:
@@ -116,8 +130,12 @@ def _lay_out(context: Context) -> tuple[list[segments.Segment], int] | None:
         count = len(chosen)
     for number, section in enumerate(context.outputs, 1):
         section.number = number
-        if context.tls is None and section.flags & elf.SHF_TLS:
-            context.tls = section
+        if section.flags & elf.SHF_TLS:
+            context.tls = context.tls or section
+            alignment = max(o.alignment for o in context.outputs if o.flags & elf.SHF_TLS)
+            context.tls_size = (
+                -(-(section.address + section.size - context.tls.address) // alignment) * alignment
+            )
     layout.ScriptSymbols(context).define_all()
     return chosen, segments.place_in_file(context, chosen, size)
 

@@ -10,8 +10,16 @@ from struct import Struct
 
 from toolkit.abi import elf
 from toolkit.asm.link.context import Context
-from toolkit.asm.link.model import UNDEFINED, UNDEFINED_WEAK, Entry, InputFile, InputSection, OutputSection
-from toolkit.asm.link.special import Special
+from toolkit.asm.link.model import (
+    UNDEFINED,
+    UNDEFINED_WEAK,
+    Entry,
+    InputFile,
+    InputSection,
+    OutputSection,
+    Relocation,
+)
+from toolkit.asm.link.special import Special, value_of
 
 _FIELDS = {1: Struct("<B"), 2: Struct("<H"), 4: Struct("<I"), 8: Struct("<Q")}
 _SIGNED, _UNSIGNED, _BITFIELD, _ANY = range(4)
@@ -27,6 +35,7 @@ PLAIN_64: dict[int, tuple[int, bool, int]] = {
     elf.R_X86_64_8: (1, False, _BITFIELD),
     elf.R_X86_64_PC8: (1, True, _SIGNED),
     elf.R_X86_64_PC64: (8, True, _ANY),
+    elf.R_X86_64_PLT32: (4, True, _SIGNED),
 }
 PLAIN_32: dict[int, tuple[int, bool, int]] = {
     elf.R_386_32: (4, False, _ANY),
@@ -35,6 +44,7 @@ PLAIN_32: dict[int, tuple[int, bool, int]] = {
     elf.R_386_PC16: (2, True, _BITFIELD),
     elf.R_386_8: (1, False, _BITFIELD),
     elf.R_386_PC8: (1, True, _SIGNED),
+    elf.R_386_PLT32: (4, True, _ANY),
 }
 
 
@@ -79,17 +89,11 @@ def _apply_section(
     size = section.size
     for relocation in section.relocations:
         offset, kind, number, addend = relocation
-        if special is not None and special.handles(section, relocation):
-            special.apply(image, file, section, relocation)
-            continue
         row = plain.get(kind)
         if row is None:
             if kind == 0:
                 continue
-            if special is None:
-                _unsupported(context, section, offset, kind)
-            else:
-                special.apply(image, file, section, relocation)
+            _apply_special(context, image, file, section, relocation, special)
             continue
         width, relative, rule = row
         at = base + offset
@@ -100,7 +104,10 @@ def _apply_section(
         if number in addresses:
             target = addresses[number]
         else:
-            target = addresses[number] = address_of(context, file, number)
+            target = address_of(context, file, number)
+            if special is not None and number and special.key(file, number) in special.functions:
+                target = special.address(special.key(file, number))
+            addresses[number] = target
         if target is None:
             target = missing_target(context, file, section, relocation.offset, number)
             if target is None:
@@ -111,10 +118,10 @@ def _apply_section(
             if addend >> (8 * width - 1):
                 addend -= 1 << 8 * width
         symbol = file.symbols[number]
-        if symbol.type == elf.STT_SECTION and addend and symbol.section < len(file.sections):
+        if symbol.type == elf.STT_SECTION and symbol.section < len(file.sections):
             merged = file.sections[symbol.section]
             if merged is not None and merged.moved is not None and merged.output is not None:
-                value = _in_moved(merged, symbol.value, addend, relative)
+                value = _in_moved(merged, symbol.value, addend)
                 value -= start + offset if relative else 0
                 field.pack_into(image, at, value & ((1 << 8 * width) - 1))
                 continue
@@ -131,12 +138,49 @@ def _apply_section(
         field.pack_into(image, at, value & ((1 << 8 * width) - 1))
 
 
-def _in_moved(section: InputSection, value: int, addend: int, relative: bool) -> int:
-    """Address of section symbol + addend where the section's parts were merged; a PC-relative addend counts −4 in."""
-    bias = 4 if relative else 0
+def _apply_special(
+    context: Context,
+    image: bytearray,
+    file: InputFile,
+    section: InputSection,
+    relocation: Relocation,
+    special: Special | None,
+) -> None:
+    """A field that wants the GOT, a PLT or thread-local storage."""
+    offset, kind, number, addend = relocation
+    output = section.output
+    if special is None or output is None:
+        _unsupported(context, section, offset, kind)
+        return
+    key = special.key(file, number)
+    if isinstance(key, Entry) and key.state == UNDEFINED:
+        missing_target(context, file, section, offset, number)
+        return
+    at = output.file_offset + section.offset + offset
+    if addend is None:
+        if offset + 4 > section.size:
+            _outside(context, section, offset, kind)
+            return
+        relocation = relocation._replace(addend=_FIELDS[4].unpack_from(image, at)[0])
+    found = value_of(special, relocation, key, output.address + section.offset + offset)
+    if found is None:
+        _unsupported(context, section, offset, kind)
+        return
+    value, width = found
+    if offset + width > section.size:
+        _outside(context, section, offset, kind)
+        return
+    if width == 4 and context.is64 and overflows(value, 4, _SIGNED):
+        _overflow(context, file, section, offset, kind, number)
+        return
+    _FIELDS[width].pack_into(image, at, value & ((1 << 8 * width) - 1))
+
+
+def _in_moved(section: InputSection, value: int, addend: int) -> int:
+    """Address of section symbol + addend where the section's parts were merged (the addend counts, as for ld)."""
     assert section.output is not None
     assert section.moved is not None
-    return section.output.address + section.moved.place(value + addend + bias) - bias
+    return section.output.address + section.moved.place(value + addend)
 
 
 def _as_signed(value: int, mask: int) -> int:

@@ -229,7 +229,23 @@ def report_duplicates(context: Context) -> None:
 
 
 _LIBRARY_FUNCTIONS = frozenset(
-    ["printf", "puts", "putchar", "scanf", "exit", "malloc", "free", "strlen", "memcpy", "main", "getchar", "fopen", "write", "read", "strcmp"]
+    [
+        "printf",
+        "puts",
+        "putchar",
+        "scanf",
+        "exit",
+        "malloc",
+        "free",
+        "strlen",
+        "memcpy",
+        "main",
+        "getchar",
+        "fopen",
+        "write",
+        "read",
+        "strcmp",
+    ]
 )
 
 
