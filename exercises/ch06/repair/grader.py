@@ -1,0 +1,26 @@
+"""repair: a SIGSEGV handler that makes the access possible."""
+
+from toolkit.grading import check
+
+
+@check("the store succeeds in the end", points=3)
+def succeeds(program):
+    """The handler calls mprotect, returns, and the instruction is tried again."""
+    run = program.run()
+    run.expect.exit(1)
+    page = program.symbols["page"]
+    run.expect.memory(page + 100, b"\x07", at="exit")
+
+
+@check("after one fault", points=2, depends_on=succeeds)
+def one(program):
+    """The store at `store` runs twice, the handler once."""
+    run = program.run()
+    run.expect.label("handler", times=1)
+    run.expect.label("store", times=2)
+
+
+@check("repairs only its own page", points=3, depends_on=succeeds)
+def only(program):
+    """With an argument the program touches address 100: si_addr (at rsi + 16) is not in the page, so end with status 99."""
+    program.run("wild").expect.exit(99)
