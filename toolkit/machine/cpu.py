@@ -14,7 +14,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 
-from toolkit.machine import decode, hooks, paging
+from toolkit.machine import branches, decode, hooks, paging
 from toolkit.machine.engine import FLAGS_ALWAYS, FLAGS_OF_PROGRAMS, Engine, Library, calibrated
 from toolkit.machine.events import (
     BREAKPOINT,
@@ -36,8 +36,9 @@ from toolkit.machine.events import (
     Trap,
 )
 from toolkit.machine.physical import DEFAULT_SIZE, PAGE_SIZE, PhysicalMemory
-from toolkit.machine.registers import R11, RAX, RBX, RCX, RDX, RFLAGS, RIP, Registers
+from toolkit.machine.registers import R11, RAX, RBX, RCX, RDX, RFLAGS, RIP, RSP, Registers
 
+RDPMC, INT_6 = b"\x0f\x33", b"\xcd\x06"
 PF_USER, PF_INSTRUCTION = 0x4, 0x10
 ARITHMETIC_FLAGS, CARRY, RESUME = 0x8D5, 0x1, 0x10000
 
@@ -228,25 +229,32 @@ class Machine:
 
     def _general_protection(self, error_code: int) -> Event:
         """`rdtsc` faults so that the kernel can answer it; what goes through the stack segment is #SS."""
-        address = self.registers.values[RIP]
-        code, bits = self._notes.code(address), self._notes.bits()
+        values = self.registers.values
+        address, bits = values[RIP], self._notes.bits()
+        if not decode.is_canonical(address):
+            jump = branches.find_jump(self._notes.recent_blocks(), values, address, self._notes.word)
+            if jump is not None:
+                values[RIP], values[RSP] = jump.address, jump.stack_pointer
+            return Trap(GENERAL_PROTECTION)
+        code = self._notes.code(address)
         special = decode.first(code, bits)
         if special is not None and special.kind == "answer":
             return answerable(special)
-        if (
-            error_code == 0
-            and bits == 64
-            and decode.faults_in_stack_segment(code, self.registers.values, address)
-        ):
+        if error_code == 0 and bits == 64 and decode.faults_in_stack_segment(code, values, address):
             return Trap(STACK_FAULT)
         return Trap(GENERAL_PROTECTION, error_code)
 
     def _invalid(self) -> Event:
+        """The engine also calls invalid what the CPU only refuses to programs."""
         code = self._notes.code(self.registers.values[RIP])
         bits = self._notes.bits()
         special = decode.first(code, bits)
         if special is not None and special.kind == "answer":
             return answerable(special)
+        if code.startswith(RDPMC):
+            return Trap(GENERAL_PROTECTION)
+        if code.startswith(INT_6):
+            return Trap(GENERAL_PROTECTION, INVALID_OPCODE * 8 + 2)
         return InvalidOpcode(decode.missing_feature(code, bits))
 
     # ---- instructions that need care

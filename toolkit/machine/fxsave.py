@@ -39,7 +39,7 @@ class FxsaveImage:
         self._read(*self._arguments)
         tags = self._full_tags.value
         self._buffer[TAGS] = sum((tags >> 2 * index & 3 != 3) << index for index in range(8))
-        self._buffer[MASK : MASK + 4] = MXCSR_MASK.to_bytes(4, "little")
+        ctypes.memmove(ctypes.byref(self._buffer, MASK), MXCSR_MASK.to_bytes(4, "little"), 4)
         return bytes(self._buffer)
 
     def write(self, image: bytes) -> None:
@@ -48,6 +48,6 @@ class FxsaveImage:
             raise ValueError(f"an FXSAVE image has {SIZE} bytes, not {len(image)}")
         if int.from_bytes(image[MXCSR : MXCSR + 4], "little") & ~MXCSR_MASK:
             raise ValueError("reserved bits of MXCSR are set")
-        self._buffer[:] = image
+        ctypes.memmove(self._buffer, image, SIZE)
         self._full_tags.value = sum(3 << 2 * index for index in range(8) if not image[TAGS] >> index & 1)
         self._write(*self._arguments)

@@ -6,7 +6,7 @@ The callbacks hold the notes, not the machine, so that a machine without referen
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,6 +62,7 @@ class Notes:
     root: int = 0
     error: BaseException | None = None
     block: tuple[int, int] = (0, 0)
+    blocks: dict[int, int] = field(default_factory=dict)
     code_frames: set[int] = field(default_factory=set)
     scanned_pages: set[int] = field(default_factory=set)
     exits: set[int] = field(default_factory=set)
@@ -77,6 +78,16 @@ class Notes:
         """The program's code at a virtual address; fewer bytes where no page is present."""
         return paging.read_code(self.memory, self.words, self.root, address, size)
 
+    def word(self, address: int) -> int | None:
+        """The 64-bit word at a virtual address, if its pages are present."""
+        image = self.code(address, 8) if decode.is_canonical(address) else b""
+        return int.from_bytes(image, "little") if len(image) == 8 else None
+
+    def recent_blocks(self) -> Iterator[tuple[int, bytes]]:
+        """Address and code of the blocks translated so far, the latest first."""
+        for address, size in reversed(self.blocks.items()):
+            yield address, self.code(address, size)
+
     def forget_code(self) -> None:
         """Nothing is translated any more."""
         self.code_frames.clear()
@@ -84,6 +95,7 @@ class Notes:
     def forget_program(self) -> None:
         """Another program comes: nothing is known of its code."""
         self.scanned_pages.clear()
+        self.blocks.clear()
         self.exits.clear()
         self.watched.clear()
 
@@ -146,6 +158,8 @@ def block_callback(notes: Notes) -> Any:
 
     def block(_engine: int, current: Any, _previous: Any, _data: int) -> None:
         address, size = current.contents.pc, current.contents.size
+        notes.blocks.pop(address, None)
+        notes.blocks[address] = size
         note_frames(notes, address, size)
         for special in decode.specials(notes.code(address, size), notes.bits()):
             note_special(notes, address + special.offset, special)
