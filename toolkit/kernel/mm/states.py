@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from toolkit.abi.memory import (
     PAGE_SHIFT,
+    PAGE_SIZE,
     PTE_ACCESSED,
     PTE_DIRTY,
     PTE_FRAME_MASK,
@@ -15,8 +16,6 @@ from toolkit.kernel.mm.frames import ANONYMOUS, FIXED
 from toolkit.kernel.mm.residence import RESIDENT, swap_slot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from toolkit.kernel.mm.areas import Area
     from toolkit.kernel.mm.space import AddressSpace
 
@@ -44,13 +43,53 @@ def page_state(space: AddressSpace, address: int) -> PageState:
     return _state(space, space.areas.find(address), address & ~4095, space.table.entry(address))
 
 
-def area_pages(space: AddressSpace, area: Area) -> Iterator[PageState]:
-    """The pages of an area that are resident or swapped, in order."""
-    words = space.table.words
+def page_runs(space: AddressSpace, area: Area) -> list[list[int]]:
+    """Neighbouring pages in one state: [address, count, resident, anonymous, dirty, accessed, sharers].
+
+    Resident and swapped pages, pages of a memory file on swap too; the zero page is left out.
+    """
+    runs: list[list[int]] = []
+    end, last = -1, (0, 0, 0, 0, 0)
     for address, slot, count in space.table.slots(area.start, area.end):
-        for position, entry in enumerate(words[slot : slot + count].tolist()):
-            if entry:
-                yield _state(space, area, address + (position << PAGE_SHIFT), entry)
+        for position, entry in enumerate(space.table.words[slot : slot + count].tolist()):
+            if not entry:
+                continue
+            page = address + (position << PAGE_SHIFT)
+            state = _entry_state(space, area, page, entry)
+            if state is None:
+                continue
+            if state == last and page == end:
+                runs[-1][1] += 1
+            else:
+                runs.append([page, 1, *state])
+            last, end = state, page + PAGE_SIZE
+    if area.backing is not None and area.backing.pages.swapped:
+        runs += _swapped_file_pages(area)
+        runs.sort()
+    return runs
+
+
+def _entry_state(
+    space: AddressSpace, area: Area, page: int, entry: int
+) -> tuple[int, int, int, int, int] | None:
+    """(resident, anonymous, dirty, accessed, sharers) of an entry that is not 0; None for the zero page."""
+    frames = space.frames
+    if not entry & RESIDENT:
+        return 0, 1, 0, 0, frames.swap.references[swap_slot(entry)]
+    index = ((entry & PTE_FRAME_MASK) >> PAGE_SHIFT) - frames.first
+    kind = frames.kind[index]
+    if kind == FIXED:
+        return None
+    dirty = 1 if entry & PTE_DIRTY else 0
+    if kind != ANONYMOUS and not dirty and area.backing.pages.dirty:
+        dirty = 1 if area.page_offset(page) in area.backing.pages.dirty else 0
+    return 1, 1 if kind == ANONYMOUS else 0, dirty, 1 if entry & PTE_ACCESSED else 0, frames.mappings[index]
+
+
+def _swapped_file_pages(area: Area) -> list[list[int]]:
+    first, last = area.offset, area.offset + area.pages
+    indices = [index for index in area.backing.pages.swapped if first <= index < last]
+    return [[area.start + ((index - first) << PAGE_SHIFT), 1, 0, 0, 0, 0, 1] for index in indices]
 
 
 def _state(space: AddressSpace, area: Area | None, address: int, entry: int) -> PageState:
