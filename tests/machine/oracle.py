@@ -114,7 +114,9 @@ def set_up(machine: Machine, case: Case) -> None:
 
 def is_area(address: int) -> bool:
     """Whether an area of the world covers the address."""
-    return CODE <= address < CODE + PAGE or DATA <= address < STACK_TOP or READ_ONLY <= address < NOTHING + PAGE
+    return (
+        CODE <= address < CODE + PAGE or DATA <= address < STACK_TOP or READ_ONLY <= address < NOTHING + PAGE
+    )
 
 
 def as_signal(event: Event, machine: Machine) -> tuple[int, int, int]:

@@ -11,6 +11,7 @@ from toolkit.machine import Event, InvalidOpcode, Machine, Nondeterministic, Pag
 from .conftest import CODE, DATA, DATA_FRAME, PAGE, STACK, Sandbox
 
 Load = Callable[..., Machine]
+RF = 0x10000  # set in the saved flags by a fault
 STORE_MARK = "c60425 10204000 55"  # mov byte [DATA+16], 0x55
 NO_AVX = InvalidOpcode("this CPU has no AVX: the instruction is VEX or EVEX encoded")
 NO_LOCK = InvalidOpcode("LOCK is allowed only with a destination in memory")
@@ -52,7 +53,10 @@ def test_special(load: Load, code: str, event: Event, moved: int, place: int, bu
     before = machine.registers.as_dict()
     assert machine.run(budget) == event
     assert machine.registers["rip"] == CODE + place + moved
-    assert machine.registers.as_dict() | {"rip": 0} == before | {"rip": 0}
+    after = machine.registers.as_dict()
+    assert after["rflags"] & ~RF == before["rflags"]
+    assert bool(after["rflags"] & RF) == (isinstance(event, PageFault | InvalidOpcode | Trap) and moved == 0)
+    assert after | {"rip": 0, "rflags": 0} == before | {"rip": 0, "rflags": 0}
     assert machine.bytes[DATA_FRAME * PAGE + 16] == 0
     if budget:
         assert machine.instructions == place + bool(moved)

@@ -37,9 +37,12 @@ from toolkit.machine.events import (
 )
 from toolkit.machine.physical import DEFAULT_SIZE, PAGE_SIZE, PhysicalMemory
 from toolkit.machine.registers import R11, RAX, RBX, RCX, RDX, RFLAGS, RIP, RSP, Registers
+from toolkit.machine.segments import FIRST_TLS_ENTRY, TLS_ENTRIES
 
 RDPMC, INT_6 = b"\x0f\x33", b"\xcd\x06"
 PF_USER, PF_INSTRUCTION = 0x4, 0x10
+TLS_START = paging.GDT_FRAME * paging.ENTRIES + FIRST_TLS_ENTRY
+TLS_WORDS = slice(TLS_START, TLS_START + TLS_ENTRIES)
 ARITHMETIC_FLAGS, CARRY, RESUME = 0x8D5, 0x1, 0x10000
 
 
@@ -64,6 +67,7 @@ class Context:
     image: bytes
     registers: bytes
     root: int
+    thread_local: tuple[int, ...]
 
 
 class Machine:
@@ -90,7 +94,8 @@ class Machine:
         self._counting = False
         self._breakpoints: frozenset[int] = frozenset()
         self._fetched: int | None = None
-        self._pristine = self.save_context()
+        self._images = {64: self._engine.context_image()}
+        self._initial_registers = bytes(self.registers.values)
 
     # ---- running
 
@@ -161,8 +166,11 @@ class Machine:
             case "decode":
                 self._attend_to_block()
                 return None, begun
-            case "sysenter":
+            case "sysenter" if notes.bits() == 32:
                 return Syscall("sysenter"), begun
+            case "sysenter":  # AMD's processors do not know it in long mode
+                values[RIP] -= 2
+                return InvalidOpcode(), begun - 1
             case "protection":
                 values[RIP] = notes.address
                 return Trap(GENERAL_PROTECTION), begun - 1
@@ -380,14 +388,55 @@ class Machine:
 
     def save_context(self) -> Context:
         """A copy of everything a thread owns: registers, x87, SSE, segments and bases."""
-        return Context(self._engine.context_image(), bytes(self.registers.values), self._notes.root)
+        thread_local = tuple(self.words[TLS_WORDS])
+        return Context(
+            self._engine.context_image(), bytes(self.registers.values), self._notes.root, thread_local
+        )
 
     def restore_context(self, context: Context) -> None:
         """Put a saved copy back. The page table stays the one that `set_page_table` chose last."""
         self._engine.restore_image(context.image)
         ctypes.memmove(self.registers.values, context.registers, len(context.registers))
+        for index, descriptor in enumerate(context.thread_local):
+            self.words[TLS_WORDS.start + index] = descriptor
         if context.root != self._notes.root:
             self._engine.set_root(self._notes.root)
+
+    def enter_program(self, bits: int = 64) -> None:
+        """The CPU state in which exec starts a program: memory and the page table stay as they are.
+
+        `bits` 64 is long mode (CS 0x33), 32 compatibility mode (CS 0x23, DS, ES and SS 0x2b). All general
+        registers are 0, x87 and SSE in their initial state, the bases 0 and the TLS descriptors empty.
+        """
+        image = self._images.get(bits)
+        if image is None:
+            self._engine.restore_image(self._images[64])
+            self._engine.set_root(self._notes.root)
+            self._engine.enter_compatibility_mode()
+            self._engine.general.store()
+            image = self._images[bits] = self._engine.context_image()
+        self._engine.restore_image(image)
+        ctypes.memmove(self.registers.values, self._initial_registers, len(self._initial_registers))
+        for index in range(TLS_WORDS.start, TLS_WORDS.stop):
+            self.words[index] = 0
+        self._engine.set_root(self._notes.root)
+
+    def set_descriptor(self, entry: int, descriptor: int) -> None:
+        """Write a TLS entry (12 to 14) of the descriptor table, as set_thread_area does."""
+        if not 0 <= entry - FIRST_TLS_ENTRY < TLS_ENTRIES:
+            raise MachineError(f"descriptor {entry} does not belong to threads")
+        self.words[TLS_WORDS.start + entry - FIRST_TLS_ENTRY] = descriptor
+
+    def descriptor(self, entry: int) -> int:
+        """A TLS entry (12 to 14) of the descriptor table."""
+        if not 0 <= entry - FIRST_TLS_ENTRY < TLS_ENTRIES:
+            raise MachineError(f"descriptor {entry} does not belong to threads")
+        return int(self.words[TLS_WORDS.start + entry - FIRST_TLS_ENTRY])
+
+    @property
+    def selectors(self) -> dict[str, int]:
+        """The selectors in CS, SS, DS, ES, FS and GS, by lower-case name."""
+        return self._engine.selectors()
 
     def fpu_state(self) -> bytes:
         """The x87 and SSE state as a 512-byte FXSAVE image, for signal frames."""
@@ -414,9 +463,8 @@ class Machine:
             self._engine.set_exits(())
         self._notes.forget_program()
         self._fetched = None
-        self._engine.restore_image(self._pristine.image)
-        ctypes.memmove(self.registers.values, self._pristine.registers, len(self._pristine.registers))
-        self._engine.set_root(paging.EMPTY_ROOT * PAGE_SIZE)
+        self._notes.root = paging.EMPTY_ROOT * PAGE_SIZE
+        self.enter_program()
 
     @property
     def fs_base(self) -> int:

@@ -16,7 +16,7 @@ from toolkit.machine.calibration import ExceptionOffsets
 from toolkit.machine.events import PAGE_FAULT, MachineError
 from toolkit.machine.fxsave import FxsaveImage
 from toolkit.machine.physical import PAGE_SIZE, PhysicalMemory
-from toolkit.machine.registers import NAMES, RFLAGS, RIP
+from toolkit.machine.registers import NAMES, RFLAGS, RIP, RSP
 
 CR0_LINUX = 0x80050033  # PE MP ET NE WP AM PG
 CR4_TSD = 0x4  # rdtsc faults in programs, so that time is the kernel's to tell
@@ -27,6 +27,7 @@ FLAGS_OF_PROGRAMS = 0x244DD5  # CF PF AF ZF SF TF DF OF NT AC ID
 FLAGS_ALWAYS = 0x202  # IF and the reserved bit 1
 TLB_FLUSH = 1 << 30 | 11  # UC_CTL_IO_WRITE, UC_CTL_TLB_FLUSH
 EVERYWHERE = (1, 0)
+SEGMENT_REGISTERS = ("cs", "ss", "ds", "es", "fs", "gs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ class Engine:
         self.general = RegisterGroup(library, self.handle, NAMES, values)
         self._bases = RegisterGroup(library, self.handle, ("fs_base", "gs_base"))
         self._segment = RegisterGroup(library, self.handle, ("cs",))
+        self._selectors = RegisterGroup(library, self.handle, SEGMENT_REGISTERS)
         self._fault_address = RegisterGroup(library, self.handle, ("cr2",))
         self._root_register = RegisterGroup(library, self.handle, ("cr3",))
         self._mxcsr = RegisterGroup(library, self.handle, ("mxcsr",))
@@ -257,6 +259,28 @@ class Engine:
         self._bases.load()
         self._bases.values[index] = value
         self._bases.store()
+
+    def enter_compatibility_mode(self) -> None:
+        """Let the CPU itself change to CS 0x23 with flat data segments, by running a far return at CPL 3."""
+        words, values = self._physical.words, self.values
+        kept = bytes(values)
+        values[RSP] = paging.write_compatibility_code(self._physical.bytes)
+        values[RIP] = paging.COMPATIBILITY_ADDRESS
+        paging.show_compatibility_code(words, shown=True)
+        self.general.store()
+        self.start(paging.COMPATIBILITY_ADDRESS, 0)
+        paging.show_compatibility_code(words, shown=False)
+        self.forget_exception()
+        self.flush_tlb()
+        self.flush_code()
+        ctypes.memmove(values, kept, len(kept))
+        if self.notes.event != "exception" or self.notes.code_segment() != segments.USER32_CS:
+            raise MachineError("the engine cannot be brought into compatibility mode")
+
+    def selectors(self) -> dict[str, int]:
+        """The six segment registers' selectors."""
+        self._selectors.load()
+        return dict(zip(SEGMENT_REGISTERS, self._selectors.values, strict=True))
 
     # ---- running and translated code
 

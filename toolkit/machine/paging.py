@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 from toolkit.machine import segments
 from toolkit.machine.physical import PAGE_SIZE
 
@@ -13,6 +15,7 @@ GDT_FRAME, FLAT_CODE_FRAME, MACHINE_PDPT, MACHINE_PD, MACHINE_PT, EMPTY_ROOT, CO
 FIRST_FREE_FRAME = 16
 GDT_ADDRESS = MACHINE_BASE + GDT_FRAME * PAGE_SIZE
 COMPATIBILITY_ADDRESS = MACHINE_BASE + COMPATIBILITY_FRAME * PAGE_SIZE
+COMPATIBILITY_TARGET = 0xFFFF_FFF0  # above the highest address an i386 program can map
 
 PRESENT, WRITABLE, USER, ACCESSED, LARGE = 1, 2, 4, 0x20, 0x80
 TABLE_RIGHTS = PRESENT | WRITABLE | USER
@@ -40,6 +43,17 @@ def show_compatibility_code(words: memoryview, *, shown: bool) -> None:
     """Map or unmap the few instructions that change the code segment, for user accesses."""
     entry = COMPATIBILITY_FRAME * PAGE_SIZE | TABLE_RIGHTS
     words[MACHINE_PT * ENTRIES + COMPATIBILITY_FRAME] = entry if shown else 0
+
+
+def write_compatibility_code(memory: memoryview) -> int:
+    """Code that loads flat data segments and far-returns to 32-bit code; the virtual RSP to run it with."""
+    start = COMPATIBILITY_FRAME * PAGE_SIZE
+    # mov eax,0x2b; mov ds,eax; mov es,eax; mov ss,eax; retfq
+    code = bytes.fromhex("b82b000000 8ed8 8ec0 8ed0 48cb")
+    memory[start : start + len(code)] = code
+    stack = start + PAGE_SIZE // 2
+    memory[stack : stack + 16] = struct.pack("<QQ", COMPATIBILITY_TARGET, segments.USER32_CS)
+    return COMPATIBILITY_ADDRESS + PAGE_SIZE // 2
 
 
 def walk(words: memoryview, root: int, address: int) -> tuple[int, int]:
