@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from toolkit.grading.checks import GraderError
 
 if TYPE_CHECKING:
-    from toolkit.kernel.mm.snapshot import AreaSnapshot
+    from toolkit.kernel.mm.snapshot import AreaRow
 
 PAGE = 4096
 _RIGHTS = {"r": "readable", "w": "writable", "x": "executable", "s": "shared", "p": "private"}
@@ -39,7 +39,7 @@ class AreaPattern:
                 f"perms {self.perms!r}: write four characters as in /proc/PID/maps, like r--p or rw-?"
             )
 
-    def differences(self, area: AreaSnapshot, program: str) -> list[str]:
+    def differences(self, area: AreaRow, program: str) -> list[str]:
         """How ``area`` differs from this, in words; empty when it fits. ``program``: path of the program's file."""
         found = [
             text for text in (self._name_difference(area, program), self._perms_difference(area)) if text
@@ -47,7 +47,7 @@ class AreaPattern:
         found += [text for text in self._number_differences(area) if text]
         return found
 
-    def _name_difference(self, area: AreaSnapshot, program: str) -> str | None:
+    def _name_difference(self, area: AreaRow, program: str) -> str | None:
         if self.path is not None and not path_fits(area.name, self.path):
             return f"it is {area_name(area)}, not {self.path}"
         wanted = program if self.name == "program" else self.name
@@ -55,10 +55,10 @@ class AreaPattern:
             return f"it is {area_name(area)}, not {wanted or 'anonymous'}"
         return None
 
-    def _perms_difference(self, area: AreaSnapshot) -> str | None:
-        return None if self.perms is None else perms_difference(self.perms, area.perms)
+    def _perms_difference(self, area: AreaRow) -> str | None:
+        return None if self.perms is None else perms_difference(self.perms, area.permissions)
 
-    def _number_differences(self, area: AreaSnapshot) -> list[str | None]:
+    def _number_differences(self, area: AreaRow) -> list[str | None]:
         size = area.end - area.start
         return [
             None
@@ -89,11 +89,12 @@ class AreaPattern:
             words.append(self.perms)
         if self.path is not None or self.name is not None:
             words.append(self.path or self.name or "anonymous")
-        words += [f"size {in_pages(self.size)}"] * (self.size is not None)
-        words += [f"at least {in_pages(self.at_least or 0)}"] * (self.at_least is not None)
-        words += [f"at most {in_pages(self.at_most or 0)}"] * (self.at_most is not None)
-        words += [f"offset {self.offset:#x}"] * (self.offset is not None)
-        words += [f"containing {self.contains:#x}"] * (self.contains is not None)
+        sizes = (("size", self.size), ("at least", self.at_least), ("at most", self.at_most))
+        words += [f"{label} {in_pages(size)}" for label, size in sizes if size is not None]
+        if self.offset is not None:
+            words.append(f"offset {self.offset:#x}")
+        if self.contains is not None:
+            words.append(f"containing {self.contains:#x}")
         return ", ".join(words) or "any area"
 
 
@@ -111,7 +112,7 @@ def path_fits(name: str, path: str) -> bool:
     return name == path or name.endswith("/" + path.lstrip("/"))
 
 
-def area_name(area: AreaSnapshot) -> str:
+def area_name(area: AreaRow) -> str:
     """What an area is, for a sentence."""
     return area.name.rpartition("/")[2] if area.name else "anonymous"
 
@@ -139,7 +140,7 @@ def in_pages(size: int) -> str:
     return f"{size} bytes ({pages} page{'s' if pages > 1 else ''})"
 
 
-def closest(areas: Sequence[AreaSnapshot], pattern: AreaPattern, program: str) -> AreaSnapshot | None:
+def closest(areas: Sequence[AreaRow], pattern: AreaPattern, program: str) -> AreaRow | None:
     """The area with the fewest differences that is at least of the right name or place, ``None`` if there is none."""
     named = pattern.path is not None or pattern.name is not None
     candidates = [
@@ -153,10 +154,10 @@ def closest(areas: Sequence[AreaSnapshot], pattern: AreaPattern, program: str) -
     return min(candidates, key=lambda area: len(pattern.differences(area, program)), default=None)
 
 
-def map_line(area: AreaSnapshot, *, directories: bool = True) -> str:
+def map_line(area: AreaRow, *, directories: bool = True) -> str:
     """One area as ``start-end perms offset name``: the columns of /proc/PID/maps that are compared."""
     name = area.name if directories else _basename(area.name)
-    return f"{area.start:08x}-{area.end:08x} {area.perms} {area.offset:08x} {name}".rstrip()
+    return f"{area.start:08x}-{area.end:08x} {area.permissions} {area.offset:08x} {name}".rstrip()
 
 
 def _basename(name: str) -> str:
@@ -173,7 +174,7 @@ def normalise_line(line: str) -> str:
     return " ".join([*columns[:3], *(_basename(name) for name in columns[3:])])
 
 
-def map_difference(expected: Sequence[str], areas: Sequence[AreaSnapshot]) -> list[str]:
+def map_difference(expected: Sequence[str], areas: Sequence[AreaRow]) -> list[str]:
     """A short diff of two maps: ``-`` expected, ``+`` actual, and for a changed area the difference in words."""
     wanted = {line.split("-", 1)[0].lstrip("0"): line for line in expected}
     present = {f"{area.start:x}": area for area in areas}
@@ -189,14 +190,14 @@ def map_difference(expected: Sequence[str], areas: Sequence[AreaSnapshot]) -> li
     return lines
 
 
-def _explain_line(line: str | None, area: AreaSnapshot | None) -> str:
+def _explain_line(line: str | None, area: AreaRow | None) -> str:
     if area is None:
         return "this area is missing"
     if line is None:
         return "this area should not be there"
     span, perms, offset, *name = line.split(" ", 3)
     wanted_end = int(span.split("-")[1], 16)
-    words = [perms_difference(perms, area.perms)]
+    words = [perms_difference(perms, area.permissions)]
     if area.end != wanted_end:
         longer = "longer" if area.end > wanted_end else "shorter"
         words.append(f"it is {in_pages(abs(area.end - wanted_end))} {longer}")

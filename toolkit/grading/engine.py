@@ -19,6 +19,7 @@ from toolkit.grading.evidence import (
 )
 
 if TYPE_CHECKING:
+    from toolkit.grading.recording import Recorder
     from toolkit.kernel.kernel import Kernel
     from toolkit.kernel.outcome import FaultDetail, Outcome
     from toolkit.machine.cpu import Machine
@@ -117,58 +118,62 @@ class _Session:
         )
         self.recorder.attach(kernel)
         outcome = kernel.run(budget=request.budget)
-        return self._evidence(outcome)
+        return evidence_of(kernel, self.built, request, self.recorder, outcome)
 
-    def _evidence(self, outcome: Outcome) -> Evidence:
-        call = self.recorder.call_evidence(outcome)
-        returned = call is not None and call.returned
-        cut_short = _CUT_SHORT.get(outcome.ending.value, "")
-        rip = outcome.registers["rip"]
-        last = self.built.location(rip if outcome.exit_code is None else rip - 1)
-        return Evidence(
-            exit_code=outcome.exit_code,
-            signal=None if returned else outcome.signal_name,
-            cut_short=cut_short,
-            waiting=outcome.waiting,
-            core_dumped=outcome.core_dumped,
-            stdout=outcome.stdout,
-            stderr=outcome.stderr,
-            files=self._files(),
-            moments=self.recorder.records,
-            syscalls=tuple(_syscall(each) for each in outcome.trace if hasattr(each, "arguments")),
-            fault=None if returned or outcome.fault is None else self._fault(outcome.fault),
-            call=call,
-            last_location=last,
-            instructions=outcome.instructions,
-            unsupported=tuple(
-                f"the system call {each.name} ({each.number})" for each in outcome.unknown_syscalls
-            ),
-        )
 
-    def _files(self) -> dict[str, bytes]:
-        files = self.kernel.files_under()
-        readable = {
-            name.encode(errors="surrogateescape").decode(errors="backslashreplace"): name for name in files
-        }
-        return {shown: files[name] for shown, name in readable.items() if name != self.request.build.name}
+def evidence_of(
+    kernel: Kernel, built: Built, request: RunRequest, recorder: Recorder, outcome: Outcome
+) -> Evidence:
+    """Everything a check may look at, out of a run that is over."""
+    call = recorder.call_evidence(outcome)
+    returned = call is not None and call.returned
+    rip = outcome.registers["rip"]
+    return Evidence(
+        exit_code=outcome.exit_code,
+        signal=None if returned else outcome.signal_name,
+        cut_short=_CUT_SHORT.get(outcome.ending.value, ""),
+        waiting=outcome.waiting,
+        core_dumped=outcome.core_dumped,
+        stdout=outcome.stdout,
+        stderr=outcome.stderr,
+        files=_files(kernel, request.build.name),
+        moments=recorder.records,
+        syscalls=tuple(_syscall(each) for each in outcome.trace if hasattr(each, "arguments")),
+        fault=None if returned or outcome.fault is None else _fault(outcome.fault, built, recorder),
+        call=call,
+        last_location=built.location(rip if outcome.exit_code is None else rip - 1),
+        instructions=outcome.instructions,
+        unsupported=tuple(
+            f"the system call {each.name} ({each.number})" for each in outcome.unknown_syscalls
+        ),
+    )
 
-    def _fault(self, detail: FaultDetail) -> FaultRecord:
-        from toolkit.abi.signals import signal_name
 
-        location = self.built.location(detail.rip)
-        is_64 = self.built.elf is not None and self.built.elf[4:5] == b"\2"
-        return FaultRecord(
-            signal=signal_name(detail.signal),
-            code=detail.code,
-            address=detail.address,
-            access=None if detail.access == "none" else detail.access,
-            registers={**dict(detail.registers), "rip": detail.rip},
-            instruction=self.recorder.instruction_bytes,
-            bits=64 if is_64 else 32,
-            location=location,
-            source_line=self.built.source_line(location),
-            reason=detail.reason,
-        )
+def _files(kernel: Kernel, program: str) -> dict[str, bytes]:
+    files = kernel.files_under()
+    readable = {
+        name.encode(errors="surrogateescape").decode(errors="backslashreplace"): name for name in files
+    }
+    return {shown: files[name] for shown, name in readable.items() if name != program}
+
+
+def _fault(detail: FaultDetail, built: Built, recorder: Recorder) -> FaultRecord:
+    from toolkit.abi.signals import signal_name
+
+    location = built.location(detail.rip)
+    is_64 = built.elf is not None and built.elf[4:5] == b"\2"
+    return FaultRecord(
+        signal=signal_name(detail.signal),
+        code=detail.code,
+        address=detail.address,
+        access=None if detail.access == "none" else detail.access,
+        registers={**dict(detail.registers), "rip": detail.rip},
+        instruction=recorder.instruction_bytes,
+        bits=64 if is_64 else 32,
+        location=location,
+        source_line=built.source_line(location),
+        reason=detail.reason,
+    )
 
 
 _CUT_SHORT = {"budget": "budget", "output limit": "output", "deadlock": "deadlock"}

@@ -11,7 +11,7 @@ from toolkit.grading.evidence import Evidence, Location, SyscallRecord
 from toolkit.grading.program import Run, as_bytes, describe_moment
 
 if TYPE_CHECKING:
-    from toolkit.kernel.mm.snapshot import AreaSnapshot
+    from toolkit.kernel.mm.snapshot import AreaRow
 
 _SHOWN_AREAS = 12  # lines of a map in a report
 
@@ -154,7 +154,7 @@ class RunExpectations:
 
     # -- the map -----------------------------------------------------------------------------------------------
 
-    def area(self, at: str = "exit", count: int | None = None, **properties: Any) -> AreaSnapshot:
+    def area(self, at: str = "exit", count: int | None = None, **properties: Any) -> AreaRow:
         """An area of the map with these properties (README.md); the first one that has them all."""
         pattern = self._pattern(properties)
         record = self._run.moment(at)
@@ -209,7 +209,7 @@ class RunExpectations:
             properties["contains"] = self._run.symbol(properties["contains"])
         return AreaPattern(**properties)
 
-    def _program_path(self, areas: Sequence[AreaSnapshot]) -> str:
+    def _program_path(self, areas: Sequence[AreaRow]) -> str:
         name = self._run.program.name
         return next(
             (area.name for area in areas if area.name.startswith("/") and area.name.endswith("/" + name)),
@@ -342,7 +342,7 @@ def _number(value: int) -> str:
     return f"{value} ({value & ((1 << 64) - 1):#x})"
 
 
-def _show_areas(areas: Sequence[AreaSnapshot]) -> str:
+def _show_areas(areas: Sequence[AreaRow]) -> str:
     lines = [map_line(area) for area in areas[:_SHOWN_AREAS]]
     if len(areas) > _SHOWN_AREAS:
         lines.append(f"… and {len(areas) - _SHOWN_AREAS} more")

@@ -16,7 +16,7 @@ from toolkit.grading.evidence import Evidence, FaultRecord
 from toolkit.grading.registers import PARTS, read_register
 
 if TYPE_CHECKING:
-    from toolkit.kernel.mm.snapshot import AreaSnapshot
+    from toolkit.kernel.mm.snapshot import AreaRow
 
 MASK = (1 << 64) - 1
 NULL_AREA = 0x10000  # bytes from 0 on that are never mapped (vm.mmap_min_addr)
@@ -49,7 +49,7 @@ def explain_fate(evidence: Evidence) -> tuple[str, ...]:
     if fault is None:
         return ()
     record = evidence.moments.get("exit")
-    areas: Sequence[AreaSnapshot] = record.maps.areas if record is not None else ()
+    areas: Sequence[AreaRow] = record.maps.areas if record is not None else ()
     decoded = decode(fault)
     lines = [_place(fault, decoded)]
     if fault.access is not None:
@@ -73,7 +73,7 @@ def _place(fault: FaultRecord, decoded: Decoded | None) -> str:
 # -- memory ----------------------------------------------------------------------------------------------------
 
 
-def _explain_access(fault: FaultRecord, decoded: Decoded | None, areas: Sequence[AreaSnapshot]) -> list[str]:
+def _explain_access(fault: FaultRecord, decoded: Decoded | None, areas: Sequence[AreaRow]) -> list[str]:
     address, access = fault.address, fault.access
     assert access is not None
     if address is None:
@@ -95,7 +95,7 @@ def _formed(address: int, decoded: Decoded | None, access: str) -> str:
     return ""
 
 
-def _what_lies_there(address: int, area: AreaSnapshot | None, areas: Sequence[AreaSnapshot]) -> str:
+def _what_lies_there(address: int, area: AreaRow | None, areas: Sequence[AreaRow]) -> str:
     if area is not None:
         return f"there lies: {map_line(area)}"
     below = max((each for each in areas if each.end <= address), key=lambda each: each.end, default=None)
@@ -115,7 +115,7 @@ def _what_lies_there(address: int, area: AreaSnapshot | None, areas: Sequence[Ar
 
 
 def _rule(
-    fault: FaultRecord, decoded: Decoded | None, area: AreaSnapshot | None, areas: Sequence[AreaSnapshot]
+    fault: FaultRecord, decoded: Decoded | None, area: AreaRow | None, areas: Sequence[AreaRow]
 ) -> str:
     address = fault.address or 0
     if fault.signal == "SIGBUS":
@@ -124,7 +124,7 @@ def _rule(
         return _execute_rule(address, area)
     if fault.code == SEGV_ACCERR and area is not None:
         right = {"read": "r", "write": "w"}[fault.access or "read"]
-        return f"rule: the area's rights are {area.perms}; to {fault.access} it must have {right}"
+        return f"rule: the area's rights are {area.permissions}; to {fault.access} it must have {right}"
     if ran_past_the_end(fault):
         return "the bytes 00 00 are no code of yours: the program ran past its last instruction; end it with the exit system call"
     if address < NULL_AREA:
@@ -137,9 +137,9 @@ def _rule(
     return "rule: the processor refuses what the page's rights don't allow"
 
 
-def _execute_rule(address: int, area: AreaSnapshot | None) -> str:
+def _execute_rule(address: int, area: AreaRow | None) -> str:
     if area is not None:
-        return f"rule: code runs only from areas with x; this one is {area.perms} (data, reached by a wrong jump or return address?)"
+        return f"rule: code runs only from areas with x; this one is {area.permissions} (data, reached by a wrong jump or return address?)"
     if address < 4096:
         return (
             "rule: nothing can run there. A ret in _start takes argc for a return address (end with the exit system call);"

@@ -50,12 +50,12 @@ class Recorder:
         return None if self._caller is None else self._caller.evidence(outcome)
 
     def _note(self, moment: str, stop: Stop) -> None:
-        from toolkit.kernel.mm.snapshot import snapshot
+        from toolkit.kernel.mm.snapshot import take_snapshot
 
         registers = stop.registers
         peeks = [peek for peek in self._request.peeks if peek.moment == moment]
         self.records[moment] = MomentRecord(
-            snapshot(stop.process.memory),
+            take_snapshot(stop.process.memory, pages=False),
             registers,
             {peek_key(peek): self._read(stop, peek) for peek in peeks},
             self._built.location(registers["rip"]),

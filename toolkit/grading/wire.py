@@ -64,6 +64,11 @@ def receive_reply(stream: BinaryIO) -> Reply:
     return _decode(_reply_decoder, body)
 
 
+def evidence_json(evidence: Evidence) -> bytes:
+    """Evidence as a JSON document for people and other programs; bytes in base64."""
+    return msgspec.json.format(msgspec.json.encode(evidence), indent=1) + b"\n"
+
+
 def _decode(decoder: msgspec.msgpack.Decoder[Message], body: bytes) -> Message:
     try:
         return decoder.decode(body)
