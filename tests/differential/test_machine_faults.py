@@ -20,7 +20,8 @@ from toolkit.machine import Machine
 pytestmark = [
     pytest.mark.differential,
     pytest.mark.skipif(
-        platform.system() != "Linux" or platform.machine() != "x86_64", reason="needs x86-64 Linux as the oracle"
+        platform.system() != "Linux" or platform.machine() != "x86_64",
+        reason="needs x86-64 Linux as the oracle",
     ),
     pytest.mark.skipif(not (shutil.which("gcc") and shutil.which("nasm")), reason="needs gcc and nasm"),
 ]
