@@ -83,15 +83,21 @@ def _identical(case_sensitive: bool) -> Test:
         if comma is None:
             engine.error(f"`{directive}' expects two comma-separated arguments")
             return None
-        left = [t for t in line[:comma] if t[0] != WHITE]
-        right = [t for t in line[comma + 1 :] if t[0] != WHITE]
-        for index, token in enumerate(right):
-            if index >= len(left) or not _same(left[index], token, case_sensitive):
-                if is_operator(token, ",") and index < len(left):
-                    engine.error(f"`{directive}': more than one comma on line")
-                    return None
+        left, right = 0, comma + 1
+        while left < comma and right < len(line):
+            if is_operator(line[right], ","):
+                engine.error(f"`{directive}': more than one comma on line")
+                return None
+            if line[left][0] == WHITE:
+                left += 1
+            elif line[right][0] == WHITE:
+                right += 1
+            elif _same(line[left], line[right], case_sensitive):
+                left, right = left + 1, right + 1
+            else:
                 return False
-        return len(left) == len(right)
+        # nasm: a blank that is left over before the comma, or behind the second text, makes them differ
+        return left == comma and right == len(line)
 
     return test
 
@@ -248,6 +254,8 @@ def begin(
 def otherwise(engine: Engine, test: str, negated: bool, tokens: Tokens, ended: bool, directive: str) -> None:
     """``%elif…``"""
     condition = _open_condition(engine, directive)
+    if condition is None:
+        return
     if condition.state == ConditionState.IF_TRUE:
         condition.state = ConditionState.DONE
     elif condition.state in (ConditionState.ELSE_TRUE, ConditionState.ELSE_FALSE):
@@ -263,6 +271,8 @@ def otherwise(engine: Engine, test: str, negated: bool, tokens: Tokens, ended: b
 def alternative(engine: Engine, rest: Tokens) -> None:
     """``%else``"""
     condition = _open_condition(engine, "%else")
+    if condition is None:
+        return
     if rest and condition.state != ConditionState.NEVER:
         engine.warn("pp-trailing", "trailing garbage after `%else' ignored")
     if condition.state in (ConditionState.IF_TRUE, ConditionState.DONE):
@@ -276,22 +286,18 @@ def alternative(engine: Engine, rest: Tokens) -> None:
 
 def finish(engine: Engine, rest: Tokens) -> None:
     """``%endif``"""
-    condition = _find_condition(engine)
+    condition = _open_condition(engine, "%endif")
     if condition is None:
-        engine.error("`%endif': no matching `%if'")
         return
     if rest and condition.state != ConditionState.NEVER:
         engine.warn("pp-trailing", "trailing garbage after `%endif' ignored")
     engine.files[-1].conditions.pop()
 
 
-def _find_condition(engine: Engine) -> Condition | None:
+def _open_condition(engine: Engine, directive: str) -> Condition | None:
+    """The innermost open %if of the file being read; None, with an error, if there is none."""
     conditions = engine.files[-1].conditions
-    return conditions[-1] if conditions else None
-
-
-def _open_condition(engine: Engine, directive: str) -> Condition:
-    condition = _find_condition(engine)
-    if condition is None:
-        raise engine.fatal(f"`{directive}': no matching `%if'")
-    return condition
+    if not conditions:
+        engine.error(f"`{directive}': no matching `%if'")
+        return None
+    return conditions[-1]

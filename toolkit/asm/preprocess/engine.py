@@ -265,7 +265,12 @@ class Engine:
             return None, name
         if depth >= len(self.contexts):
             plural = "" if len(self.contexts) == 1 else "s"
-            self.error(f"`{name}': context stack is only {len(self.contexts)} level{plural} deep")
+            rest = name[2 + len(self.contexts) :]  # nasm names what is left when the stack ends
+            self.error(
+                f"`{rest}': context stack is only {len(self.contexts)} level{plural} deep",
+                f"`{name}' asks for a context {depth} levels out, but there {'is' if not plural else 'are'} only {len(self.contexts)}",
+                "each further $ means one %push further out",
+            )
             return None, name
         return self.contexts[-1 - depth], bare
 
@@ -413,6 +418,8 @@ class Engine:
             invocation.position = 0
             return
         if self.defining and not self.defining[-1].macro.name and invocation.macro.name:
+            source.invocation = invocation.enclosing
+            self.file, self.line = invocation.call_file, invocation.call_line
             raise self.fatal(f"`%rep' without `%endrep' within expansion of macro `{invocation.macro.name}'")
         if invocation.macro.name:
             self.running[invocation.macro] = 0

@@ -402,15 +402,12 @@ class Expander:
     def _paste_explicitly(self, todo: list[Token], out: list[Token]) -> bool:
         while out and out[-1][0] == WHITE:
             out.pop()
-        if not out:
-            self._engine.error("No lvalue found on pasting", "there is nothing to the left of `%+' to join")
-            return False
-        left = out.pop()
         while todo and todo[-1][0] == WHITE:
             todo.pop()
-        if todo:
-            joined = tokenize(left[1] + todo.pop()[1], self._warn) or (SPACE,)
-            todo.extend(reversed(joined))
+        if not out or not todo:
+            return bool(out)
+        joined = tokenize(out.pop()[1] + todo.pop()[1], self._warn) or (SPACE,)
+        todo.extend(reversed(joined))
         return True
 
 
