@@ -1,13 +1,21 @@
-"""One instruction into bytes: match a form, encode it, fill in the values.
+"""One instruction into bytes: match a form, encode it, fill in the values. The only importer of Keystone.
 
 ``encode`` is what layout calls for each line of each pass. The instruction's shape (mnemonic, registers, sizes, what its
 numbers fit into) selects a cached template; only values are filled in then, so a shape met before costs microseconds.
+
+Templates come from a ``Backend``: the table-driven encoder, which can do everything and needs nothing, or Keystone with
+the table beside it. Both make the same bytes; ``auto`` is Keystone where its library loads.
 """
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
+from toolkit.asm import encoder_keystone
 from toolkit.asm.encoder_errors import MESSAGES, EncodeError, Mismatch
 from toolkit.asm.encoder_explain import explain
 from toolkit.asm.encoder_fill import fill
@@ -15,14 +23,166 @@ from toolkit.asm.encoder_match import find_form
 from toolkit.asm.encoder_operands import Prepared, prepare
 from toolkit.asm.encoder_shape import Shape, shape_of
 from toolkit.asm.encoder_table import Template, build_template, prefix_bytes
-from toolkit.asm.instructions import PrefixSlot
+from toolkit.asm.instructions import Form, PrefixSlot
 from toolkit.asm.statement import Encoding, EncodingContext, Instruction, Value
 
-__all__ = ["EncodeError", "encode"]
+__all__ = ["Backend", "EncodeError", "KeystoneUnavailable", "choose_encoder", "encode", "encoder_name"]
 
 _CACHE_LIMIT = 50_000  # templates; a larger cache is emptied
 _BOUND_DROPPED = "jmp short does not init bnd regs - bnd prefix dropped [-w+prefix-bnd]"
-_templates: dict[Shape, Template] = {}
+
+
+class KeystoneUnavailable(RuntimeError):
+    """Keystone was asked for by name and its library does not load here."""
+
+
+class Backend(Protocol):
+    """What turns a matched form into a template."""
+
+    name: str
+
+    def translate(self, form: Form, prepared: Prepared, context: EncodingContext) -> Template:
+        """The template of ``prepared`` by ``form``. Raises EncodeError for what can't be encoded."""
+
+
+class TableBackend:
+    """The table-driven encoder alone."""
+
+    name = "table"
+
+    def translate(self, form: Form, prepared: Prepared, context: EncodingContext) -> Template:
+        return build_template(form, prepared, context.default_bound_relative, context.cpu)
+
+
+@dataclass
+class Tally:
+    """How Keystone did: questions, answers that are the matched form's bytes, other bytes, refusals.
+
+    ``misread``: answers with the right bytes in which Capstone reads other registers than were asked for.
+    """
+
+    asked: int = 0
+    agreed: int = 0
+    differed: int = 0
+    refused: int = 0
+    misread: int = 0
+
+
+class KeystoneBackend:
+    """Keystone's answer where it is the matched form's encoding, else the table's bytes.
+
+    One engine for each thread and mode: a shared one crashes. Raises KeystoneUnavailable where the library does not load.
+    """
+
+    name = "keystone"
+
+    def __init__(self) -> None:
+        try:
+            import keystone
+        except Exception as error:  # the sdist can install a package without its library
+            raise KeystoneUnavailable(f"Keystone does not load: {error}") from error
+        self._keystone: Any = keystone
+        self._engines = threading.local()
+        self.tally = Tally()
+        try:
+            self._ask("nop", 64)
+        except keystone.KsError as error:
+            raise KeystoneUnavailable(f"Keystone does not work: {error}") from error
+
+    def translate(self, form: Form, prepared: Prepared, context: EncodingContext) -> Template:
+        template = build_template(form, prepared, context.default_bound_relative, context.cpu)
+        if form.mnemonic in encoder_keystone.whitelist():
+            self._consult(prepared, template)
+        return template
+
+    def _consult(self, prepared: Prepared, template: Template) -> None:
+        """Ask, and compare. An agreeing answer is the template already; any other is passed over for the table's."""
+        text = encoder_keystone.question(prepared, template)
+        if text is None:
+            return
+        self.tally.asked += 1
+        try:
+            answer = self._ask(text, prepared.bits)
+        except self._keystone.KsError:
+            self.tally.refused += 1
+            return
+        if not encoder_keystone.agrees(answer, prepared, template):
+            self.tally.differed += 1
+            return
+        self.tally.agreed += 1
+        if not self._reads_as(text, answer, prepared.bits):
+            self.tally.misread += 1
+
+    def _ask(self, text: str, bits: int) -> bytes:
+        engine = getattr(self._engines, f"ks{bits}", None)
+        if engine is None:
+            mode = getattr(self._keystone, f"KS_MODE_{bits}")
+            engine = self._keystone.Ks(self._keystone.KS_ARCH_X86, mode)
+            setattr(self._engines, f"ks{bits}", engine)
+        data, _ = engine.asm(text, 0, True)
+        return bytes(data or b"")
+
+    def _reads_as(self, text: str, answer: bytes, bits: int) -> bool:
+        """Whether Capstone reads one instruction in the answer, with the registers that were asked for."""
+        import capstone
+
+        decoder = getattr(self._engines, f"cs{bits}", None)
+        if decoder is None:
+            decoder = capstone.Cs(capstone.CS_ARCH_X86, getattr(capstone, f"CS_MODE_{bits}"))
+            setattr(self._engines, f"cs{bits}", decoder)
+        read = list(decoder.disasm_lite(answer, 0))
+        if len(read) != 1 or read[0][1] != len(answer):
+            return False
+        asked = encoder_keystone.registers_named(text)
+        return asked <= encoder_keystone.registers_named(f"{read[0][2]} {read[0][3]}") | {"st(0)"}
+
+
+class _State:
+    """The chosen back end and its templates."""
+
+    def __init__(self) -> None:
+        self.backend: Backend | None = None
+        self.templates: dict[Shape, Template] = {}
+
+
+_state = _State()
+
+
+def choose_encoder(name: str = "auto") -> Backend:
+    """Choose the back end for this process: ``auto``, ``keystone`` or ``table``; return it.
+
+    ``auto`` is Keystone where its library loads, and what TOOLKIT_ENCODER says where that is set. Raises
+    KeystoneUnavailable for ``keystone`` where it does not load, ValueError for another name.
+    """
+    if name == "auto":
+        name = os.environ.get("TOOLKIT_ENCODER", "") or "auto"
+    backend: Backend
+    if name == "table":
+        backend = TableBackend()
+    elif name == "keystone":
+        backend = KeystoneBackend()
+    elif name == "auto":
+        try:
+            backend = KeystoneBackend()
+        except KeystoneUnavailable:
+            backend = TableBackend()
+    else:
+        raise ValueError(f"unknown encoder {name!r}: auto, keystone or table")
+    if _state.backend is not None and _state.backend.name == backend.name:
+        return _state.backend
+    return use(backend)
+
+
+def use(backend: Backend) -> Backend:
+    """Make ``backend`` the one ``encode`` asks; templates of another are forgotten."""
+    _state.templates.clear()
+    _state.backend = backend
+    return backend
+
+
+def encoder_name() -> str:
+    """The back end in use, ``keystone`` or ``table``; chosen now if none was."""
+    return (_state.backend or choose_encoder()).name
 
 
 def encode(instruction: Instruction, context: EncodingContext) -> Encoding:
@@ -33,7 +193,7 @@ def encode(instruction: Instruction, context: EncodingContext) -> Encoding:
     if not instruction.mnemonic:
         return _prefixes_alone(instruction, context)
     shape, values = shape_of(instruction, context)
-    template = _templates.get(shape)
+    template = _state.templates.get(shape)
     if template is None:
         template = _remember(shape, _build(instruction, context, True))
     if not template.form.relaxable:
@@ -42,9 +202,9 @@ def encode(instruction: Instruction, context: EncodingContext) -> Encoding:
 
 
 def _remember(shape: Shape, template: Template) -> Template:
-    if len(_templates) >= _CACHE_LIMIT:
-        _templates.clear()
-    _templates[shape] = template
+    if len(_state.templates) >= _CACHE_LIMIT:
+        _state.templates.clear()
+    _state.templates[shape] = template
     return template
 
 
@@ -63,7 +223,7 @@ def _relax(
             if template.form.relaxable == "jmp8" and "bnd" in instruction.prefixes:
                 return _without_bound(instruction, context, values)
             return fill(template, values, context)
-    template = _templates.get(near) or _remember(near, _build(instruction, context, False))
+    template = _state.templates.get(near) or _remember(near, _build(instruction, context, False))
     return fill(template, values, context)
 
 
@@ -87,7 +247,8 @@ def _build(instruction: Instruction, context: EncodingContext, allow_short: bool
     form = find_form(prepared, context.cpu, allow_short)
     if isinstance(form, Mismatch):
         raise _refusal(form, prepared, instruction)
-    return build_template(form, prepared, context.default_bound_relative, context.cpu)
+    backend = _state.backend or choose_encoder()
+    return backend.translate(form, prepared, context)
 
 
 def _refusal(mismatch: Mismatch, prepared: Prepared, instruction: Instruction) -> EncodeError:

@@ -45,7 +45,7 @@ class AddressMode:
 class EffectiveAddress:
     """ModRM without its reg field, and what follows. ``displacement_size`` in bytes; ``factor``: disp8 counts in this unit.
 
-    ``high_index``, ``high_base``: bit 4 of an EVEX index or of a register in r/m. ``vector``: "", x, y or z of a VSIB index.
+    ``base``, ``index`` and ``scale`` are what the bytes say. ``high_index``, ``high_base``: bit 4 of an EVEX index or of a register in r/m. ``vector``: "", x, y or z of a VSIB index.
     """
 
     mod: int = 0
@@ -58,6 +58,9 @@ class EffectiveAddress:
     high_index: bool = False
     high_base: bool = False
     vector: str = ""
+    base: Register | None = None
+    index: Register | None = None
+    scale: int = 1
 
 
 def register_rex(register: Register, mask: int) -> int:
@@ -176,7 +179,9 @@ def _vector_address(operand: Operand, mode: AddressMode) -> EffectiveAddress:
         raise _bad_address(operand, mode)
     if scale not in _SCALES:
         raise _bad_address(operand, mode)
-    found = EffectiveAddress(rm=_SIB_FOLLOWS, vector=_vector_letter(index))
+    found = EffectiveAddress(
+        rm=_SIB_FOLLOWS, vector=_vector_letter(index), base=base, index=index, scale=scale
+    )
     found.rex = register_rex(index, REX_X) | (register_rex(base, REX_B) if base else 0)
     found.high_index = bool(index.number & 16)
     _finish_sib(operand, mode, found, base, index.number & 7, _SCALES[scale])
@@ -211,7 +216,7 @@ def _wide_address(operand: Operand, mode: AddressMode) -> EffectiveAddress:
     base, index, scale = _arrange(operand)
     if index is not None and (index.number == _STACK_POINTER or scale not in _SCALES):
         raise _bad_address(operand, mode)
-    found = EffectiveAddress()
+    found = EffectiveAddress(base=base, index=index, scale=scale)
     found.rex = register_rex(index, REX_X) if index else 0
     found.rex |= register_rex(base, REX_B) if base else 0
     if index is None and base is not None and base.number & 7 != _STACK_POINTER and not operand.force_sib:
@@ -295,6 +300,6 @@ def _sixteen_bit_address(operand: Operand, mode: AddressMode) -> EffectiveAddres
     rm = _SIXTEEN_BIT.get((base, index))
     if rm is None:
         raise _bad_address(operand, mode)
-    found = EffectiveAddress(rm=rm)
+    found = EffectiveAddress(rm=rm, base=operand.base, index=operand.index)
     _displacement(operand, mode, found, never_zero=rm == 6, bits=16)
     return found

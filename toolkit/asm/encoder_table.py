@@ -24,7 +24,7 @@ from toolkit.asm.encoder_address import (
 )
 from toolkit.asm.encoder_errors import EncodeError
 from toolkit.asm.encoder_operands import Operand, Prepared
-from toolkit.asm.instructions import CPU_LEVEL_MASK, Form, PrefixSlot, Register
+from toolkit.asm.instructions import CPU_LEVEL_MASK, CPU_LEVELS, Form, PrefixSlot, Register
 from toolkit.asm.instructions import operand_classes as classes
 from toolkit.asm.instructions.codes import IMMEDIATES, RELATIVES, Step, VectorPrefix
 
@@ -88,6 +88,7 @@ class Template:
     fields: tuple[Field, ...]
     warnings: tuple[str, ...]
     form: Form
+    address: EffectiveAddress | None = None
 
 
 @dataclass(slots=True)
@@ -108,14 +109,14 @@ def build_template(form: Form, prepared: Prepared, default_bound: bool = False, 
     """Encode ``prepared`` by ``form``. Raises EncodeError for what nasm finds out only while encoding."""
     warnings = list(prepared.warnings)
     shape = _Survey(form, prepared, warnings).survey()
-    _check_rex(form, prepared, shape)
+    _check_rex(prepared, shape, cpu)
     _check_prefixes(form, prepared, shape, warnings)
     if default_bound and "BND" in form.flags and prepared.prefixes[PrefixSlot.REPEAT] != "nobnd":
         prepared.prefixes[PrefixSlot.REPEAT] = "bnd"
     writer = _Writer(form, prepared, shape, warnings)
     writer.write()
     _warn_obsolete(form, cpu, warnings)
-    return Template(bytes(writer.data), tuple(writer.fields), tuple(warnings), form)
+    return Template(bytes(writer.data), tuple(writer.fields), tuple(warnings), form, shape.address)
 
 
 def prefix_bytes(prepared: Prepared, warnings: list[str]) -> bytes:
@@ -288,7 +289,7 @@ def _disp8_factor(vector: VectorPrefix, operand: Operand, prepared: Prepared) ->
     return fixed.get(kind, 0)
 
 
-def _check_rex(form: Form, prepared: Prepared, shape: _Shape) -> None:
+def _check_rex(prepared: Prepared, shape: _Shape, cpu: int) -> None:
     if prepared.prefixes[PrefixSlot.ENCODING] == "{rex}":
         shape.rex |= REX_PRESENT
     if shape.vector is not None:
@@ -298,7 +299,9 @@ def _check_rex(form: Form, prepared: Prepared, shape: _Shape) -> None:
             raise EncodeError("high-byte-register", "cannot use high byte register in rex instruction")
         if prepared.bits == 64:
             return
-        if shape.rex & REX_LOCK and not shape.rex & (REX_PRESENT | REX_W | REX_X | REX_B):
+        level = cpu & CPU_LEVEL_MASK
+        knows_cr8 = not level or level >= CPU_LEVELS["X86_64"]
+        if knows_cr8 and shape.rex & REX_LOCK and not shape.rex & (REX_PRESENT | REX_W | REX_X | REX_B):
             if prepared.prefixes[PrefixSlot.LOCK]:
                 raise EncodeError("bad-prefix", "invalid lock prefix")
             return
