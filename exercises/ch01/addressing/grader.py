@@ -18,12 +18,21 @@ def column(program):
 
 
 @check("adds negative and large numbers", points=2, depends_on=column)
-@given(strategies.lists(numbers, min_size=1, max_size=20), strategies.integers(1, 4), strategies.integers(0, 3))
+@given(
+    strategies.lists(numbers, min_size=1, max_size=20), strategies.integers(1, 4), strategies.integers(0, 3)
+)
 def any_table(program, values, columns, which):
     """movsxd widens a signed 32-bit number to 64 bits; the sum itself needs 64 bits."""
     values = values * columns
     which %= columns
-    program.expect.call("column_sum", table(values), len(values) // columns, columns, which, returns=sum(values[which::columns]))
+    program.expect.call(
+        "column_sum",
+        table(values),
+        len(values) // columns,
+        columns,
+        which,
+        returns=sum(values[which::columns]),
+    )
 
 
 @check("a table without rows", points=1, depends_on=column)

@@ -13,4 +13,6 @@ def one(program):
 @given(strategies.integers(0, 2**32 - 1), strategies.integers(0, 2**32 - 1))
 def any_number(program, number, upper):
     """The buffer has four bytes: storing eight runs into the next page. The upper half of rsi is not part of the number."""
-    program.expect.call("store_big_endian", bytearray(4), upper << 32 | number, after={0: number.to_bytes(4, "big")})
+    program.expect.call(
+        "store_big_endian", bytearray(4), upper << 32 | number, after={0: number.to_bytes(4, "big")}
+    )

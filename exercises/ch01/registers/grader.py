@@ -19,4 +19,6 @@ def adds(program):
             break
     else:
         raise AssertionError("no register is loaded with 30")
-    assert not any(text.endswith((", 42", ", 0x2a")) for text in operands), "42 is written in the program instead of computed"
+    assert not any(text.endswith((", 42", ", 0x2a")) for text in operands), (
+        "42 is written in the program instead of computed"
+    )

@@ -21,7 +21,9 @@ def three(program):
 @given(arrays)
 def any_array(program, values):
     """With no elements there is nothing to push and nothing to pop."""
-    program.expect.call("reverse", bytearray(quadwords(values)), len(values), after={0: quadwords(values[::-1])})
+    program.expect.call(
+        "reverse", bytearray(quadwords(values)), len(values), after={0: quadwords(values[::-1])}
+    )
 
 
 @check("uses the stack", points=1, depends_on=three)

@@ -22,4 +22,6 @@ def every(program, n):
 def recursive(program):
     """From factorial(6) on, the first instruction of the function must run seven times."""
     result = program.call("factorial", 6, count_label="factorial")
-    assert result.label_count == 7, f"the function was entered {result.label_count} times for factorial(6), not 7 times"
+    assert result.label_count == 7, (
+        f"the function was entered {result.label_count} times for factorial(6), not 7 times"
+    )

@@ -20,4 +20,6 @@ def hostile(program, number):
 def aligned(program):
     """At each call rsp must be a multiple of 16: push an odd number of registers before it."""
     run = program.run(at=["label:three_more"])
-    assert run.registers("label:three_more")["rsp"] % 16 == 8, "rsp was not a multiple of 16 when the function was called"
+    assert run.registers("label:three_more")["rsp"] % 16 == 8, (
+        "rsp was not a multiple of 16 when the function was called"
+    )

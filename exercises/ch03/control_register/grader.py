@@ -21,4 +21,6 @@ def where(program):
     run = program.run()
     run.expect.register("rip", program.symbols["forbidden"], at="exit")
     [instruction] = [one for one in program.instructions if one.address == program.symbols["forbidden"]]
-    assert instruction.operands.replace(" ", "").endswith(",cr3"), f"the instruction at forbidden is {instruction.mnemonic} {instruction.operands}"
+    assert instruction.operands.replace(" ", "").endswith(",cr3"), (
+        f"the instruction at forbidden is {instruction.mnemonic} {instruction.operands}"
+    )

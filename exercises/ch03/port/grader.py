@@ -21,4 +21,6 @@ def where(program):
     run = program.run()
     run.expect.register("rip", program.symbols["forbidden"], at="exit")
     [instruction] = [one for one in program.instructions if one.address == program.symbols["forbidden"]]
-    assert instruction.mnemonic.split()[-1] in ("in",), f"the instruction at forbidden is {instruction.mnemonic}"
+    assert instruction.mnemonic.split()[-1] in ("in",), (
+        f"the instruction at forbidden is {instruction.mnemonic}"
+    )

@@ -18,4 +18,6 @@ def index(program):
 @check("reads cs", points=1, depends_on=[ring, index])
 def reads(program):
     """The answer must come from the processor, not from you."""
-    assert any("cs" in one.operands.replace(" ", "").split(",") for one in program.instructions), "no instruction reads cs"
+    assert any("cs" in one.operands.replace(" ", "").split(",") for one in program.instructions), (
+        "no instruction reads cs"
+    )

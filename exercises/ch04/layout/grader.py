@@ -8,8 +8,12 @@ NAMES = ["text", "data", "bss", "heap", "mmap", "stack"]
 
 def addresses(run):
     lines = [line.split() for line in run.stdout.decode("latin-1").splitlines()]
-    assert [line[0] for line in lines if line] == NAMES, f"the lines begin with {[line[0] for line in lines if line]}, not with {NAMES}"
-    assert all(len(line) == 2 and len(line[1]) == 16 for line in lines), "each line is a name, blanks, and 16 hexadecimal digits"
+    assert [line[0] for line in lines if line] == NAMES, (
+        f"the lines begin with {[line[0] for line in lines if line]}, not with {NAMES}"
+    )
+    assert all(len(line) == 2 and len(line[1]) == 16 for line in lines), (
+        "each line is a name, blanks, and 16 hexadecimal digits"
+    )
     return {line[0]: int(line[1], 16) for line in lines}
 
 
@@ -26,7 +30,9 @@ def program_parts(program):
     """The addresses of _start, data and bss."""
     found = addresses(program.run())
     for name, symbol in (("text", "_start"), ("data", "data"), ("bss", "bss")):
-        assert found[name] == program.symbols[symbol], f"{name} is {found[name]:#x}, but {symbol} is at {program.symbols[symbol]:#x}"
+        assert found[name] == program.symbols[symbol], (
+            f"{name} is {found[name]:#x}, but {symbol} is at {program.symbols[symbol]:#x}"
+        )
 
 
 @check("heap, mmap and stack lie in their areas", points=3, depends_on=lines)

@@ -29,7 +29,9 @@ def counts(program):
     run = program.run()
     lines = run.stdout.decode().splitlines()
     start = program.symbols["pages"]
-    header = [number for number, line in enumerate(lines) if "-" in line.split(" ")[0] and contains(line, start)]
+    header = [
+        number for number, line in enumerate(lines) if "-" in line.split(" ")[0] and contains(line, start)
+    ]
     assert header, "the output has no line for the area of .bss"
     rss = next(line for line in lines[header[0] :] if line.startswith("Rss:"))
     assert int(rss.split()[1]) >= 12, f"the area of .bss has {rss}"

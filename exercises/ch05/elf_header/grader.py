@@ -5,14 +5,17 @@ import struct
 from toolkit.grading import check, given, strategies
 
 segments = strategies.lists(
-    strategies.tuples(strategies.sampled_from([0, 1, 1, 2, 0x6474E551]), strategies.integers(0, 2**40)), max_size=5
+    strategies.tuples(strategies.sampled_from([0, 1, 1, 2, 0x6474E551]), strategies.integers(0, 2**40)),
+    max_size=5,
 )
 
 
 def elf(entry, headers, table=64):
     head = b"\x7fELF\x02\x01\x01" + bytes(9)
     head += struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, entry, table, 0, 0, 64, 56, len(headers), 0, 0, 0)
-    rows = b"".join(struct.pack("<IIQQQQQQ", kind, 5, 0, 0x400000, 0x400000, 7, size, 4096) for kind, size in headers)
+    rows = b"".join(
+        struct.pack("<IIQQQQQQ", kind, 5, 0, 0x400000, 0x400000, 7, size, 4096) for kind, size in headers
+    )
     return head + bytes(table - 64) + rows
 
 

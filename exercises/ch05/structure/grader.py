@@ -9,7 +9,9 @@ points = strategies.one_of(strategies.integers(0, 3), strategies.integers(0, 2**
 
 
 def students(values):
-    return b"".join(struct.pack("<QIB3x16s", number, value, 1, b"name") for number, value in enumerate(values))
+    return b"".join(
+        struct.pack("<QIB3x16s", number, value, 1, b"name") for number, value in enumerate(values)
+    )
 
 
 @check("one student is filled in", points=2)
@@ -25,7 +27,9 @@ def best(program, values):
     result = program.call("best", students(values), len(values), addresses=True)
     found = (result.rax - result.addresses[0]) / SIZE
     expected = values.index(max(values))
-    assert found == expected, f"for the points {values} the result is element {found:g}, not element {expected}"
+    assert found == expected, (
+        f"for the points {values} the result is element {found:g}, not element {expected}"
+    )
 
 
 @check("finds nobody in an empty array", points=1, depends_on=best)

@@ -42,5 +42,9 @@ def code_size(program):
     last = max(address for name, address in program.symbols.items() if name.startswith("gcd"))
     size = program.symbols["code_size"]
     behind = program.symbols["sum_to"] + size
-    assert last < behind <= last + 16, f"code_size is {size}, but gcd ends a few bytes behind {last - program.symbols['sum_to']}"
-    assert any(one.address + 1 == behind and one.mnemonic == "ret" for one in program.instructions), "code_size does not end behind a ret"
+    assert last < behind <= last + 16, (
+        f"code_size is {size}, but gcd ends a few bytes behind {last - program.symbols['sum_to']}"
+    )
+    assert any(one.address + 1 == behind and one.mnemonic == "ret" for one in program.instructions), (
+        "code_size does not end behind a ret"
+    )

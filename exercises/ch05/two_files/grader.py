@@ -17,7 +17,9 @@ def prints(program):
 def uses(program):
     """extern in the one, global in the other; the label is reached once."""
     program.run().expect.label("print_number", times=1)
-    assert regex(r"(?m)^\s*extern\s.*\bprint_number\b").search(program.sources["two_files.asm"]), "two_files.asm does not declare print_number as extern"
+    assert regex(r"(?m)^\s*extern\s.*\bprint_number\b").search(program.sources["two_files.asm"]), (
+        "two_files.asm does not declare print_number as extern"
+    )
 
 
 @check("works for any number", points=1, depends_on=uses)

@@ -26,4 +26,6 @@ def environment(program):
     run = program.run(env={"COLOUR": "green"}, at=["exit"])
     run.expect.stdout(b"again\n")
     stack = run.expect.area(at="exit", name="[stack]")
-    assert b"COLOUR=green\0" in run.memory(stack.start, stack.size, at="exit"), "the new program has no COLOUR=green in its environment"
+    assert b"COLOUR=green\0" in run.memory(stack.start, stack.size, at="exit"), (
+        "the new program has no COLOUR=green in its environment"
+    )

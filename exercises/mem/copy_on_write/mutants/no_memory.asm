@@ -1,0 +1,36 @@
+; no memory
+; caught by: the variable is written, in the child alone
+; Parent and child and one variable.
+
+section .data
+number: dd 5
+
+section .bss
+status: resd 1
+
+section .text
+global _start
+
+_start:
+    mov eax, 57                 ; fork
+    syscall
+    test eax, eax
+    jnz .parent
+
+    mov edi, 9
+    mov eax, 60
+    syscall
+
+.parent:
+    mov edi, eax
+    mov eax, 61                 ; wait4
+    mov rsi, status
+    xor edx, edx
+    xor r10d, r10d
+    syscall
+
+    movzx eax, byte [status + 1]
+    imul edi, eax, 10
+    add edi, [number]
+    mov eax, 60
+    syscall

@@ -1,0 +1,33 @@
+; no wait
+; caught by: with fork and wait
+; Parent and child and one variable.
+
+section .data
+number: dd 5
+
+section .bss
+status: resd 1
+
+section .text
+global _start
+
+_start:
+    mov eax, 57                 ; fork
+    syscall
+    test eax, eax
+    jnz .parent
+
+    add dword [number], 4       ; the child gets a copy of the page here
+    mov edi, [number]
+    mov eax, 60
+    syscall
+
+.parent:
+    mov edi, eax
+    mov byte [status + 1], 9
+
+    movzx eax, byte [status + 1]
+    imul edi, eax, 10
+    add edi, [number]
+    mov eax, 60
+    syscall

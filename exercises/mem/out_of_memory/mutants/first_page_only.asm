@@ -1,0 +1,30 @@
+; first page only
+; caught by: is killed by the kernel
+; Touch more than there is.
+
+PAGE equ 4096
+SIZE equ 64 << 20
+
+section .text
+global _start
+
+_start:
+    mov eax, 9                  ; mmap
+    xor edi, edi
+    mov esi, SIZE
+    mov edx, 3                  ; PROT_READ | PROT_WRITE
+    mov r10d, 0x22              ; MAP_PRIVATE | MAP_ANONYMOUS
+    mov r8, -1
+    xor r9d, r9d
+    syscall
+
+    xor ebx, ebx
+.next:
+    mov byte [rax], 1
+    inc ebx
+    cmp ebx, SIZE / PAGE
+    jb .next
+
+    mov eax, 60
+    xor edi, edi
+    syscall

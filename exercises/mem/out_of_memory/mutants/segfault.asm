@@ -1,0 +1,31 @@
+; segfault
+; caught by: gets the promise of 64 MiB
+; Touch more than there is.
+
+PAGE equ 4096
+SIZE equ 64 << 20
+
+section .text
+global _start
+
+_start:
+    mov eax, 9                  ; mmap
+    xor edi, edi
+    mov esi, SIZE
+    mov edx, 3                  ; PROT_READ | PROT_WRITE
+    mov r10d, 0x22              ; MAP_PRIVATE | MAP_ANONYMOUS
+    mov r8, -1
+    xor r9d, r9d
+    syscall
+
+    xor ebx, ebx
+.next:
+    mov byte [rax], 1
+    add rax, PAGE
+    inc ebx
+    cmp ebx, 2 * SIZE / PAGE
+    jb .next
+
+    mov eax, 60
+    xor edi, edi
+    syscall

@@ -1,0 +1,22 @@
+; large file
+; caught by: a small file
+; A program with the sizes that were asked for.
+
+section .other progbits alloc noexec nowrite
+times 12000 db 0
+section .rodata
+constants: times 32 db 1
+
+section .data
+variables: dq 1, 2, 3
+
+section .bss
+room: resb 1000
+
+section .text
+global _start
+
+_start:
+    mov eax, 60
+    xor edi, edi
+    syscall

@@ -1,0 +1,29 @@
+"""table_walk: nine bits for each level."""
+
+import struct
+
+from toolkit.grading import check, given, strategies
+
+user = strategies.integers(0, 2**47 - 1)
+anything = strategies.one_of(
+    user, user.map(lambda address: 2**64 - 1 - address), strategies.integers(0, 2**64 - 1)
+)
+
+
+def parts(address):
+    return struct.pack("<5Q", *((address >> shift) & 511 for shift in (39, 30, 21, 12)), address & 4095)
+
+
+@check("takes a user address apart", points=3)
+@given(user)
+def apart(program, address):
+    """Shift by 39, 30, 21, 12 and keep nine bits; the offset has twelve."""
+    program.expect.call("walk", address, bytearray(40), after={1: parts(address)})
+
+
+@check("knows canonical addresses", points=2, depends_on=apart)
+@given(anything)
+def canonical(program, address):
+    """Bits 47 to 63 are all equal: shifted right arithmetically by 47, such an address is 0 or -1."""
+    expected = int(address >> 47 in (0, 2**17 - 1))
+    program.expect.call("walk", address, bytearray(40), returns=expected, after={1: parts(address)})
