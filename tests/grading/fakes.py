@@ -35,7 +35,7 @@ AREAS = (
     area(0x7FFFF7FBD000, 0x7FFFF7FBE000, "rw-p", "/home/student/test.txt"),
     area(0x7FFFFFFDE000, 0x7FFFFFFFF000, "rw-p", "[stack]"),
 )
-REGISTERS = {name: 0 for name in ("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp")} | {
+REGISTERS = dict.fromkeys(("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp"), 0) | {
     **{f"r{number}": 0 for number in range(8, 16)},
     "rsp": 0x7FFFFFFFE000,
     "rip": 0x401000,

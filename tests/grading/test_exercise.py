@@ -38,7 +38,9 @@ def test_targets(course: Course, target: str) -> None:
     assert identities(course.select([target])) == TARGETS[target]
 
 
-@pytest.mark.parametrize("path", ["exercises/ch04/mmap", "exercises/ch04/mmap/mmap.asm", "exercises/ch04/mmap/grader.py"])
+@pytest.mark.parametrize(
+    "path", ["exercises/ch04/mmap", "exercises/ch04/mmap/mmap.asm", "exercises/ch04/mmap/grader.py"]
+)
 def test_paths(course: Course, path: str) -> None:
     assert identities(course.select([path], base=course.folder.parent)) == ["ch04/mmap"]
 
@@ -131,7 +133,9 @@ def test_a_folder_without_the_file(tmp_path: Path) -> None:
 
 
 def test_hints_are_headings_of_the_second_level_outside_code(tmp_path: Path) -> None:
-    (tmp_path / "hints.md").write_text("# Hints\nintro\n## One\ntext\n```\n## no heading\n```\n## Two\nmore\n")
+    (tmp_path / "hints.md").write_text(
+        "# Hints\nintro\n## One\ntext\n```\n## no heading\n```\n## Two\nmore\n"
+    )
     assert [(hint.heading, hint.text) for hint in read_hints(tmp_path)] == [
         ("One", "text\n```\n## no heading\n```"),
         ("Two", "more"),

@@ -23,7 +23,13 @@ from toolkit.grading.evidence import (
 from toolkit.grading.program import Program, ProgramOptions, Run, peek_key
 
 FAULT = FaultRecord(
-    "SIGSEGV", 1, 0x3FFFFF, "read", REGISTERS | {"rip": 0x401000}, b"\x8a\x03", location=Location("prog.asm", 7)
+    "SIGSEGV",
+    1,
+    0x3FFFFF,
+    "read",
+    REGISTERS | {"rip": 0x401000},
+    b"\x8a\x03",
+    location=Location("prog.asm", 7),
 )
 CALLS = (
     SyscallRecord("open", 2, (0x402000, 0, 0), -2, "ENOENT", 'open("x") = -1 ENOENT'),
@@ -87,9 +93,27 @@ def test_holds(case: str) -> None:
 FAILS: dict[str, tuple[Evidence, Use, str, str, str]] = {
     # what: evidence, expectation, then parts of message, expected, actual
     "exit": (EVIDENCE, lambda e: e.exit(0), "ends otherwise", "exit status 0", "exit status 3"),
-    "exit of a killed": (KILLED, lambda e: e.exit(0), "ends otherwise", "exit status 0", "SIGSEGV (exit status 139)"),
-    "exit of an endless": (ENDLESS, lambda e: e.exit(0), "does not end", "exit status 0", "1,000 instructions, at prog.asm:9"),
-    "signal": (EVIDENCE, lambda e: e.signal("SIGSEGV"), "ends otherwise", "(exit status 139)", "exit status 3"),
+    "exit of a killed": (
+        KILLED,
+        lambda e: e.exit(0),
+        "ends otherwise",
+        "exit status 0",
+        "SIGSEGV (exit status 139)",
+    ),
+    "exit of an endless": (
+        ENDLESS,
+        lambda e: e.exit(0),
+        "does not end",
+        "exit status 0",
+        "1,000 instructions, at prog.asm:9",
+    ),
+    "signal": (
+        EVIDENCE,
+        lambda e: e.signal("SIGSEGV"),
+        "ends otherwise",
+        "(exit status 139)",
+        "exit status 3",
+    ),
     "no fault": (EVIDENCE, lambda e: e.fault(), "ends otherwise", "a fault", "exit status 3"),
     "access": (KILLED, lambda e: e.fault(access="write"), "another one", "writing", "reading 0x3fffff"),
     "address": (KILLED, lambda e: e.fault(address=0), "another one", "0x0", "0x3fffff"),
@@ -115,13 +139,31 @@ FAILS: dict[str, tuple[Evidence, Use, str, str, str]] = {
         "test.txt",
     ),
     "area missing": (EVIDENCE, lambda e: e.area(name="[heap]"), "has no such area", "[heap]", "[stack]"),
-    "area too many": (EVIDENCE, lambda e: e.area(name="program", count=2), "3 areas are like that", "program", "400000"),
+    "area too many": (
+        EVIDENCE,
+        lambda e: e.area(name="program", count=2),
+        "3 areas are like that",
+        "program",
+        "400000",
+    ),
     "no area": (EVIDENCE, lambda e: e.no_area(name="[stack]"), "should not be there", "[stack]", "rw-p"),
     "syscall": (EVIDENCE, lambda e: e.syscall("brk"), "never called brk", "brk", "open, mmap, exit"),
-    "arguments": (EVIDENCE, lambda e: e.syscall("mmap", args=(0, 1)), "not called so", "mmap(0, 1", "mmap(…)"),
+    "arguments": (
+        EVIDENCE,
+        lambda e: e.syscall("mmap", args=(0, 1)),
+        "not called so",
+        "mmap(0, 1",
+        "mmap(…)",
+    ),
     "times": (EVIDENCE, lambda e: e.syscall("mmap", times=2), "1 times, 2 expected", "", ""),
     "no syscall": (EVIDENCE, lambda e: e.no_syscall("mmap"), "called mmap", "no mmap", "mmap"),
-    "register": (EVIDENCE, lambda e: e.register("eax", -1), "eax is wrong at the end", "0xffffffffffffffff", "0 (0x0)"),
+    "register": (
+        EVIDENCE,
+        lambda e: e.register("eax", -1),
+        "eax is wrong at the end",
+        "0xffffffffffffffff",
+        "0 (0x0)",
+    ),
     "instructions": (EVIDENCE, lambda e: e.instructions(at_most=99), "too many", "at most 99", "100"),
     "symbol": (EVIDENCE, lambda e: e.area(contains="missing"), "defines no symbol missing", "", ""),
 }
@@ -169,7 +211,9 @@ def test_a_fault_is_located_and_explained() -> None:
 
 def test_a_moment_not_declared_is_recorded_by_running_again() -> None:
     def answer(request: RunRequest) -> Evidence:
-        reached = {name: moment(rax=len(request.moments)) for name in request.moments if name != "syscall:brk"}
+        reached = {
+            name: moment(rax=len(request.moments)) for name in request.moments if name != "syscall:brk"
+        }
         return Evidence(exit_code=0, moments=reached)
 
     sandbox = FakeSandbox(answer)
@@ -201,9 +245,13 @@ def test_memory_is_peeked_at_by_running_again() -> None:
         run(answer).expect.memory("buffer", b"abd")
 
 
-@pytest.mark.parametrize(("asked", "reached", "good"), [(None, 1, True), (3, 3, True), (3, 2, False), (3, 4, False), (0, 0, True)])
+@pytest.mark.parametrize(
+    ("asked", "reached", "good"), [(None, 1, True), (3, 3, True), (3, 2, False), (3, 4, False), (0, 0, True)]
+)
 def test_label_counts(asked: int | None, reached: int, good: bool) -> None:
-    names = {f"label:_start:{number}" for number in range(1, reached + 1)} | ({"label:_start"} if reached else set())
+    names = {f"label:_start:{number}" for number in range(1, reached + 1)} | (
+        {"label:_start"} if reached else set()
+    )
 
     def answer(request: RunRequest) -> Evidence:
         return Evidence(exit_code=0, moments={name: moment() for name in request.moments if name in names})

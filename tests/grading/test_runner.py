@@ -42,7 +42,12 @@ def outcomes(result: ExerciseResult) -> list[str]:
 def test_all_pass(tmp_path: Path) -> None:
     result = grade_with(tmp_path, FakeSandbox(Evidence(exit_code=0, stdout=b"hi", instructions=7)))
     assert [check.name for check in result.checks] == [BUILDS, "first", "second", "third"]
-    assert (result.status, result.score, result.max_score, result.instructions) == (Status.PASSED, 5.5, 5.5, 7)
+    assert (result.status, result.score, result.max_score, result.instructions) == (
+        Status.PASSED,
+        5.5,
+        5.5,
+        7,
+    )
     assert (result.identity, result.title) == ("ch04/prog", "The prog exercise")
 
 
@@ -60,7 +65,11 @@ def test_nothing_runs_of_what_does_not_assemble(tmp_path: Path) -> None:
     assert outcomes(result) == ["failed", "skipped", "skipped", "skipped"]
     assert sandbox.requests == []
     first = result.checks[0]
-    assert (first.message, str(first.location), first.help) == ("no such instruction", "prog.asm:3:5", "try again")
+    assert (first.message, str(first.location), first.help) == (
+        "no such instruction",
+        "prog.asm:3:5",
+        "try again",
+    )
     assert len(result.diagnostics) == 1
 
 
@@ -74,7 +83,9 @@ def test_nothing_runs_of_what_does_not_assemble(tmp_path: Path) -> None:
     ],
 )
 def test_the_graders_own_mistakes_are_broken(tmp_path: Path, body: str, message: str) -> None:
-    grader = f"from toolkit.grading import check\n@check('c')\ndef c(program):\n    program.run()\n    {body}\n"
+    grader = (
+        f"from toolkit.grading import check\n@check('c')\ndef c(program):\n    program.run()\n    {body}\n"
+    )
     result = grade_with(tmp_path, FakeSandbox(), grader)
     assert outcomes(result) == ["passed", "broken"]
     assert message in result.checks[1].message
@@ -88,8 +99,14 @@ def test_the_graders_own_mistakes_are_broken(tmp_path: Path, body: str, message:
         ("import nothing_like_this", "can't be loaded: ModuleNotFoundError"),
         ("def (", "can't be read"),
         ("from toolkit.grading import check\n@check\ndef c(program): pass", "needs a title"),
-        ("from toolkit.grading import check\n@check('a', visibility='x')\ndef c(program): pass", "visibility"),
-        ("from toolkit.grading import check\n@check('a')\ndef c(p): pass\n@check('a')\ndef d(p): pass", "two checks"),
+        (
+            "from toolkit.grading import check\n@check('a', visibility='x')\ndef c(program): pass",
+            "visibility",
+        ),
+        (
+            "from toolkit.grading import check\n@check('a')\ndef c(p): pass\n@check('a')\ndef d(p): pass",
+            "two checks",
+        ),
         ("from toolkit.grading import check\nBUDGET = 'much'\n@check('a')\ndef c(p): pass", "makes no sense"),
     ],
 )
@@ -112,7 +129,11 @@ def b(program):
     result = grade_with(tmp_path, FakeSandbox(), grader)
     assert outcomes(result) == ["passed", "failed", "failed"]
     assert result.checks[1].message == "one is not two"
-    assert (result.checks[2].expected, result.checks[2].actual, result.checks[2].help) == ('"a\\0"', "5", "look")
+    assert (result.checks[2].expected, result.checks[2].actual, result.checks[2].help) == (
+        '"a\\0"',
+        "5",
+        "look",
+    )
 
 
 def test_a_missing_symbol_is_the_submissions_failure(tmp_path: Path) -> None:
@@ -140,7 +161,12 @@ def test_what_the_kernel_lacks_is_never_the_students_failure(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("statuses", "unreadable", "expected"),
-    [(["passed"], False, 0), (["passed", "failed"], False, 1), (["failed"], True, 2), (["failed", "broken"], True, 3)],
+    [
+        (["passed"], False, 0),
+        (["passed", "failed"], False, 1),
+        (["failed"], True, 2),
+        (["failed", "broken"], True, 3),
+    ],
 )
 def test_exit_status(statuses: list[str], unreadable: bool, expected: int) -> None:
     from toolkit.grading.report import CheckResult

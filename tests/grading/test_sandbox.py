@@ -30,10 +30,20 @@ EVIDENCE = Evidence(
     moments={"exit": moment(rax=(1 << 64) - 1)},
     fault=FaultRecord("SIGSEGV", 1, 1 << 63, "read", {"rip": 5}),
 )
-REQUEST = RunRequest(BuildRequest("p", (FileData("p.asm", b"nop"),)), stdin=b"\xff", moments=("start", "exit"))
+REQUEST = RunRequest(
+    BuildRequest("p", (FileData("p.asm", b"nop"),)), stdin=b"\xff", moments=("start", "exit")
+)
 
 
-@pytest.mark.parametrize("reply", [Reply("ready"), Reply("run", run=EVIDENCE), Reply("build", build=BuildEvidence()), Reply("broken", broken=Broken("x"))])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply("ready"),
+        Reply("run", run=EVIDENCE),
+        Reply("build", build=BuildEvidence()),
+        Reply("broken", broken=Broken("x")),
+    ],
+)
 def test_replies_survive_the_wire(reply: Reply) -> None:
     stream = io.BytesIO()
     send(stream, reply)
@@ -118,6 +128,8 @@ def test_a_bad_worker_breaks_one_job_and_a_fresh_one_goes_on(tmp_path: Path, beh
 
 
 def test_an_answer_to_another_question_is_broken(tmp_path: Path) -> None:
-    with WorkerSandbox(command=fake_worker(tmp_path, 'send(sys.stdout.buffer, Reply("ready")); continue')) as sandbox:
+    with WorkerSandbox(
+        command=fake_worker(tmp_path, 'send(sys.stdout.buffer, Reply("ready")); continue')
+    ) as sandbox:
         answer = sandbox.run(REQUEST)
     assert answer == Broken("the worker process answered another question than it was asked")

@@ -114,9 +114,7 @@ def _what_lies_there(address: int, area: AreaRow | None, areas: Sequence[AreaRow
     )
 
 
-def _rule(
-    fault: FaultRecord, decoded: Decoded | None, area: AreaRow | None, areas: Sequence[AreaRow]
-) -> str:
+def _rule(fault: FaultRecord, decoded: Decoded | None, area: AreaRow | None, areas: Sequence[AreaRow]) -> str:
     address = fault.address or 0
     if fault.signal == "SIGBUS":
         return "rule: a page of a mapping that lies wholly beyond the end of its file can't be touched"

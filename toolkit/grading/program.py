@@ -269,9 +269,9 @@ class Run:
         """A symbol's address. Raises Failure when the program doesn't define it."""
         return self.program.symbols[name]
 
-    def maps(self, at: str = "exit") -> MapSnapshot:
+    def maps(self, at: str = "exit") -> ProcessMap:
         """The process's map at a moment. Raises Failure when it was never reached."""
-        return self.moment(at).maps
+        return ProcessMap(self.moment(at).maps)
 
     def registers(self, at: str = "exit") -> Mapping[str, int]:
         """64-bit registers, rip and rflags at a moment."""
@@ -328,6 +328,22 @@ class Run:
             actual=ending(self.evidence),
             location=self.evidence.last_location,
         )
+
+
+class ProcessMap:
+    """A map as graders read it: ``areas`` (``.start``, ``.end``, ``.size``, ``.permissions``, ``.offset``, ``.name``), or ``text``."""
+
+    def __init__(self, snapshot: MapSnapshot) -> None:
+        self.areas = snapshot.areas
+        self.area_at = snapshot.area_at
+        self._snapshot = snapshot
+
+    @property
+    def text(self) -> str:
+        """What the program reads from /proc/self/maps then."""
+        from toolkit.kernel.fs.procfs_memory import render_maps
+
+        return render_maps(self._snapshot)
 
 
 def peek_key(peek: Peek) -> str:

@@ -1,0 +1,144 @@
+"""Drawn inputs: the smallest failing one is shown, the same each time, and trouble of ours is not the student's."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.grading.fakes import FakeSandbox
+from toolkit.grading import check, given, strategies
+from toolkit.grading.checks import BrokenCheck, Check, Failure, GraderError
+from toolkit.grading.evidence import Broken, BuildRequest, CallEvidence, Evidence, RunRequest
+from toolkit.grading.program import Program, ProgramOptions
+
+
+def program(answer: Evidence | Broken | object, seed: int = 0) -> Program:
+    return Program(BuildRequest("prog"), ProgramOptions(seed=seed), FakeSandbox(answer))  # type: ignore[arg-type]
+
+
+def doubled(request: RunRequest) -> Evidence:
+    """A function that doubles its argument, but for arguments of 100 and more."""
+    assert request.call is not None
+    value = request.call.arguments[0].value
+    return Evidence(signal=None, call=CallEvidence(True, rax=value * 2 if value < 100 else 7))
+
+
+@check("doubles")
+@given(strategies.integers(0, 10_000))
+def doubles(prog: Program, number: int) -> None:
+    prog.expect.call("buffer", number, returns=number * 2)
+
+
+def test_the_smallest_failing_input_is_shown() -> None:
+    with pytest.raises(Failure) as caught:
+        doubles(program(doubled))
+    assert caught.value.message == "buffer(100) returns the wrong rax"
+    assert (caught.value.expected, caught.value.actual) == ("rax = 200 (0xc8)", "rax = 7 (0x7)")
+    assert caught.value.explanation == ("smallest input found: number = 100",)
+
+
+def test_the_same_seed_draws_the_same() -> None:
+    def requests(seed: int) -> list[RunRequest]:
+        sandbox = FakeSandbox(
+            lambda request: Evidence(call=CallEvidence(True, rax=request.call.arguments[0].value * 2))
+        )  # type: ignore[union-attr]
+        doubles(Program(BuildRequest("prog"), ProgramOptions(seed=seed), sandbox))
+        return sandbox.requests
+
+    first, second, other = requests(1), requests(1), requests(2)
+    assert [each.call for each in first] == [each.call for each in second]
+    assert [each.call for each in first] != [each.call for each in other]
+    assert len(first) > 5
+
+
+def test_a_dead_worker_is_broken_and_asked_once() -> None:
+    sandbox = FakeSandbox(Broken("the worker died"))
+    with pytest.raises(BrokenCheck, match="the worker died"):
+        doubles(Program(BuildRequest("prog"), ProgramOptions(), sandbox))
+    assert len(sandbox.requests) == 1
+
+
+def test_asserts_and_several_arguments() -> None:
+    @given(strategies.integers(0, 50), strategies.integers(0, 50), examples=50)
+    def add(prog: Program, a: int, b: int) -> None:
+        assert a + b < 30, "too much"
+
+    with pytest.raises(Failure, match="too much") as caught:
+        add(program(Evidence()))
+    assert caught.value.explanation[0].startswith("smallest input found: a = ")
+
+
+def test_a_function_of_other_arguments_is_the_graders_mistake() -> None:
+    with pytest.raises(GraderError, match="draws 2 arguments"):
+
+        @given(strategies.integers(), strategies.integers())
+        def one(prog: Program, a: int) -> None:
+            pass
+
+
+def test_the_check_keeps_its_help() -> None:
+    @check("title")
+    @given(strategies.integers())
+    def documented(prog: Program, a: int) -> None:
+        """Say this."""
+
+    assert isinstance(documented, Check)
+    assert documented.help == "Say this."
+
+
+CALLS: dict[str, tuple[Evidence, dict[str, object], str]] = {
+    "wrong result": (Evidence(call=CallEvidence(True, rax=1)), {"returns": 2}, "returns the wrong rax"),
+    "wrong second": (Evidence(call=CallEvidence(True, rax=1, rdx=5)), {"returns": (1, 6)}, "wrong rdx"),
+    "wrong bytes": (
+        Evidence(call=CallEvidence(True, buffers={0: b"x"})),
+        {"after": {0: b"y"}},
+        "wrong bytes in argument 0",
+    ),
+    "wrong output": (
+        Evidence(stdout=b"a", call=CallEvidence(True)),
+        {"stdout": b"b"},
+        "prints the wrong text",
+    ),
+    "too slow": (
+        Evidence(instructions=9, call=CallEvidence(True)),
+        {"instructions_at_most": 8},
+        "too many instructions",
+    ),
+    "registers lost": (
+        Evidence(call=CallEvidence(True, violations=("rbx must be kept: it was 0x1 and is 0x2",))),
+        {},
+        "breaks the calling convention: rbx must be kept",
+    ),
+    "ends the program": (
+        Evidence(exit_code=0, call=CallEvidence(False)),
+        {},
+        "ends the program instead of returning",
+    ),
+    "does not end": (Evidence(cut_short="budget", call=CallEvidence(False)), {}, "does not come back"),
+    "comes back": (Evidence(call=CallEvidence(True)), {"exits": 3}, "comes back"),
+    "exits wrongly": (Evidence(exit_code=4, call=CallEvidence(False)), {"exits": 3}, "the wrong status"),
+}
+
+
+@pytest.mark.parametrize("case", CALLS)
+def test_what_a_call_can_do_wrong(case: str) -> None:
+    evidence, expected, message = CALLS[case]
+    with pytest.raises(Failure, match=message):
+        program(evidence).expect.call("buffer", bytearray(b"x"), **expected)  # type: ignore[arg-type]
+
+
+def test_what_is_right() -> None:
+    evidence = Evidence(
+        stdout=b"out", instructions=5, call=CallEvidence(True, (1 << 64) - 1, 2, {0: b"after"})
+    )
+    result = program(evidence).expect.call(
+        "buffer",
+        bytearray(b"before"),
+        returns=(-1, 2),
+        after={0: b"after"},
+        stdout="out",
+        instructions_at_most=5,
+    )
+    assert result == -1
+    assert result is not None
+    assert (int(result), result.rdx, result.buffers[0]) == ((1 << 64) - 1, 2, b"after")
+    program(Evidence(exit_code=3, call=CallEvidence(False))).expect.call("buffer", 1, exits=3)
