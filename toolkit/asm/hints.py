@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from toolkit.asm.hints_habits import habit
 from toolkit.asm.hints_operands import explain_missing_size, explain_mode, explain_operands
@@ -29,8 +30,17 @@ from toolkit.asm.hints_words import (
     take_apart,
     without_comment,
 )
+from toolkit.asm.source import Diagnostic
 
-__all__ = ["Context", "Explanation", "explain", "explain_preprocessor", "nearest", "remarks"]
+__all__ = [
+    "Context",
+    "Explanation",
+    "explain",
+    "explain_diagnostic",
+    "explain_preprocessor",
+    "nearest",
+    "remarks",
+]
 
 Rule = Callable[["re.Match[str]", Written, Context], "Explanation | None"]
 
@@ -62,6 +72,15 @@ def explain_preprocessor(nasm_message: str, line: str, names: Iterable[str]) -> 
             fields = match.groupdict("")
             return message.format(**fields), help.format(**fields)
     return nasm_message, ""
+
+
+def explain_diagnostic(diagnostic: Diagnostic, context: Context | None = None) -> Diagnostic:
+    """The diagnostic with a message and help for a student, unless it already has words of its own."""
+    if diagnostic.help or diagnostic.message != diagnostic.nasm_message:
+        return diagnostic
+    line = diagnostic.expanded or diagnostic.source_line
+    message, help = explain(diagnostic.nasm_message, line, context)
+    return replace(diagnostic, message=message, help=help)
 
 
 _ABOUT_SYNTAX = re.compile(

@@ -55,7 +55,7 @@ class Diagnostic:
     ``severity``: "note", "warning", "error" or "fatal". ``message`` and ``help`` are in words for a student; ``nasm_message`` is
     what nasm 2.16.01 says for it (empty: the same as ``message``). ``category`` is nasm's warning class (``label-orphan``), which
     ``-w`` switches name. ``trail`` is the macro call stack, innermost first. ``related`` points at another place
-    (the first definition of a label) with a few words.
+    (the first definition of a label) with a few words. ``expanded`` is the line after macros, where it differs.
     """
 
     severity: str
@@ -67,6 +67,7 @@ class Diagnostic:
     trail: tuple[MacroFrame, ...] = ()
     category: str = ""
     related: tuple[tuple[str, Span], ...] = ()
+    expanded: str = ""
 
     @property
     def is_error(self) -> bool:
@@ -84,6 +85,10 @@ class Diagnostic:
             number = str(self.span.line)
             lines.append(f" {number} | {shown}")
             lines.append(f" {' ' * len(number)} | {paint(caret, _COLORS.get(word, '1'))}")
+        if self.expanded:
+            lines.append(
+                f"  {paint('after macros:', '36')} {readable(self.expanded[:SHOWN_LINE_WIDTH]).strip()}"
+            )
         if self.help:
             label, pad = paint("help:", "36"), "\n        "
             lines.append(f"  {label} " + readable_lines(self.help).replace("\n", pad))
@@ -115,6 +120,7 @@ class Diagnostic:
             "length": self.span.length,
             "source_line": readable(self.source_line[:SHOWN_LINE_WIDTH]),
             "trail": [{"macro": f.name, "file": f.file, "line": f.line} for f in self.trail],
+            "expanded": readable(self.expanded[:SHOWN_LINE_WIDTH]),
             "related": [{"message": w, "file": s.file, "line": s.line} for w, s in self.related],
         }
 

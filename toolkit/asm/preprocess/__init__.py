@@ -83,6 +83,11 @@ class Preprocessor:
             self._engine.bits = value
 
     @property
+    def macro_names(self) -> tuple[str, ...]:
+        """The names of all macros at the end of the last run, for suggestions."""
+        return tuple(self._engine.known_names()) if self._engine is not None else ()
+
+    @property
     def dependencies(self) -> tuple[str, ...]:
         """Files named by %depend and incbin in the last run."""
         return tuple(self._engine.dependencies) if self._engine is not None else ()
