@@ -95,7 +95,7 @@ def _special(name: str, negative: bool, layout: Format) -> bytes:
     if layout.explicit:
         value |= 1 << integer
     if name in ("nan", "qnan"):
-        value |= 1 << integer - 1 if layout.explicit else 1 << integer - 1
+        value |= 1 << integer - 1
     elif name == "snan":
         value |= 1
     return (value | negative << bits - 1).to_bytes(layout.size, "little")
@@ -122,7 +122,7 @@ def _check_digits(whole: str, allowed: str, message: str) -> None:
 
 
 def _read_decimal(text: str, mode: FloatMode) -> tuple[int, int]:
-    """(mantissa with its top bit set, exponent): the number is 0.mantissa × 2^exponent."""
+    """(mantissa with its top bit set, exponent): the number is 0.mantissa * 2^exponent."""
     split = re.search("[eE]", text)
     whole, power_text = (text[: split.start()], text[split.end() :]) if split else (text, "")
     _check_digits(whole, "0123456789._", "invalid character in floating-point constant significand: '{}'")
@@ -146,7 +146,7 @@ def _read_decimal(text: str, mode: FloatMode) -> tuple[int, int]:
 
 
 def _scale_decimal(digits: str, power: int) -> tuple[int, int]:
-    """0.digits × 10^power, in nasm's truncating arithmetic. Lengths are bounded: 52 digits, |power| about 5000 + digits."""
+    """0.digits * 10^power, in nasm's truncating arithmetic. Lengths are bounded: 52 digits, |power| about 5000 + digits."""
     numerator = int(digits or "0")
     if not numerator:
         return 0, 0
@@ -192,7 +192,7 @@ def _read_binary(text: str, bits: int) -> tuple[int, int]:
 
 
 def _assemble(mantissa: int, exponent: int, negative: bool, layout: Format, mode: FloatMode) -> bytes:
-    """Round to ``layout`` and pack. The number is 1.mantissa × 2^exponent."""
+    """Round to ``layout`` and pack. The number is 1.mantissa * 2^exponent."""
     limit = 1 << layout.exponent - 1
     if not mantissa:
         packed = 0

@@ -175,9 +175,9 @@ def _multiply(a: Result, b: Result, hints: Hints | None) -> Result:
         return UNKNOWN
     else:
         raise StatementError("unable to multiply two non-scalar objects")
-    if hints is not None and hints.kind == Hints.MAKE_BASE and isinstance(vector, Value):
-        if any(base == hints.register for base, _ in vector.terms):
-            hints.kind = Hints.NOT_BASE
+    marked = hints is not None and hints.kind == Hints.MAKE_BASE and isinstance(vector, Value)
+    if marked and any(base == hints.register for base, _ in vector.terms):
+        hints.kind = Hints.NOT_BASE
     return scale(vector, factor)
 
 

@@ -1,0 +1,460 @@
+"""Passes over a program: every statement gets its place, again and again until no label moves (nasm's nasm.c, assemble.c).
+
+``run_passes`` is the loop; a ``Pass`` is one run over the lines; ``Layout`` is what outlives a pass: labels and sections.
+In the first pass a symbol defined further down is unknown; in later ones it has the last pass's value. Growth isn't
+monotone, so the number of passes is limited, by nasm's rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from toolkit.asm.data_float import FloatMode
+from toolkit.asm.directives import carry_out
+from toolkit.asm.encode import EncodeError, encode
+from toolkit.asm.expr import UNKNOWN, Result, StatementError, compile_expression, evaluate
+from toolkit.asm.layout_data import render
+from toolkit.asm.layout_format import Format
+from toolkit.asm.layout_place import Place, PlaceError
+from toolkit.asm.layout_symbols import LabelError, Labels
+from toolkit.asm.objfile import Section
+from toolkit.asm.parser import (
+    DATA,
+    DIRECTIVE,
+    EQU,
+    INCBIN,
+    INSTRUCTION,
+    PREFIX_ONLY,
+    RESERVE,
+    WRONG,
+    Statement,
+    parse_line,
+)
+from toolkit.asm.preprocess import EvaluationError, SourceLine
+from toolkit.asm.scan import ERROR, RESERVE_WIDTHS, scan
+from toolkit.asm.source import SourceError, SourceTree, Span
+from toolkit.asm.statement import Base, Encoding, EncodingContext, Instruction, Operand, Value
+
+MAX_STALLED = 1000  # nasm's limits on passes that bring no progress
+MAX_REPEATED = 2_000_000  # TIMES of something whose bytes depend on where it stands
+MAX_LINES_LAID_OUT = 3_000_000  # over all passes after the tenth
+MAX_CACHED_LINES = 50_000
+
+_statements: dict[str, Statement] = {}
+
+
+class Layout:
+    """What a program's passes share. ``text`` is the section it starts in, listed in ``sections`` once it is used."""
+
+    def __init__(self, format: Format, tree: SourceTree, encoder: str = "auto") -> None:
+        self.format = format
+        self.encoder = encoder
+        self.tree = tree
+        self.labels = Labels()
+        self.sections: dict[str, Section] = {}
+        self.text = format.default_section()
+        if format.name == "bin":
+            self.labels.define_section(self.text)
+        self.osabi = (0, 0)
+        self.passes = 0
+
+
+Report = Callable[..., None]  # (severity, nasm_message, line, start, end, category, error, related)
+
+
+class Record:
+    """What one statement put where; the listing and debug information are made of these."""
+
+    __slots__ = ("kind", "length", "line", "offset", "section", "times")
+
+    def __init__(
+        self, line: SourceLine, section: Section | None, offset: int, length: int, times: int, kind: int
+    ) -> None:
+        self.line = line
+        self.section = section
+        self.offset = offset
+        self.length = length
+        self.times = times
+        self.kind = kind
+
+
+class Pass:
+    """One run over the lines of a program. It is the environment of the expressions in them."""
+
+    def __init__(self, layout: Layout, report: Report, warning_states: dict[str, str]) -> None:
+        self.layout = layout
+        self.labels = layout.labels
+        self.format = layout.format
+        self.report = report
+        self.place = Place(layout.text)
+        self.context = EncodingContext(bits=layout.format.bits, extra={"format": layout.format.name})
+        self.context_key: tuple[object, ...] = ()
+        self.bits_changed: Callable[[int], None] = lambda bits: None
+        self.float_mode = FloatMode()
+        self.statements = _statements
+        self.first = layout.labels.pass_number == 1
+        self.critical = False
+        self.uncertain = False  # a symbol's value was not known yet
+        self.origin: int | None = None
+        self.directive = ""
+        self.listing = True
+        self.records: list[Record] | None = None
+        self.rows: list[tuple[str, int, int, str, int]] = []
+        self.first_warning_states = dict(warning_states)
+        self.warning_states = dict(warning_states)
+        self.warning_stack: list[dict[str, str]] = []
+        self.line = SourceLine("", "", 1, "", 1, (), "")
+        self.context.first_pass = self.first
+        self.context_changed()
+
+    # What expressions ask.
+
+    def lookup(self, name: str, start: int, end: int) -> Result:
+        label = self.labels.find(name)
+        if label is not None:
+            if label.symbol is not None:
+                label.symbol.referenced = True
+            return label.value
+        if self.critical:
+            raise StatementError(f"symbol `{self.labels.full_name(name)}' not defined before use", start, end)
+        if not self.first:
+            raise StatementError(f"symbol `{self.labels.full_name(name)}' not defined", start, end)
+        self.uncertain = True
+        return UNKNOWN
+
+    def here(self) -> Result:
+        return self.place.here()
+
+    def base(self) -> Result:
+        return self.place.start()
+
+    def constant(self, text: str) -> Result:
+        """The value of a critical expression in a directive. Raises StatementError."""
+        return self._critical(text)[0]
+
+    def evaluate_for_preprocessor(self, text: str, /) -> tuple[int | Value, str]:
+        """``text`` as a critical expression, and what stands behind it. Raises EvaluationError."""
+        try:
+            return self._critical(text)
+        except StatementError as error:
+            raise EvaluationError(error.message) from error
+
+    def _critical(self, text: str) -> tuple[Result, str]:
+        warnings: list[tuple[str, str, int, int]] = []
+        tokens = scan(text)
+        program, position, _ = compile_expression(tokens, 0, warnings)
+        for message, category, start, end in warnings:
+            self.warn(message, category, start, end)
+        self.critical = True
+        try:
+            return evaluate(program, self), text[tokens[position].start :].strip()
+        finally:
+            self.critical = False
+
+    # What directives change.
+
+    def set_bits(self, bits: int) -> None:
+        self.context.bits = bits
+        self.bits_changed(bits)
+        self.context_changed()
+
+    def set_float_mode(self, rounding: str, denormals_are_zero: bool) -> None:
+        """The statements parsed before can't be used for constants rounded another way."""
+        self.float_mode = FloatMode(rounding, denormals_are_zero)
+        plain = rounding == "near" and not denormals_are_zero
+        self.statements = _statements if plain else {}
+
+    def context_changed(self) -> None:
+        c = self.context
+        self.context_key = (c.bits, c.default_relative, c.default_bound_relative, c.cpu, self.format.name)
+
+    # Complaints.
+
+    def warn(self, message: str, category: str, start: int = 0, end: int = 0) -> None:
+        state = self.warning_states.get(category) or self.warning_states.get("all") or ""
+        if state == "off" or (not state and category in OFF_BY_DEFAULT):
+            return
+        self.report("error" if state == "error" else "warning", message, self.line, start, end, category)
+
+    def report_error(self, error: StatementError) -> None:
+        self.report("error", error.message, self.line, error.start, error.end)
+
+    # Statements.
+
+    def run(self, lines: Iterable[SourceLine]) -> None:
+        """Lay out every line."""
+        statements = self.statements
+        for line in lines:
+            self.line = line
+            text = line.text
+            statements = self.statements
+            statement = statements.get(text)
+            if statement is None:
+                statement = parse_line(text, self.float_mode)
+                if len(statements) > MAX_CACHED_LINES:
+                    statements.clear()
+                if len(text) < 400:
+                    statements[text] = statement
+            try:
+                self._lay_out(statement)
+            except StatementError as error:
+                self.report(
+                    "error", error.message, line, error.start or statement.start, error.end or statement.end
+                )
+            except PlaceError as error:
+                self.report("error", error.message, line, statement.start, statement.end)
+
+    def _lay_out(self, statement: Statement) -> None:
+        for message, category, start, end in statement.warnings:
+            self.warn(message, category, start, end)
+        kind = statement.kind
+        if statement.label is not None and (kind != EQU or statement.times is not None or statement.prefixes):
+            self._define(statement, self.place.base, self.place.offset, True)
+        if kind == INSTRUCTION or kind == PREFIX_ONLY:
+            self._instruction(statement)
+        elif kind == DATA:
+            self._data(statement)
+        elif kind == DIRECTIVE:
+            carry_out(self, statement.mnemonic, statement.file, statement.value)
+        elif kind == RESERVE:
+            self._reserve(statement)
+        elif kind == EQU:
+            self._equ(statement)
+        elif kind == INCBIN:
+            self._incbin(statement)
+        elif kind == WRONG:
+            assert statement.error
+            raise statement.error
+        elif statement.lone_label:
+            message = "label alone on a line without a colon might be in error"
+            self.warn(message, "label-orphan", statement.label_start, statement.label_end)
+
+    def _define(self, statement: Statement, base: Base | None, offset: int, scope: bool) -> None:
+        name = statement.label
+        assert name is not None
+        line = self.line
+        try:
+            self.labels.define(name, base, offset, scope=scope, where=(line.report_file, line.report_line))
+        except LabelError as error:
+            related = ()
+            if error.other is not None:
+                place = Span(error.other.file, error.other.line)
+                related = ((f"label `{error.other.name}' originally defined here", place),)
+            start, end = statement.label_start, statement.label_end
+            self.report("error", error.message, line, start, end, related=related)
+
+    def _times(self, statement: Statement) -> int:
+        if statement.times is None:
+            return 1
+        value = evaluate(statement.times, self)
+        start, end = statement.start, statement.times_end
+        if not isinstance(value, int):
+            raise StatementError("non-constant argument supplied to TIMES", start, end)
+        if value < 0:
+            self.report("error", f"TIMES value {value} is negative", self.line, start, end)
+            return 0
+        return value
+
+    def _instruction(self, statement: Statement) -> None:
+        times = self._times(statement)
+        start = self.place.offset
+        encoding = self._encoding(statement, start) if times else None
+        if encoding is None:
+            return
+        for message in encoding.warnings:
+            text, _, category = message.partition(" [-w+")
+            self.warn(text, category.rstrip("]") or "other", statement.start, statement.end)
+        if times == 1:
+            self._write(encoding.data, encoding)
+        elif not encoding.fixups and (statement.constant or not _depends_on_place(statement)):
+            self.place.check_room(len(encoding.data) * times, f"TIMES {times}")
+            self._write(encoding.data * times, None)
+        else:
+            self._repeat_encoding(statement, times, encoding)
+        length = self.place.offset - start
+        if length:
+            self._note(start, length, times, INSTRUCTION)
+
+    def _repeat_encoding(self, statement: Statement, times: int, encoding: Encoding) -> None:
+        """TIMES of what differs from place to place; its operands are evaluated once, as nasm does."""
+        self._check_repetition(times, len(encoding.data))
+        instruction = self._built(statement)
+        self._write(encoding.data, encoding)
+        for _ in range(times - 1):
+            again = self._encode(instruction, statement, self.place.offset)
+            if again is None:
+                return
+            self._write(again.data, again)
+
+    def _check_repetition(self, times: int, size: int) -> None:
+        self.place.check_room(size * times, f"TIMES {times}")
+        if times > MAX_REPEATED:
+            raise PlaceError(
+                f"TIMES {times} of something that depends on its place; at most {MAX_REPEATED:,} here"
+            )
+
+    def _built(self, statement: Statement) -> Instruction:
+        if statement.constant and statement.instruction is not None:
+            return statement.instruction
+        operands: list[Operand] = [
+            operand.build(self) if hasattr(operand, "build") else operand  # type: ignore[union-attr]
+            for operand in statement.operands
+        ]
+        span = Span("", 0, statement.start + 1, statement.end - statement.start)
+        return Instruction(
+            statement.mnemonic, tuple(operands), statement.prefixes, statement.decorators, span,
+            statement.decorated_operand,
+        )  # fmt: skip
+
+    def _encoding(self, statement: Statement, offset: int) -> Encoding | None:
+        if not statement.constant:
+            return self._encode(self._built(statement), statement, offset)
+        key = self.context_key
+        found = statement.encodings.get(key)
+        if found is None:
+            found = self._encode(self._built(statement), statement, offset)
+            if found is None:
+                return None
+            statement.encodings[key] = found
+        return found  # type: ignore[return-value]
+
+    def _encode(self, instruction: Instruction, statement: Statement, offset: int) -> Encoding | None:
+        context = self.context
+        context.offset = offset
+        context.section = self.place.section
+        try:
+            return encode(instruction, context)
+        except EncodeError as error:
+            start, end = statement.start, statement.end
+            if error.operand is not None and error.operand < len(instruction.operands):
+                span = instruction.operands[error.operand].span
+                if span is not None:
+                    start, end = span.column - 1, span.column - 1 + span.length
+            self.report("error", error.nasm_message, self.line, start, end, error=error)
+            return None
+
+    def _write(self, data: bytes | bytearray, encoding: Encoding | None) -> None:
+        place = self.place
+        fixups = encoding.fixups if encoding is not None else ()
+        if place.write(bytes(data), fixups):
+            assert place.section is not None
+            self.warn(self.format.ignoring(place.section), "other")
+
+    def _note(self, start: int, length: int, times: int, kind: int) -> None:
+        section = self.place.section
+        line = self.line
+        if section is not None:
+            self.rows.append((section.name, start, length, line.file, line.line))
+        if self.records is not None:
+            self.records.append(Record(line, section, start, length, times, kind))
+
+    def _data(self, statement: Statement) -> None:
+        times = self._times(statement)
+        start = self.place.offset
+        if not times:
+            return
+        rendered = render(statement.items, self, start)
+        size = len(rendered.data)
+        if not size:
+            return
+        self.place.check_room(size * times, f"TIMES {times}" if times > 1 else "this data")
+        place = self.place
+        if rendered.reserved == size:
+            if place.reserve(size * times):
+                self._warn_zeroing()
+        elif rendered.fixups:
+            self._repeat_data(statement, times, size)
+        else:
+            if rendered.reserved and place.section is not None and place.has_contents:
+                self._warn_zeroing()
+            self._write(bytes(rendered.data) * times, None)
+        self._note(start, size * times, times, DATA)
+
+    def _repeat_data(self, statement: Statement, times: int, size: int) -> None:
+        if times > 1:
+            self._check_repetition(times, size)
+        here = self.place.offset
+        rendered = render(statement.items, self, here)
+        for number in range(times):
+            fixups = rendered.fixups_at(here + number * size) if number else rendered.fixups
+            if self.place.write(bytes(rendered.data), fixups) and self.place.section is not None:
+                self.warn(self.format.ignoring(self.place.section), "other")
+
+    def _warn_zeroing(self) -> None:
+        section = self.place.section
+        if section is not None:
+            self.warn(self.format.zeroing(section), "zeroing")
+
+    def _reserve(self, statement: Statement) -> None:
+        times = self._times(statement)
+        value = evaluate(statement.expressions[0], self)
+        if not isinstance(value, int):
+            if value.unknown:
+                return
+            raise StatementError(
+                "attempt to reserve non-constant quantity of BSS space", statement.start, statement.end
+            )
+        if value < 0:
+            raise StatementError(f"RESB value {value} is negative", statement.start, statement.end)
+        size = value * RESERVE_WIDTHS[statement.mnemonic] * times
+        self.place.check_room(size, f"{statement.mnemonic} {value}")
+        start = self.place.offset
+        if self.place.reserve(size):
+            self._warn_zeroing()
+        if size:
+            self._note(start, size, times, RESERVE)
+
+    def _equ(self, statement: Statement) -> None:
+        value = evaluate(statement.expressions[0], self)
+        if isinstance(value, int) or value.unknown:
+            self._define(statement, None, value if isinstance(value, int) else 0, False)
+            return
+        base, coefficient = value.terms[0] if value.terms else (None, 0)
+        if value.wrt is not None or len(value.terms) != 1 or coefficient != 1 or isinstance(base, str):
+            raise StatementError("bad syntax for EQU", statement.start, statement.end)
+        self._define(statement, base, value.constant, False)
+
+    def _incbin(self, statement: Statement) -> None:
+        times = self._times(statement)
+        self.critical = True
+        try:
+            numbers = [evaluate(program, self) for program in statement.expressions]
+        finally:
+            self.critical = False
+        if not all(isinstance(number, int) and number >= 0 for number in numbers):
+            raise StatementError("`incbin': second parameter is non-numeric", statement.start, statement.end)
+        skip = int(numbers[0]) if numbers else 0  # type: ignore[call-overload]
+        count = int(numbers[1]) if len(numbers) > 1 else None  # type: ignore[call-overload]
+        try:
+            data = self.layout.tree.read_binary(statement.file)
+        except SourceError as error:
+            message = f"`incbin': unable to get length of file `{statement.file}'"
+            self.report("error", message, self.line, statement.start, statement.end, error=error)
+            return
+        data = data[skip:] if count is None else data[skip : skip + count]
+        self.place.check_room(len(data) * times, "incbin")
+        start = self.place.offset
+        if data and times:
+            self._write(data * times, None)
+            self._note(start, len(data) * times, times, INCBIN)
+
+
+OFF_BY_DEFAULT = frozenset(
+    (
+        "float-denorm",
+        "float-underflow",
+        "label-redef",
+        "phase",
+        "pp-macro-redef-multi",
+        "reloc-rel-dword",
+        "user-off",
+    )
+)
+
+
+def _depends_on_place(statement: Statement) -> bool:
+    """Whether the encoding may differ between places although it has no fixup: a branch or RIP-relative operand."""
+    return not statement.constant
+
+
+__all__ = ["ERROR", "Layout", "Pass", "Record"]

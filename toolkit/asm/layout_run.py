@@ -1,0 +1,144 @@
+"""The loop over passes, and what comes out of the last one: sections and symbols ready to be written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from toolkit.asm import directives_elf
+from toolkit.asm.expr import StatementError
+from toolkit.asm.layout import MAX_LINES_LAID_OUT, MAX_STALLED, Layout, Pass, Record
+from toolkit.asm.layout_symbols import COMMON, EXTERN, GLOBAL, OUTSIDE, SPECIAL, Label
+from toolkit.asm.linetable import LineTable
+from toolkit.asm.objfile import Module, Section, Symbol
+from toolkit.asm.preprocess import Preprocessor, SourceLine
+from toolkit.asm.reports import Reporter
+from toolkit.asm.source import Diagnostics
+
+
+@dataclass(slots=True)
+class Outcome:
+    """The last pass: the module to write, its lines, and the records for a listing (when asked for)."""
+
+    module: Module
+    layout: Layout
+    lines: LineTable
+    records: list[Record] = field(default_factory=list)
+    origin: int | None = None
+
+
+def run_passes(
+    layout: Layout,
+    preprocessor: Preprocessor,
+    reporter: Reporter,
+    *,
+    source_name: str,
+    warning_states: dict[str, str],
+    keep_records: bool = False,
+) -> Outcome:
+    """Pass after pass until no label moves. What earlier passes said is forgotten: the last one says it again."""
+    labels = layout.labels
+    stalled, fewest = 0, 1 << 62
+    kept: list[SourceLine] | None = None
+    total = 0
+    while True:
+        reporter.begin_pass()
+        labels.begin_pass()
+        for section in (layout.text, *layout.sections.values()):
+            section.contents = bytearray()
+            section.fixups = []
+            section.size = 0
+        run = Pass(layout, reporter.report, warning_states)
+        run.bits_changed = lambda bits: setattr(preprocessor, "bits", bits)
+        if keep_records:
+            run.records = []
+        collected: list[SourceLine] = []
+        if kept is None:
+            run.run(_collect(preprocessor.lines(run.evaluate_for_preprocessor, pass_kind=1), collected))
+            if preprocessor.stable:
+                kept = collected
+                reporter.keep_preprocessor = True
+        else:
+            run.run(kept)
+        layout.passes += 1
+        total += len(kept if kept is not None else collected)
+        if labels.pass_number == 1:
+            if not run.uncertain and preprocessor.stable:
+                break
+            continue
+        if not labels.changed:
+            break
+        stalled = stalled + 1 if labels.changed >= fewest else 0
+        fewest = min(fewest, labels.changed)
+        if stalled > MAX_STALLED or (layout.passes > 10 and total > MAX_LINES_LAID_OUT):
+            _give_up(layout, run, stalled)
+            break
+    module = finish(layout, run, source_name)
+    return Outcome(module, layout, LineTable.of(run.rows), run.records or [], run.origin)
+
+
+def _collect(lines: Iterator[SourceLine], collected: list[SourceLine]) -> Iterator[SourceLine]:
+    for line in lines:
+        collected.append(line)
+        yield line
+
+
+def _give_up(layout: Layout, run: Pass, stalled: int) -> None:
+    message = f"unable to find valid values for all labels after {layout.passes} passes; stalled for {stalled}, giving up."
+    run.report("error", message, run.line, 0, 0)
+
+
+def finish(layout: Layout, run: Pass, source_name: str) -> Module:
+    """The module of the last pass: the sections in order of use, and a symbol for each label."""
+    text = layout.text
+    used = text.length or any(label.base is text for label in layout.labels.order)
+    if used and ".text" not in layout.sections:
+        layout.sections[".text"] = text
+    if layout.format.name == "bin":
+        layout.sections = {".text": text, **layout.sections}
+    module = Module(layout.format.name, source_name, list(layout.sections.values()), osabi=layout.osabi[0])
+    module.abi_version = layout.osabi[1]
+    for label in layout.labels.order:
+        symbol = _symbol(label, run)
+        if symbol is not None:
+            module.symbols.append(symbol)
+    return module
+
+
+def _symbol(label: Label, run: Pass) -> Symbol | None:
+    kind = label.kind
+    if kind is SPECIAL:
+        run.report("error", f"unrecognised special symbol `{label.name}'", run.line, 0, 0)
+        return None
+    if kind in OUTSIDE:
+        symbol = label.symbol
+        assert symbol is not None
+        if kind is COMMON:
+            symbol.value = directives_elf.common_alignment(label.attributes)
+        elif label.attributes:
+            _attributes(symbol, label, run)
+        return symbol
+    if isinstance(label.base, Symbol):
+        return None
+    section = label.base if isinstance(label.base, Section) else None
+    symbol = Symbol(label.name, section, label.offset, GLOBAL if kind is GLOBAL else "local")
+    if label.attributes and kind is GLOBAL and section is not None:
+        _attributes(symbol, label, run)
+    return symbol
+
+
+def _attributes(symbol: Symbol, label: Label, run: Pass) -> None:
+    def size_of(text: str) -> int:
+        run.labels.scope = label.name
+        value = run.constant(text)
+        if not isinstance(value, int):
+            raise StatementError("cannot use relocatable expression as symbol size")
+        return value
+
+    try:
+        directives_elf.apply_symbol_attributes(symbol, label.attributes, size_of)
+    except StatementError as error:
+        run.report("error", error.message, run.line, error.start, error.end)
+
+
+__all__ = ["EXTERN", "Diagnostics", "Outcome", "run_passes"]

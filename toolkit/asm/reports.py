@@ -1,0 +1,87 @@
+"""From nasm's wording and a place in a line to a ``Diagnostic`` for a student."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from toolkit.asm.preprocess import SourceLine
+from toolkit.asm.source import Diagnostic, Diagnostics, Span
+
+STRICT = frozenset(("label-orphan", "number-overflow", "ptr", "db-empty"))  # errors when asked to be strict
+
+
+class Reporter:
+    """Collects what is said in one pass. ``strict`` makes errors of the warnings that are nearly always mistakes."""
+
+    def __init__(self, strict: bool = False) -> None:
+        self.strict = strict
+        self.diagnostics = Diagnostics()
+        self.keep_preprocessor = False
+        self._from_preprocessor: list[Diagnostic] = []
+
+    def begin_pass(self) -> None:
+        """Forget the last pass; what a stable preprocessor said once still holds."""
+        self.diagnostics.clear()
+        if self.keep_preprocessor:
+            self.diagnostics.extend(self._from_preprocessor)
+        else:
+            self._from_preprocessor = []
+
+    def from_preprocessor(self, diagnostic: Diagnostic) -> None:
+        """Take a complaint of the preprocessor's."""
+        self._from_preprocessor.append(diagnostic)
+        self.diagnostics.add(diagnostic)
+
+    def report(
+        self,
+        severity: str,
+        nasm_message: str,
+        line: SourceLine,
+        start: int = 0,
+        end: int = 0,
+        category: str = "",
+        error: object = None,
+        related: tuple[tuple[str, Span], ...] = (),
+    ) -> None:
+        """Say something of ``line``; ``start`` and ``end`` are columns of its text from 0."""
+        if self.strict and severity == "warning" and category in STRICT:
+            severity = "error"
+        span = line.span(start + 1, max(end - start, 0))
+        message, help_text = _explained(nasm_message, line, start, end, error)
+        self.diagnostics.add(
+            Diagnostic(
+                severity,
+                message,
+                span,
+                line.original or line.text,
+                help_text,
+                nasm_message,
+                line.trail,
+                category,
+                related,
+            )
+        )
+
+    def report_at(self, severity: str, nasm_message: str, span: Span, source_line: str = "") -> None:
+        """Say something of a place that has no line of its own in this pass."""
+        self.diagnostics.add(Diagnostic(severity, nasm_message, span, source_line, "", nasm_message))
+
+
+def _explained(nasm_message: str, line: SourceLine, start: int, end: int, error: object) -> tuple[str, str]:
+    """The student's words for a message, and what to write instead."""
+    return nasm_message, ""
+
+
+def initial_warnings(switches: Sequence[str]) -> dict[str, str]:
+    """The states of warning classes that ``-W`` switches ask for."""
+    from toolkit.asm.directives import set_warning_state
+
+    states: dict[str, str] = {}
+    for word in switches:
+        set_warning_state(states, {}, word)
+    return states
+
+
+def finish_diagnostics(reporter: Reporter) -> tuple[Diagnostic, ...]:
+    """Everything said in the last pass."""
+    return reporter.diagnostics.finished()
