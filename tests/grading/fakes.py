@@ -19,6 +19,7 @@ from toolkit.grading.evidence import (
 )
 from toolkit.kernel.mm.snapshot import AreaRow, MapSnapshot
 
+EXITS = Evidence(exit_code=0)
 BUILT = BuildEvidence(elf=b"\x7fELF\x02", symbols={"_start": 0x401000, "buffer": 0x402000})
 
 PROGRAM = "/home/student/prog"
@@ -56,7 +57,7 @@ def error(message: str, line: int) -> DiagnosticRecord:
 class FakeSandbox:
     """``answer`` is the evidence of every run, or a function of the request; what was asked is kept."""
 
-    answer: Evidence | Broken | Callable[[RunRequest], Evidence | Broken] = Evidence(exit_code=0)
+    answer: Evidence | Broken | Callable[[RunRequest], Evidence | Broken] = EXITS
     built: BuildEvidence | Broken = BUILT
     requests: list[RunRequest] = field(default_factory=list)
     builds: list[BuildRequest] = field(default_factory=list)

@@ -69,7 +69,7 @@ def build_command(
         )
     for file in files:
         open_source(file)
-    assembler = Assembler(object_format, defines, include)
+    assembler = Assembler(object_format, defines, include, listing=listing is not None)
     objects = [assembler.assemble(file) for file in files]
     if listing is not None and objects:
         write_bytes(

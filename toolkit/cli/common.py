@@ -12,6 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from toolkit.grading.exercise import Course, Exercise
+    from toolkit.kernel.kernel import Kernel
 
 
 def find_course() -> Course:
@@ -106,3 +107,14 @@ def parse_size(text: str) -> int:
     if match is None or int(match[1]) == 0:
         raise click.UsageError(f"{text!r} is no size: write a number with K, M or G")
     return int(match[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[match[2].upper()]
+
+
+def write_back(kernel: Kernel, root: Path) -> None:
+    """Write every file that the program made or changed below / into a host directory, and say which."""
+    for name, data in sorted(kernel.files_under("/").items()):
+        target = root / name
+        if not target.resolve().is_relative_to(root.resolve()):
+            click.echo(f"toolkit: {name} is not written: it would leave {root}", err=True)
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(target, data)

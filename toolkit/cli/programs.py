@@ -19,9 +19,15 @@ class Assembler:
     """Assembles files of the host with one set of options and collects what is said about them."""
 
     def __init__(
-        self, object_format: str = "elf64", defines: Sequence[str] = (), include: Sequence[Path] = ()
+        self,
+        object_format: str = "elf64",
+        defines: Sequence[str] = (),
+        include: Sequence[Path] = (),
+        *,
+        listing: bool = False,
     ) -> None:
         self._format = object_format
+        self._listing = listing
         self._defines = [_define(each) for each in defines]
         self._include = [str(each) for each in include]
         self.diagnostics: list[Diagnostic] = []
@@ -34,7 +40,9 @@ class Assembler:
         """One file, ``None`` when it has errors."""
         from toolkit.asm import assemble
 
-        assembly = assemble(path, format=self._format, defines=self._defines, include=self._include)
+        assembly = assemble(
+            path, format=self._format, defines=self._defines, include=self._include, listing=self._listing
+        )
         self.diagnostics += assembly.diagnostics
         return assembly if assembly.object is not None else None
 

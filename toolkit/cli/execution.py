@@ -1,0 +1,180 @@
+"""Running one program in this process for the commands that do: options, streams, and what is left afterwards."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from toolkit.grading.evidence import Evidence, RunRequest
+    from toolkit.kernel.kernel import Kernel
+    from toolkit.kernel.outcome import Outcome
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def program_options(command: Command) -> Command:
+    """The options by which every command that runs a program sets it up."""
+    for option in reversed(
+        (
+            click.option("--memory", metavar="SIZE", help="Physical memory, such as 64M."),
+            click.option(
+                "--file",
+                "host_files",
+                multiple=True,
+                metavar="NAME=PATH",
+                help="Put a host file into its directory.",
+            ),
+            click.option(
+                "--root", type=click.Path(path_type=Path), metavar="DIR", help="A host directory, seen as /."
+            ),
+            click.option("--write", is_flag=True, help="With --root: write changes back to DIR."),
+            click.option("--env", multiple=True, metavar="K=V", help="A variable of its environment."),
+            click.option("--seed", type=int, default=0, help="Seed of everything that is left to chance."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+class Execution:
+    """One program and one run of it. Raises UsageError for options that make no sense."""
+
+    def __init__(
+        self,
+        file: Path,
+        arguments: Sequence[str],
+        memory: str | None = None,
+        host_files: Sequence[str] = (),
+        root: Path | None = None,
+        write: bool = False,
+        env: Sequence[str] = (),
+        seed: int = 0,
+    ) -> None:
+        from toolkit.cli.common import parse_size
+        from toolkit.cli.programs import load_program
+
+        self._memory = None if memory is None else parse_size(memory)
+        self._environment = [_assignment("--env", each) for each in env]
+        self._files = dict(_host_file(each) for each in host_files)
+        self._root = root
+        self._write = write
+        self._seed = seed
+        if root is not None and not root.is_dir():
+            raise click.UsageError(f"--root {root} is not a directory")
+        if write and root is None:
+            raise click.UsageError("--write needs --root DIR")
+        self.name = file.stem if file.suffix.lower() in (".asm", ".s", ".nasm") else file.name
+        self._typed = f"./{self.name}" if self.name != file.name or file.parent == Path() else str(file)
+        self._arguments = [os.fsencode(each) for each in arguments]
+        self._files = {**_exercise_files(file), **self._files}
+        self.built = load_program(file)
+        self._kernel: Kernel | None = None
+        self._recorder: Any = None
+
+    def kernel(self, *, trace: bool = False) -> Kernel:
+        """The emulated computer; use it with ``with`` around everything that follows."""
+        from toolkit.kernel.kernel import Kernel
+        from toolkit.machine.cpu import Machine
+
+        mounts = {} if self._root is None else {"/": str(self._root.resolve())}
+        self._kernel = Kernel(
+            Machine(), seed=self._seed, memory=self._memory, files=self._files, mounts=mounts, trace=trace
+        )
+        return self._kernel
+
+    def request(self) -> RunRequest:
+        """This run as a grading would ask for it: what the recorder needs to know."""
+        from toolkit.grading.evidence import BuildRequest, RunRequest
+
+        return RunRequest(BuildRequest(self.name, elf=self.built.elf), budget=None, seed=self._seed)
+
+    def spawn(self, *, passed_through: bool = True) -> None:
+        """Start the process, with our own streams or captured ones."""
+        from toolkit.grading.recording import Recorder
+        from toolkit.kernel.errors import SyscallError
+
+        assert self._kernel is not None
+        assert self.built.elf is not None
+        streams: dict[str, Any] = {"stdin": _read_stdin}
+        if passed_through:
+            sys.stdout.flush()
+            terminal = os.isatty(0) and os.isatty(1)
+            streams |= {"stdout": _writer(1), "stderr": _writer(2), "terminal": terminal}
+        try:
+            self._kernel.spawn(
+                self.built.elf,
+                [os.fsencode(self._typed), *self._arguments],
+                self._environment,
+                name=self.name,
+                **streams,
+            )
+        except SyscallError as error:
+            click.echo(f"toolkit: {self._typed}: cannot execute: {error.errno.name}", err=True)
+            raise click.exceptions.Exit(126) from error
+        self._recorder = Recorder(self.built, self.request())
+        self._recorder.attach(self._kernel)
+
+    def run(self, budget: int | None) -> Outcome:
+        """Run to the end."""
+        assert self._kernel is not None
+        return self._kernel.run(budget=budget)
+
+    def evidence(self, outcome: Outcome) -> Evidence:
+        """What a grading would have been given."""
+        from toolkit.grading.engine import evidence_of
+
+        assert self._kernel is not None
+        return evidence_of(self._kernel, self.built, self.request(), self._recorder, outcome)
+
+    def keep_changes(self) -> None:
+        """With ``--write``: bring what the program changed below / back into the host's directory."""
+        if self._write and self._root is not None and self._kernel is not None:
+            from toolkit.cli.common import write_back
+
+            write_back(self._kernel, self._root)
+
+
+def _read_stdin(count: int) -> bytes:
+    return os.read(0, count)
+
+
+def _writer(descriptor: int) -> Callable[[bytes], None]:
+    def write(data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+
+    return write
+
+
+def _assignment(option: str, text: str) -> bytes:
+    name, equals, _ = text.partition("=")
+    if not equals or not name:
+        raise click.UsageError(f"{option} {text}: write NAME=VALUE")
+    return os.fsencode(text)
+
+
+def _host_file(text: str) -> tuple[str, bytes]:
+    from toolkit.cli.common import read_binary
+
+    name, equals, path = text.partition("=")
+    if not equals or not name or not path:
+        raise click.UsageError(f"--file {text}: write NAME=PATH")
+    return name, read_binary(Path(path))
+
+
+def _exercise_files(file: Path) -> dict[str, bytes]:
+    """What an exercise's program finds in its directory, if the source lies in an exercise's folder."""
+    folder = file.resolve().parent
+    folder = folder.parent if folder.name in ("reference", "mutants") else folder
+    if not (folder / "grader.py").is_file():
+        return {}
+    from toolkit.grading.exercise import read_folder
+
+    return {each.name: each.data for each in read_folder(folder / "files")}
