@@ -8,7 +8,13 @@ from toolkit.asm.link.context import Context
 from toolkit.asm.link.model import InputFile, InputSection, OutputSection
 
 _KEPT_FLAGS = (
-    elf.SHF_ALLOC | elf.SHF_WRITE | elf.SHF_EXECINSTR | elf.SHF_TLS | elf.SHF_MERGE | elf.SHF_STRINGS
+    elf.SHF_ALLOC
+    | elf.SHF_WRITE
+    | elf.SHF_EXECINSTR
+    | elf.SHF_TLS
+    | elf.SHF_MERGE
+    | elf.SHF_STRINGS
+    | elf.SHF_GNU_RETAIN
 )
 _MERGE_FLAGS = elf.SHF_MERGE | elf.SHF_STRINGS
 _ARRAY_TYPES = {
@@ -68,7 +74,7 @@ def _position(output: OutputSection) -> tuple[int, ...]:
 def _is_output(section: InputSection) -> bool:
     if not section.kept or section.flags & elf.SHF_EXCLUDE:
         return False
-    return not script.is_discarded(section.name)
+    return not script.is_discarded(section.name) and not section.name.startswith(".gnu.warning.")
 
 
 def _sort_key(sort: int, name: str) -> tuple[int, str]:

@@ -49,6 +49,9 @@ class LinkOptions:
     hash_style: str = "sysv"
     export_dynamic: bool = False
     as_needed: bool = False
+    group: bool = (
+        False  # neighbouring archives are searched together until nothing new is found (--start-group)
+    )
     allow_undefined: bool = False
     undefined: Sequence[str] = ()
     defined: Sequence[tuple[str, int]] = ()
@@ -89,6 +92,11 @@ class Context:
         return self.options.kind == "shared"
 
     @property
+    def is_dynamic(self) -> bool:
+        """Whether the output has a dynamic section."""
+        return self.is_pic or bool(self.libraries)
+
+    @property
     def word(self) -> int:
         return 8 if self.is64 else 4
 
@@ -108,9 +116,9 @@ class Context:
             self.failed = True
         if len(self.diagnostics) < MAX_MESSAGES:
             span = Span(file, line, 1 if line else 0)
-            self.diagnostics.append(
-                Diagnostic(severity, message, span, help=help, nasm_message=ld_message, related=related)
-            )
+            said = Diagnostic(severity, message, span, help=help, nasm_message=ld_message, related=related)
+            if line or not any(d.message == message and d.span == span for d in self.diagnostics):
+                self.diagnostics.append(said)
 
     def where(self, section: InputSection, offset: int) -> tuple[str, int]:
         """Source file and line of a place in an input section, else the object's name and 0."""

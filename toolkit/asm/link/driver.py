@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING
 
 from toolkit.abi import elf
 from toolkit.asm.linetable import LineTable, Row
-from toolkit.asm.link import assign, ehframe, layout, merge, output, relocate, resolve, segments, special
+from toolkit.asm.link import (
+    assign,
+    ehframe,
+    layout,
+    merge,
+    notes,
+    output,
+    relocate,
+    resolve,
+    segments,
+    special,
+)
 from toolkit.asm.link.context import Context, LinkOptions
 from toolkit.asm.link.elfread import (
     ARCHIVE_MAGIC,
@@ -16,6 +27,7 @@ from toolkit.asm.link.elfread import (
     is_elf,
     read_object,
 )
+from toolkit.asm.link.model import UNDEFINED
 
 if TYPE_CHECKING:
     from toolkit.asm.link import Linked, LinkInput
@@ -52,6 +64,7 @@ def _link(context: Context, objects: Sequence[LinkInput]) -> bytes | None:
         return None
     resolve.report_duplicates(context)
     resolve.allocate_commons(context)
+    notes.merge_properties(context)
     needs = special.scan(context)
     if context.linker_file is not None:
         context.files.insert(1, context.linker_file)
@@ -70,6 +83,7 @@ def _link(context: Context, objects: Sequence[LinkInput]) -> bytes | None:
     ehframe.link_frames(context)
     output.fill_contents(context, image)
     if needs is not None:
+        needs.finish_headers()
         needs.fill(image)
     relocate.apply(context, image, needs)
     segments.warn_about_stack(context)
@@ -86,22 +100,43 @@ def _edit_contents(context: Context) -> None:
 
 
 def _read_inputs(context: Context, objects: Sequence[LinkInput]) -> None:
+    for name in context.options.undefined:
+        entry = context.names.entry(name)
+        entry.state = UNDEFINED
+    group: list[resolve.Archive] = []
     for item in objects:
         try:
-            _read_input(context, item)
+            is_archive = item.data[:8] in (ARCHIVE_MAGIC, THIN_ARCHIVE_MAGIC)
+            if not is_archive:
+                group = []
+                _read_input(context, item)
+                continue
+            _set_machine(context, None)
+            archive = resolve.Archive(item.name, item.data)
+            group.append(archive)
+            archive.search(context)
         except MalformedError as problem:
             context.say("error", str(problem), item.name, ld_message=f"{item.name}: {problem}")
+            continue
+        _search_group(context, group)
+
+
+def _search_group(context: Context, group: list[resolve.Archive]) -> None:
+    """With --start-group, search the archives seen so far again as long as that brings something."""
+    while context.options.group and len(group) > 1:
+        try:
+            found = [archive.search(context) for archive in group]
+            if True not in found:
+                return
+        except MalformedError as problem:
+            context.say("error", str(problem), group[-1].name)
+            return
 
 
 def _read_input(context: Context, item: LinkInput) -> None:
-    data = item.data
-    if data[:8] in (ARCHIVE_MAGIC, THIN_ARCHIVE_MAGIC):
-        _set_machine(context, None)
-        resolve.add_archive(context, item.name, data)
-        return
-    if not is_elf(data):
+    if not is_elf(item.data):
         raise MalformedError("file format not recognized: neither an ELF object nor an archive")
-    file = read_object(item.name, data)
+    file = read_object(item.name, item.data)
     file.lines = item.lines
     _set_machine(context, file.machine)
     resolve.add_object(context, file)

@@ -320,9 +320,9 @@ def _pad_between(output: OutputSection) -> None:
         section = inputs.pop()
         if not section.size:
             output.inputs.remove(section)
+            section.output = None
     for section in inputs[:-1]:
         if not section.size:
-            output.inputs.remove(section)
             continue
         moved = section.moved
         size = (section.size + output.alignment - 1) & -output.alignment

@@ -194,6 +194,7 @@ def _record(statement: int) -> tuple[int, _Action]:
 
 _NO_EVENT: tuple[int, _Action] = (1 << 30, _end)
 _EVENTS: tuple[tuple[int, _Action], ...] = (
+    _record(script.NUMBER[".rela.plt"]),
     (script.INIT, _align_page),
     _record(script.RODATA),
     (script.RODATA, _align_page),
@@ -204,6 +205,26 @@ _EVENTS: tuple[tuple[int, _Action], ...] = (
     (script.LRODATA, _align_word),
     (script.AFTER_ALL, _end),
 )
+
+
+def nearby(context: Context, position: tuple[int, ...], flags: int, address: int) -> OutputSection | None:
+    """Which output stands in for one that was dropped: the neighbour likeliest in its segment (BFD's nearby_section)."""
+    before = after = None
+    for output in context.outputs:
+        if output.position > position:
+            after = output
+            break
+        before = output
+    if before is None or after is None:
+        return before or after
+    kind = elf.SHF_ALLOC | elf.SHF_TLS
+    before_loaded, after_loaded = before.type != elf.SHT_NOBITS, after.type != elf.SHT_NOBITS
+    if (before.flags ^ after.flags) & kind or before_loaded != after_loaded:
+        return before if (after.flags ^ flags) & kind or (before_loaded and not after_loaded) else after
+    for mask in (elf.SHF_WRITE, elf.SHF_EXECINSTR):
+        if (before.flags ^ after.flags) & mask:
+            return before if (after.flags ^ flags) & mask else after
+    return before if address < after.address else after
 
 
 class ScriptSymbols:
@@ -235,6 +256,9 @@ class ScriptSymbols:
                 self.define(name, self._before(script.RODATA), dots[script.RODATA])
         if not context.is_shared:
             self._arrays()
+        if context.options.kind == "static":
+            self._relocation_bounds()
+        self._start_stop()
         if self._is_wanted("__executable_start") and not context.is_shared:
             base = _BASES[context.machine] if context.options.kind == "static" else 0
             self.define("__executable_start", self.outputs[0] if self.outputs else None, base)
@@ -246,19 +270,43 @@ class ScriptSymbols:
 
     def _arrays(self) -> None:
         for name in ("preinit_array", "init_array", "fini_array"):
-            output = self._existing("." + name)
-            start = f"__{name}_start"
-            if not self._is_wanted(start) and not self._is_wanted(f"__{name}_end"):
+            self._bounds("." + name, f"__{name}_start", f"__{name}_end")
+        self._bounds(".tdata", "__tdata_start", "")
+
+    def _bounds(self, name: str, start: str, end: str) -> None:
+        """Hidden symbols at the start and the end of an output section, or where it would be."""
+        if not self._is_wanted(start) and not self._is_wanted(end):
+            return
+        output = self._existing(name)
+        statement = script.NUMBER[name]
+        address = output.address if output else self.context.dots.get(statement, 0)
+        section = output or nearby(self.context, (statement, 0), elf.SHF_WRITE, address)
+        self.define(start, section, address, hidden=True)
+        self.define(end, section, address + (output.size if output else 0), hidden=True)
+
+    def _relocation_bounds(self) -> None:
+        """__rela_iplt_start and _end around the IRELATIVE relocations of a static program."""
+        prefix = "__rela_iplt" if self.context.is64 else "__rel_iplt"
+        output = self._existing(".rela.plt" if self.context.is64 else ".rel.plt")
+        section, address, size = output, 0, 0
+        if output is not None:
+            address, size = output.address, output.size
+        elif self.outputs:
+            statement = script.NUMBER[".rela.plt"]
+            address = self.context.dots.get(statement, 0)
+            section = nearby(self.context, (statement, 0), 0, address)
+        self.define(prefix + "_start", section, address, hidden=True)
+        self.define(prefix + "_end", section, address + size, hidden=True)
+
+    def _start_stop(self) -> None:
+        """__start_NAME and __stop_NAME for sections whose names are C identifiers."""
+        for output in self.outputs:
+            if not output.name.isidentifier():
                 continue
-            section = output or self._before(script.NUMBER["." + name])
-            address = output.address if output else self.context.dots[script.NUMBER["." + name]]
-            self.define(start, section, address, hidden=True)
-            self.define(f"__{name}_end", section, address + (output.size if output else 0), hidden=True)
-        tdata = self._existing(".tdata")
-        if self._is_wanted("__tdata_start"):
-            section = tdata or self._before(script.TDATA)
-            address = tdata.address if tdata else self.context.dots[script.TDATA]
-            self.define("__tdata_start", section, address, hidden=True)
+            for prefix, address in (("__start_", 0), ("__stop_", output.size)):
+                entry = self.define(prefix + output.name, output, output.address + address)
+                if entry is not None and entry.visibility == 0:
+                    entry.visibility = elf.STV_PROTECTED
 
     def _existing(self, name: str) -> OutputSection | None:
         output = self.context.by_name.get(name)

@@ -169,7 +169,7 @@ def bfd_hash(name: str) -> int:
     return value ^ (value >> 2)
 
 
-_SIZES = (4051, 4091, 8191, 16381, 32749, 65521, 131071, 262139, 524287, 1048573)
+_SIZES = (4051, 4093, 8191, 16381, 32749, 65521, 131071, 262139, 524287, 1048573)
 
 
 class NameTable:
@@ -192,10 +192,12 @@ class NameTable:
 
     def in_hash_order(self) -> list[Entry]:
         """All entries as ``bfd_hash_traverse`` visits them: bucket by bucket, the newest of a bucket first."""
-        entries = self.entries.values()
-        if len(entries) <= _SIZES[0] * 3 // 4:
-            return sorted(entries, key=_small_bucket)
-        return _grown_order(list(entries))
+        entries = list(self.entries.values())
+        if len(entries) > _SIZES[0] * 3 // 4:
+            return _grown_order(entries)
+        entries.reverse()  # the sort is stable: the newest of a bucket stays first
+        entries.sort(key=_small_bucket)
+        return entries
 
 
 def _small_bucket(entry: Entry) -> int:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from toolkit.abi import elf
 from toolkit.asm.link.context import Context
+from toolkit.asm.link.layout import nearby
 from toolkit.asm.link.model import (
     UNDEFINED,
     UNDEFINED_WEAK,
@@ -78,10 +79,13 @@ def symbol_rows(context: Context) -> tuple[list[SymbolRow], int]:
     rows: list[SymbolRow] = []
     if context.options.strip == "all":
         return rows, 0
-    for file in context.files:
+    for file in _files_in_output_order(context):
         _local_rows(context, file, rows)
     entries = context.names.in_hash_order()
-    hidden = [entry for entry in entries if entry.local or entry.visibility in (1, 2)]
+    if context.is_dynamic:
+        for entry in entries:
+            entry.local = entry.local or (entry.visibility in (1, 2) and entry.is_defined)
+    hidden = [entry for entry in entries if entry.local]
     if hidden:
         forced = [row for entry in hidden if (row := _global_row(context, entry, local=True)) is not None]
         if forced:
@@ -89,16 +93,29 @@ def symbol_rows(context: Context) -> tuple[list[SymbolRow], int]:
             rows += forced
     count = len(rows)
     for entry in entries:
-        if not entry.local and entry.visibility not in (1, 2):
+        if not entry.local:
             row = _global_row(context, entry)
             if row is not None:
                 rows.append(row)
     return rows, count
 
 
+def _files_in_output_order(context: Context) -> list[InputFile]:
+    """Files by the first place one of their sections with contents has in the output."""
+    if len(context.files) == 1:
+        return context.files
+    seen: dict[InputFile, None] = {}
+    for output in context.outputs:
+        if output.type != elf.SHT_NOBITS or output.flags & elf.SHF_TLS:
+            for section in output.inputs:
+                seen.setdefault(section.file)
+    return list(seen)
+
+
 def _local_rows(context: Context, file: InputFile, rows: list[SymbolRow]) -> None:
     tls = context.tls.address if context.tls is not None else 0
     count = len(file.sections)
+    has_file = False
     for name, value, size, kind, _, other, number in file.symbols[1 : file.first_global]:
         if kind == elf.STT_SECTION or number == elf.SHN_UNDEF:
             continue
@@ -119,7 +136,19 @@ def _local_rows(context: Context, file: InputFile, rows: list[SymbolRow]) -> Non
             continue
         if name.startswith(".L") and (context.options.discard_locals == "X"):
             continue
+        if not has_file:
+            has_file = True
+            if kind != elf.STT_FILE:  # so that the symbols do not seem to belong to the file before
+                rows.append(SymbolRow(_own_name(file), 0, 0, elf.STT_FILE, 0, elf.SHN_ABS))
         rows.append(SymbolRow(name.encode("utf-8", "surrogateescape"), value, size, kind, other, number))
+
+
+def _own_name(file: InputFile) -> bytes:
+    """The base name of an object or archive member."""
+    name = file.name
+    if name.endswith(")") and "(" in name:
+        name = name[name.rindex("(") + 1 : -1]
+    return name.rpartition("/")[2].encode("utf-8", "surrogateescape")
 
 
 def _global_row(context: Context, entry: Entry, local: bool = False) -> SymbolRow | None:
@@ -127,7 +156,7 @@ def _global_row(context: Context, entry: Entry, local: bool = False) -> SymbolRo
     section = entry.section
     kind = entry.type
     binding = elf.STB_LOCAL if local else elf.STB_GLOBAL
-    other = entry.visibility
+    other = 0 if local else entry.visibility
     name = entry.name.encode("utf-8", "surrogateescape")
     if entry.is_defined and entry.dynamic_definition is None:
         if not local and entry.state == 4:
@@ -143,13 +172,13 @@ def _global_row(context: Context, entry: Entry, local: bool = False) -> SymbolRo
                 return None
             value = entry.address
             if output.removed:
-                output = _stand_in(context, output, value)
+                output = nearby(context, output.position, output.flags, value)
             number = output.number if output is not None else elf.SHN_ABS
             if kind == elf.STT_TLS and context.tls is not None:
                 value -= context.tls.address
         return SymbolRow(name, value, entry.size, binding << 4 | kind, other, number)
     if entry.state in (UNDEFINED, UNDEFINED_WEAK) or entry.dynamic_definition is not None:
-        if not entry.referenced:
+        if not entry.referenced or (entry.state == UNDEFINED_WEAK and not context.is_pic):
             return None
         if entry.state == UNDEFINED_WEAK or (entry.dynamic_definition is not None and entry.state == 4):
             binding = elf.STB_WEAK
@@ -157,25 +186,6 @@ def _global_row(context: Context, entry: Entry, local: bool = False) -> SymbolRo
             name, 0, entry.size if entry.dynamic_definition else 0, binding << 4 | kind, other, 0
         )
     return None
-
-
-def _stand_in(context: Context, removed: OutputSection, address: int) -> OutputSection | None:
-    """Where a symbol of a dropped empty section goes: the neighbour likeliest in its segment (BFD's nearby_section)."""
-    before = after = None
-    for output in context.outputs:
-        if output.position <= removed.position:
-            before = output
-        else:
-            after = output
-            break
-    if before is None or after is None:
-        return before or after
-    for mask in (elf.SHF_ALLOC | elf.SHF_TLS, elf.SHF_WRITE, elf.SHF_EXECINSTR):
-        if (before.flags ^ after.flags) & mask:
-            return before if (after.flags ^ removed.flags) & mask else after
-    if (before.type == elf.SHT_NOBITS) != (after.type == elf.SHT_NOBITS):
-        return after if before.type == elf.SHT_NOBITS else before
-    return before if address < after.address else after
 
 
 def write(

@@ -139,30 +139,40 @@ def _define(
         entry.size = 0 if not entry.size else entry.size
 
 
-def add_archive(context: Context, name: str, data: bytes) -> None:
-    """Bring in the members that define names still undefined, until none is left (ld's rule for one archive)."""
-    symbols, members = read_archive(data)
-    if not symbols and members:
-        symbols = _map_of(name, members)
-    done: set[int] = set()
-    again = True
-    while again:
-        again = False
-        for symbol_name, position in symbols:
-            if position in done:
-                continue
-            entry = context.names.get(symbol_name)
-            if entry is None or entry.state not in (UNDEFINED, COMMON):
-                continue
-            if position not in members:
-                raise MalformedError(f"archive's symbol table names a member at {position}, where none is")
-            member, body = members[position]
-            file = read_object(f"{name}({member})", body)
-            if entry.state == COMMON and not _defines(file, symbol_name):
-                continue
-            done.add(position)
-            add_object(context, file)
-            again = True
+class Archive:
+    """An archive whose members come in while they define names still undefined (ld's rule)."""
+
+    def __init__(self, name: str, data: bytes) -> None:
+        self.name = name
+        self.symbols, self.members = read_archive(data)
+        self.done: set[int] = set()
+        if not self.symbols and self.members:
+            self.symbols = _map_of(name, self.members)
+
+    def search(self, context: Context) -> bool:
+        """Bring in members until none is wanted; whether any came in."""
+        found = False
+        again = True
+        while again:
+            again = False
+            for symbol, position in self.symbols:
+                if position not in self.done and self._is_wanted(context, symbol, position):
+                    again = found = True
+        return found
+
+    def _is_wanted(self, context: Context, symbol: str, position: int) -> bool:
+        entry = context.names.get(symbol)
+        if entry is None or entry.state not in (UNDEFINED, COMMON):
+            return False
+        if position not in self.members:
+            raise MalformedError(f"archive's symbol table names a member at {position}, where none is")
+        member, body = self.members[position]
+        file = read_object(f"{self.name}({member})", body)
+        if entry.state == COMMON and not _defines(file, symbol):
+            return False
+        self.done.add(position)
+        add_object(context, file)
+        return True
 
 
 def _map_of(name: str, members: dict[int, tuple[str, bytes]]) -> list[tuple[str, int]]:

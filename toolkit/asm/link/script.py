@@ -42,6 +42,8 @@ _STATEMENTS: list[tuple[str, list[tuple[str, int]]]] = [
     (".gnu.version_r", [(".gnu.version_r", 0)]),
     (".rela.dyn", [(".rela.dyn", 0)]),
     (".rela.plt", [(".rela.plt", 0), (".rela.iplt", 0)]),
+    (".rel.dyn", [(".rel.dyn", 0)]),
+    (".rel.plt", [(".rel.plt", 0), (".rel.iplt", 0)]),
     (".relr.dyn", [(".relr.dyn", 0)]),
     (".init", [(".init", 0)]),
     (".plt", [(".plt .iplt", 0)]),

@@ -14,7 +14,7 @@ from toolkit.abi import elf
 from toolkit.asm.link import relax64, relax386
 from toolkit.asm.link.assign import created_section
 from toolkit.asm.link.context import Context
-from toolkit.asm.link.model import UNDEFINED_WEAK, Entry, InputFile, InputSection, Relocation
+from toolkit.asm.link.model import DEFINED, NEW, UNDEFINED_WEAK, Entry, InputFile, InputSection, Relocation
 
 _PLAIN_64 = frozenset((0, 1, 2, 4, 10, 11, 12, 13, 14, 15, 24))
 _PLAIN_32 = frozenset((0, 1, 2, 4, 20, 21, 22, 23))
@@ -45,6 +45,7 @@ class Special:
         self.indirect_got: InputSection | None = None
         self.indirect_relocations: InputSection | None = None
         self.needs_base = False
+        self.stub_size = 8 if context.is64 else 16  # of an indirect function's PLT entry
 
     def key(self, file: InputFile, number: int) -> Key:
         if number >= file.first_global:
@@ -63,7 +64,7 @@ class Special:
     def address(self, key: Key) -> int:
         """The address a reference gets: of the PLT entry for an indirect function."""
         if key in self.functions and self.plt is not None:
-            return self.plt.address + self.functions[key] * 16
+            return self.plt.address + self.functions[key] * self.stub_size
         return self.own_address(key)
 
     def own_address(self, key: Key) -> int:
@@ -94,7 +95,7 @@ class Special:
             got.offset = offset
             offset += word * (2 if got.kind == MODULE else 1)
         if offset:
-            self.got_section = created_section(context, ".got", 1, 3, word, word)
+            self.got_section = created_section(context, ".got", 1, 3, word)
             self.got_section.size = offset
         self.got_plt = created_section(context, ".got.plt", 1, 3, word, word)
         self.got_plt.size = 3 * word
@@ -105,8 +106,8 @@ class Special:
         context, word = self.context, self.context.word
         count = len(keys)
         self.functions = {key: index for index, key in enumerate(keys)}
-        self.plt = created_section(context, ".plt", 1, 6, 16, 16)
-        self.plt.size = 16 * count
+        self.plt = created_section(context, ".iplt", 1, 6, self.stub_size)
+        self.plt.size = self.stub_size * count
         self.indirect_got = created_section(context, ".igot.plt", 1, 3, word, word)
         self.indirect_got.size = word * count
         name, size, kind = (
@@ -116,6 +117,19 @@ class Special:
         )
         self.indirect_relocations = created_section(context, name, kind, 2, word, size)
         self.indirect_relocations.size = size * count
+
+    def finish_headers(self) -> None:
+        """.rela.plt of a static program names .symtab and .got.plt."""
+        section, target = self.indirect_relocations, self.got_plt
+        if (
+            section is not None
+            and section.output is not None
+            and target is not None
+            and target.output is not None
+        ):
+            section.output.flags |= elf.SHF_INFO_LINK
+            section.output.link = len(self.context.outputs) + 1
+            section.output.info = target.output.number
 
     def base(self) -> int:
         """``_GLOBAL_OFFSET_TABLE_``."""
@@ -160,7 +174,7 @@ class Special:
         last = len(self.functions) - 1
         for key, index in self.functions.items():
             slot = self.indirect_got.address + index * word
-            stub = self.plt.address + index * 16
+            stub = self.plt.address + index * self.stub_size
             target = self.own_address(key)
             if self.context.is64:
                 code = b"\xff\x25" + struct.pack("<i", slot - stub - 6)
@@ -168,8 +182,8 @@ class Special:
             else:
                 code = b"\xff\x25" + struct.pack("<I", slot)
                 row = elf.REL32.pack(slot, elf.R_386_IRELATIVE)
-            code += b"\x68\0\0\0\0\xe9\0\0\0\0"
-            image[stubs + index * 16 : stubs + index * 16 + 16] = code
+            code += b"\x66\x90" if self.context.is64 else b"\x68\0\0\0\0\xe9\0\0\0\0"
+            image[stubs + index * self.stub_size : stubs + index * self.stub_size + len(code)] = code
             stored = stub + 6 if self.context.is64 else target
             image[slots + index * word : slots + (index + 1) * word] = stored.to_bytes(word, "little")
             at = relocations + (last - index) * len(row)
@@ -183,7 +197,6 @@ def scan(context: Context) -> Special | None:
     indirect = any(entry.type == elf.STT_GNU_IFUNC for entry in context.names.entries.values()) or any(
         s.type == elf.STT_GNU_IFUNC for f in context.files for s in f.symbols[: f.first_global]
     )
-    has_base = context.names.get("_GLOBAL_OFFSET_TABLE_") is not None
     for file in context.files:
         for section in file.sections:
             if section is None or not section.kept or not section.relocations:
@@ -194,12 +207,36 @@ def scan(context: Context) -> Special | None:
                 special = Special(context)
             if section.flags & elf.SHF_ALLOC:
                 _scan_section(special, file, section)
-    if special is None and has_base:
-        special = Special(context)
+    base = context.names.get("_GLOBAL_OFFSET_TABLE_")
     if special is not None:
-        special.needs_base = special.needs_base or has_base
         special.allocate()
+    elif base is not None and _is_used(context, base):
+        special = Special(context)
+        special.needs_base = True
+        special.allocate()
+    _define_base(context, special, base)
     return special
+
+
+def _is_used(context: Context, entry: Entry) -> bool:
+    """Whether a relocation names it."""
+    return any(
+        r.symbol >= file.first_global and file.entries[r.symbol - file.first_global] is entry
+        for file in context.files
+        for section in file.sections
+        if section is not None
+        for r in section.relocations
+    )
+
+
+def _define_base(context: Context, special: Special | None, base: Entry | None) -> None:
+    """``_GLOBAL_OFFSET_TABLE_`` is the start of .got.plt; without one a mere mention of it is forgotten."""
+    if special is not None and special.got_plt is not None:
+        base = context.names.entry("_GLOBAL_OFFSET_TABLE_")
+        base.state, base.section, base.value = DEFINED, special.got_plt, 0
+        base.type, base.local = elf.STT_OBJECT, True
+    elif base is not None and not base.is_defined:
+        base.state, base.referenced = NEW, False
 
 
 def _scan_section(special: Special, file: InputFile, section: InputSection) -> None:
@@ -213,6 +250,8 @@ def _scan_section(special: Special, file: InputFile, section: InputSection) -> N
             relocations[index] = relocation._replace(type=0)
             continue
         key = special.key(file, relocation.symbol) if relocation.symbol else None
+        if isinstance(key, Entry) and key.name == "_GLOBAL_OFFSET_TABLE_":
+            special.needs_base = True
         if key is not None and special.is_indirect(key) and relocation.type != 0:
             special.functions.setdefault(key, 0)
         changed, skip = rewrite(special, section, relocation, key)
@@ -270,7 +309,28 @@ def _rewrite64(
 
 
 _BY_LINKER = frozenset(
-    ["_edata", "edata", "__bss_start", "_end", "end", "__executable_start", "__ehdr_start", "etext", "_etext", "__etext", "__init_array_start", "__init_array_end", "__fini_array_start", "__fini_array_end", "__preinit_array_start", "__preinit_array_end", "__tdata_start", "__rela_iplt_start", "__rela_iplt_end", "_GLOBAL_OFFSET_TABLE_"]
+    [
+        "_edata",
+        "edata",
+        "__bss_start",
+        "_end",
+        "end",
+        "__executable_start",
+        "__ehdr_start",
+        "etext",
+        "_etext",
+        "__etext",
+        "__init_array_start",
+        "__init_array_end",
+        "__fini_array_start",
+        "__fini_array_end",
+        "__preinit_array_start",
+        "__preinit_array_end",
+        "__tdata_start",
+        "__rela_iplt_start",
+        "__rela_iplt_end",
+        "_GLOBAL_OFFSET_TABLE_",
+    ]
 )
 
 
