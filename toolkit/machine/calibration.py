@@ -71,3 +71,18 @@ def find_counter_offset(
             f"cannot calibrate this Unicorn: {number} places look like the instruction counter"
         )
     return candidates.pop()
+
+
+def find_flags_offset(fresh: bytes, invalid: bytes, divided: bytes) -> int:
+    """Where the SSE unit's exception flags are in a saved context (softfloat's: invalid 1, division by zero 4).
+
+    The contexts are of a fresh CPU, after 0/0 and after 1/0. Raises MachineError unless one byte fits.
+    """
+    found = [
+        offset
+        for offset, values in enumerate(zip(fresh, invalid, divided, strict=True))
+        if values == (0, 1, 4)
+    ]
+    if len(found) != 1:
+        raise MachineError(f"cannot calibrate this Unicorn: {len(found)} places look like the SSE flags")
+    return found[0]

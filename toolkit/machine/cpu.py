@@ -14,15 +14,17 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 
-from toolkit.machine import branches, decode, hooks, paging
+from toolkit.machine import branches, decode, fxsave, hooks, paging
 from toolkit.machine.engine import FLAGS_ALWAYS, FLAGS_OF_PROGRAMS, Engine, Library, calibrated
 from toolkit.machine.events import (
+    ALIGNMENT_CHECK,
     BREAKPOINT,
     DEBUG,
     GENERAL_PROTECTION,
     INVALID_OPCODE,
     OVERFLOW,
     PAGE_FAULT,
+    SIMD_FLOATING_POINT,
     STACK_FAULT,
     SYSCALL_VECTOR,
     Breakpoint,
@@ -38,6 +40,7 @@ from toolkit.machine.events import (
 from toolkit.machine.physical import DEFAULT_SIZE, PAGE_SIZE, PhysicalMemory
 from toolkit.machine.registers import R11, RAX, RBX, RCX, RDX, RFLAGS, RIP, RSP, Registers
 from toolkit.machine.segments import FIRST_TLS_ENTRY, TLS_ENTRIES
+from toolkit.machine.simd import unmasked
 
 RDPMC, INT_6 = b"\x0f\x33", b"\xcd\x06"
 PF_USER, PF_INSTRUCTION = 0x4, 0x10
@@ -68,6 +71,7 @@ class Context:
     registers: bytes
     root: int
     thread_local: tuple[int, ...]
+    unmasked: bool
 
 
 class Machine:
@@ -134,7 +138,10 @@ class Machine:
     def _run_legs(self, budget: int | None) -> Event:
         """The engine also stops for reasons of ours, after which the program goes on."""
         while True:
-            event, executed = self._leg(0 if budget is None else budget - self.instructions)
+            if self._notes.unmasked:
+                event, executed = self._checked_step()
+            else:
+                event, executed = self._leg(0 if budget is None else budget - self.instructions)
             if budget is not None:
                 self.instructions += executed
             if event is not None:
@@ -143,6 +150,24 @@ class Machine:
                 return event
             if self.instructions == budget:
                 return BudgetSpent()
+            self._prepare(counting=self._notes.unmasked or budget is not None)
+
+    def _checked_step(self) -> tuple[Event | None, int]:
+        """One instruction while an SSE exception is unmasked: #XM instead of its result, if it raises one."""
+        engine = self._engine
+        self._prepare(counting=True)
+        engine.simd.update()
+        engine.simd.clear()
+        engine.general.store()
+        before, registers = engine.context_image(), bytes(self.registers.values)
+        event, executed = self._leg(1)
+        raised = engine.simd.raised()
+        if raised & unmasked(engine.simd.mxcsr()):
+            engine.restore_image(before)
+            ctypes.memmove(self.registers.values, registers, len(registers))
+            engine.simd.update(raised)
+            return Trap(SIMD_FLOATING_POINT), 0
+        return (None if isinstance(event, BudgetSpent) else event), executed
 
     def _leg(self, count: int) -> tuple[Event | None, int]:
         """Let the engine run until it stops: what happened, and how many instructions were completed."""
@@ -174,6 +199,12 @@ class Machine:
             case "protection":
                 values[RIP] = notes.address
                 return Trap(GENERAL_PROTECTION), begun - 1
+            case "alignment":
+                values[RIP] = notes.address
+                return Trap(ALIGNMENT_CHECK), begun - 1
+            case "unmask":
+                values[RIP], notes.unmasked = notes.address, True
+                return None, begun - 1
             case "touch":
                 values[RIP] = notes.address
                 present = paging.walk(self.words, notes.root, notes.value)[1] & paging.PRESENT
@@ -390,7 +421,11 @@ class Machine:
         """A copy of everything a thread owns: registers, x87, SSE, segments and bases."""
         thread_local = tuple(self.words[TLS_WORDS])
         return Context(
-            self._engine.context_image(), bytes(self.registers.values), self._notes.root, thread_local
+            self._engine.context_image(),
+            bytes(self.registers.values),
+            self._notes.root,
+            thread_local,
+            self._notes.unmasked,
         )
 
     def restore_context(self, context: Context) -> None:
@@ -399,6 +434,7 @@ class Machine:
         ctypes.memmove(self.registers.values, context.registers, len(context.registers))
         for index, descriptor in enumerate(context.thread_local):
             self.words[TLS_WORDS.start + index] = descriptor
+        self._notes.unmasked = context.unmasked
         if context.root != self._notes.root:
             self._engine.set_root(self._notes.root)
 
@@ -416,6 +452,7 @@ class Machine:
             self._engine.general.store()
             image = self._images[bits] = self._engine.context_image()
         self._engine.restore_image(image)
+        self._notes.unmasked = False
         ctypes.memmove(self.registers.values, self._initial_registers, len(self._initial_registers))
         for index in range(TLS_WORDS.start, TLS_WORDS.stop):
             self.words[index] = 0
@@ -440,11 +477,15 @@ class Machine:
 
     def fpu_state(self) -> bytes:
         """The x87 and SSE state as a 512-byte FXSAVE image, for signal frames."""
+        self._engine.simd.update()
         return self._engine.fpu.read()
 
     def set_fpu_state(self, image: bytes) -> None:
         """Put such an image back. Raises ValueError for a wrong size or reserved bits set in MXCSR."""
         self._engine.fpu.write(image)
+        self._engine.simd.clear()
+        mxcsr = int.from_bytes(image[fxsave.MXCSR : fxsave.MXCSR + 4], "little")
+        self._notes.unmasked = bool(unmasked(mxcsr))
 
     def reset(self, used_frames: int | None = None) -> None:
         """Pristine again, for the next program: CPU, breakpoints, translated code, and memory.

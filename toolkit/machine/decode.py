@@ -14,7 +14,18 @@ from typing import Any, Literal
 from toolkit.machine.events import MachineError
 from toolkit.machine.plain import is_plain
 
-Kind = Literal["privileged", "no-avx", "invalid", "icebp", "answer", "aligned", "mxcsr", "touch"]
+Kind = Literal[
+    "privileged",
+    "no-avx",
+    "invalid",
+    "icebp",
+    "answer",
+    "aligned",
+    "load-mxcsr",
+    "save-mxcsr",
+    "touch",
+    "access",
+]
 
 GENERAL_NAMES = "rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".split()  # noqa: SIM905
 NO_AVX = "this CPU has no AVX: the instruction is VEX or EVEX encoded"
@@ -30,6 +41,17 @@ TOUCHING = frozenset(("clflush", "clflushopt", "clwb"))
 UNALIGNED = frozenset(
     "movups movupd movdqu lddqu pcmpestri pcmpestrm pcmpistri pcmpistrm maskmovdqu cmpxchg16b".split()  # noqa: SIM905
 )
+NO_ACCESS = frozenset("lea nop prefetcht0 prefetcht1 prefetcht2 prefetchnta prefetchw".split())  # noqa: SIM905
+STACK_OFFSETS = {
+    "push": -8,
+    "pushfq": -8,
+    "pushfd": -8,
+    "call": -8,
+    "pop": 0,
+    "popfq": 0,
+    "popfd": 0,
+    "ret": 0,
+}
 FXSAVE = frozenset(("fxsave", "fxsave64", "fxrstor", "fxrstor64"))
 
 
@@ -86,6 +108,25 @@ def specials(code: bytes, bits: int) -> tuple[Special, ...]:
     return tuple(found)
 
 
+@lru_cache(maxsize=1 << 10)
+def accesses(code: bytes, bits: int) -> tuple[Special, ...]:
+    """The memory accesses in a block that #AC is about: explicit operands of 2, 4 or 8 bytes, and the stack."""
+    found = []
+    for instruction in disassembler(bits).disasm(code, 0):
+        operand = memory_operand(instruction)
+        size = next((item.size for item in instruction.operands if item.type == 3), 0)
+        if operand is not None and size in (2, 4, 8) and instruction.mnemonic not in NO_ACCESS:
+            found.append(
+                Special(instruction.address, instruction.size, "access", "operand", operand, size=size)
+            )
+        if instruction.mnemonic in STACK_OFFSETS:
+            stack = Operand(4, -1, 1, STACK_OFFSETS[instruction.mnemonic] * bits // 64, width=bits)
+            found.append(
+                Special(instruction.address, instruction.size, "access", "stack", stack, size=bits // 8)
+            )
+    return tuple(found)
+
+
 @lru_cache(maxsize=1 << 12)
 def first(code: bytes, bits: int) -> Special | None:
     """The special instruction at the start of `code`, if there is one; its offset counts as 0."""
@@ -123,7 +164,9 @@ def classify(instruction: Any, bits: int) -> Special | None:
     elif code[0] == 0xF1:
         kind = "icebp"
     elif name in ("ldmxcsr", "fxrstor", "fxrstor64"):
-        kind = "mxcsr"
+        kind = "load-mxcsr"
+    elif name in ("stmxcsr", "fxsave", "fxsave64"):
+        kind = "save-mxcsr"
     elif name in TOUCHING:
         kind = "touch"
     elif needs_alignment(instruction, name):

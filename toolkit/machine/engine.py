@@ -6,6 +6,7 @@ The Python binding's own wrappers cost up to forty times as much as the calls ma
 from __future__ import annotations
 
 import ctypes
+import struct
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +18,7 @@ from toolkit.machine.events import PAGE_FAULT, MachineError
 from toolkit.machine.fxsave import FxsaveImage
 from toolkit.machine.physical import PAGE_SIZE, PhysicalMemory
 from toolkit.machine.registers import NAMES, RFLAGS, RIP, RSP
+from toolkit.machine.simd import SimdFlags
 
 CR0_LINUX = 0x80050033  # PE MP ET NE WP AM PG
 CR4_TSD = 0x4  # rdtsc faults in programs, so that time is the kernel's to tell
@@ -27,6 +29,12 @@ FLAGS_OF_PROGRAMS = 0x244DD5  # CF PF AF ZF SF TF DF OF NT AC ID
 FLAGS_ALWAYS = 0x202  # IF and the reserved bit 1
 TLB_FLUSH = 1 << 30 | 11  # UC_CTL_IO_WRITE, UC_CTL_TLB_FLUSH
 EVERYWHERE = (1, 0)
+COMPATIBILITY_TARGET = 0xFFFF_FFF0  # above the highest address an i386 program can map
+# mov eax,0x2b; mov ds,eax; mov es,eax; mov ss,eax; retfq
+LOAD_FLAT_SEGMENTS = bytes.fromhex("b82b000000 8ed8 8ec0 8ed0 48cb")
+DIVIDE_ZERO_BY_ZERO = bytes.fromhex("0f57c0 f30f5ec0 0f0b")  # xorps xmm0,xmm0; divss xmm0,xmm0; ud2
+# mov eax,1; cvtsi2ss xmm1,eax; xorps xmm0,xmm0; divss xmm1,xmm0; ud2
+DIVIDE_ONE_BY_ZERO = bytes.fromhex("b801000000 f30f2ac8 0f57c0 f30f5ec8 0f0b")
 SEGMENT_REGISTERS = ("cs", "ss", "ds", "es", "fs", "gs")
 
 
@@ -73,7 +81,7 @@ class Engine:
         self._open()
         self.general = RegisterGroup(library, self.handle, NAMES, values)
         self._bases = RegisterGroup(library, self.handle, ("fs_base", "gs_base"))
-        self._segment = RegisterGroup(library, self.handle, ("cs",))
+        self._segment = RegisterGroup(library, self.handle, ("cs", "rflags"))
         self._selectors = RegisterGroup(library, self.handle, SEGMENT_REGISTERS)
         self._fault_address = RegisterGroup(library, self.handle, ("cr2",))
         self._root_register = RegisterGroup(library, self.handle, ("cr3",))
@@ -124,15 +132,15 @@ class Engine:
     def _make_notes(self) -> hooks.Notes:
         """The hooks' view of this engine, which holds no reference to it."""
         stop, handle = self._stop, self.handle
-        segment, mxcsr, bases = self._segment, self._mxcsr, self._bases
+        segment, bases = self._segment, self._bases
 
         def code_segment() -> int:
             segment.load()
             return int(segment.values[0])
 
-        def mxcsr_value() -> int:
-            mxcsr.load()
-            return int(mxcsr.values[0])
+        def flags() -> int:
+            segment.load()
+            return int(segment.values[1])
 
         def segment_base(name: str) -> int:
             bases.load()
@@ -145,7 +153,7 @@ class Engine:
             stop=lambda: stop(handle),
             load_registers=self.general.load,
             code_segment=code_segment,
-            mxcsr=mxcsr_value,
+            flags=flags,
             segment_base=segment_base,
             root=paging.EMPTY_ROOT * PAGE_SIZE,
         )
@@ -191,9 +199,12 @@ class Engine:
         self._context_save = self.library.functions.uc_context_save
         self._context_restore = self.library.functions.uc_context_restore
 
-    def bind(self, offsets: ExceptionOffsets, counter: int) -> None:
+    def bind(self, offsets: ExceptionOffsets, counter: int, simd_flags: int) -> None:
         """Use calibrated offsets from now on."""
         base = self.scratch_address
+        place = ctypes.c_ubyte.from_address(base + simd_flags)
+        self.simd = SimdFlags(self.library.functions, self.handle, self._scratch, place, self._mxcsr)
+        self.notes.simd = self.simd
         self._old_exception = ctypes.c_int.from_address(base + offsets.old_exception)
         self._error_code = ctypes.c_int.from_address(base + offsets.error_code)
         self._is_interrupt = ctypes.c_int.from_address(base + offsets.is_interrupt)
@@ -219,6 +230,15 @@ class Engine:
             lambda: ctypes.string_at(uc._uch.value, 6000),
             (1234, 777, 2047),
         )
+
+    def find_simd_flags_offset(self) -> int:
+        """Divide by zero, on purpose, in two ways."""
+        images = [self.context_image()]
+        for code in (DIVIDE_ZERO_BY_ZERO, DIVIDE_ONE_BY_ZERO):
+            self.restore_image(images[0])
+            self.run_snippet(code)
+            images.append(self.context_image())
+        return calibration.find_flags_offset(*images)
 
     def forget_exception(self) -> tuple[int, bool]:
         """Reset the recorded exception, or the next one would be a double fault: (error code, software?)."""
@@ -260,21 +280,31 @@ class Engine:
         self._bases.values[index] = value
         self._bases.store()
 
-    def enter_compatibility_mode(self) -> None:
-        """Let the CPU itself change to CS 0x23 with flat data segments, by running a far return at CPL 3."""
+    def run_snippet(self, code: bytes, stack: bytes = b"") -> None:
+        """Run a few instructions of the machine's own at CPL 3 until they raise an exception.
+
+        General registers are put back afterwards; the rest of the CPU's state is what the code made of it.
+        """
         words, values = self._physical.words, self.values
         kept = bytes(values)
-        values[RSP] = paging.write_compatibility_code(self._physical.bytes)
-        values[RIP] = paging.COMPATIBILITY_ADDRESS
-        paging.show_compatibility_code(words, shown=True)
+        values[RSP] = paging.write_snippet(self._physical.bytes, code, stack)
+        values[RIP] = paging.SNIPPET_ADDRESS
+        paging.show_snippet(words, shown=True)
         self.general.store()
-        self.start(paging.COMPATIBILITY_ADDRESS, 0)
-        paging.show_compatibility_code(words, shown=False)
-        self.forget_exception()
+        self.start(paging.SNIPPET_ADDRESS, 0)
+        paging.show_snippet(words, shown=False)
         self.flush_tlb()
         self.flush_code()
         ctypes.memmove(values, kept, len(kept))
-        if self.notes.event != "exception" or self.notes.code_segment() != segments.USER32_CS:
+        self.general.store()
+        if self.notes.event not in ("exception", "invalid"):
+            raise MachineError("the engine does not run the machine's own code")
+
+    def enter_compatibility_mode(self) -> None:
+        """Let the CPU itself change to CS 0x23 with flat data segments, by a far return at CPL 3."""
+        self.run_snippet(LOAD_FLAT_SEGMENTS, struct.pack("<QQ", COMPATIBILITY_TARGET, segments.USER32_CS))
+        self.forget_exception()
+        if self.notes.code_segment() != segments.USER32_CS:
             raise MachineError("the engine cannot be brought into compatibility mode")
 
     def selectors(self) -> dict[str, int]:
@@ -323,8 +353,9 @@ class Engine:
 
 
 @cache
-def calibrated(library: Library) -> tuple[ExceptionOffsets, int]:
+def calibrated(library: Library) -> tuple[ExceptionOffsets, int, int]:
     """Offsets inside the engine, found once for each process on a throwaway instance."""
     physical = PhysicalMemory(64 * PAGE_SIZE)
     engine = Engine(library, physical, (ctypes.c_uint64 * len(NAMES))())
-    return engine.find_exception_offsets(), engine.find_counter_offset()
+    simd_flags = engine.find_simd_flags_offset()
+    return engine.find_exception_offsets(), engine.find_counter_offset(), simd_flags

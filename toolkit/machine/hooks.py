@@ -13,6 +13,8 @@ from typing import Any
 from toolkit.machine import decode, paging
 from toolkit.machine.decode import Special
 from toolkit.machine.physical import PAGE_SIZE
+from toolkit.machine.registers import RFLAGS
+from toolkit.machine.simd import SimdFlags, unmasked
 
 INTERRUPT_HOOK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p)
 INSTRUCTION_HOOK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
@@ -30,7 +32,8 @@ CODE_HOOK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_ui
 
 MXCSR_MASK = 0x2FFFF  # AMD's: bit 17 is "misaligned exception mask"
 MXCSR_MISALIGNED = 1 << 17
-WATCHED = frozenset(("aligned", "mxcsr", "touch"))
+ALIGNMENT_CHECK = 0x40000  # RFLAGS.AC
+WATCHED = frozenset(("aligned", "load-mxcsr", "save-mxcsr", "touch", "access"))
 
 
 class Block(ctypes.Structure):
@@ -54,8 +57,10 @@ class Notes:
     stop: Callable[[], None]
     load_registers: Callable[[], None]
     code_segment: Callable[[], int]
-    mxcsr: Callable[[], int]
+    flags: Callable[[], int]
     segment_base: Callable[[str], int]
+    simd: SimdFlags | None = None
+    unmasked: bool = False
     event: str = ""
     value: int = 0
     address: int = 0
@@ -161,8 +166,12 @@ def block_callback(notes: Notes) -> Any:
         notes.blocks.pop(address, None)
         notes.blocks[address] = size
         note_frames(notes, address, size)
-        for special in decode.specials(notes.code(address, size), notes.bits()):
+        code, bits = notes.code(address, size), notes.bits()
+        for special in decode.specials(code, bits):
             note_special(notes, address + special.offset, special)
+        if notes.flags() & ALIGNMENT_CHECK:
+            for access in decode.accesses(code, bits):
+                note_special(notes, address + access.offset, access)
         if (notes.new_exits or notes.new_watches) and not notes.event:
             notes.event, notes.block = "decode", (address, size)
             notes.stop()
@@ -210,7 +219,7 @@ def watch_callback(notes: Notes) -> Any:
         for special in notes.watched.get(address, ()):
             place = operand_address(notes, special, address)
             event = checked(notes, special, place)
-            if event and not notes.event and special == decode.first(notes.code(address), notes.bits()):
+            if event and not notes.event and is_still_there(notes, special, address):
                 notes.event, notes.address, notes.value = event, address, place
                 notes.stop()
 
@@ -226,18 +235,59 @@ def operand_address(notes: Notes, special: Special, address: int) -> int:
     return decode.effective_address(operand, notes.values, address + special.length, base)
 
 
+def is_still_there(notes: Notes, special: Special, address: int) -> bool:
+    """Whether the code at `address` is the instruction that was seen there, and not another program's."""
+    code = notes.code(address)[: special.length]
+    return special in (*decode.specials(code, notes.bits()), *decode.accesses(code, notes.bits()))
+
+
 def checked(notes: Notes, special: Special, place: int) -> str:
     """The event that an operand at virtual address `place` causes, or ''."""
-    if special.kind == "touch":
-        at, entry = paging.walk(notes.words, notes.root, place)
-        if entry & paging.USER:
-            notes.words[at] = entry | paging.ACCESSED
-            return ""
-        return "touch" if decode.is_canonical(place) else "protection"
-    if special.name != "ldmxcsr" and place & 15 and not notes.mxcsr() & MXCSR_MISALIGNED:
+    match special.kind:
+        case "touch":
+            return touched(notes, place)
+        case "access":
+            wrong = notes.values[RFLAGS] & ALIGNMENT_CHECK and place % special.size
+            return "alignment" if wrong and decode.is_canonical(place) else ""
+        case "load-mxcsr":
+            return loaded_mxcsr(notes, special, place)
+        case "save-mxcsr" if notes.simd:
+            notes.simd.update()
+    if special.name != "stmxcsr" and place & 15 and not tolerates_misalignment(notes, special):
         return "protection"
-    if special.kind == "mxcsr":
-        image = notes.code(place + (0 if special.name == "ldmxcsr" else 24), 4)
-        if len(image) == 4 and int.from_bytes(image, "little") & ~MXCSR_MASK:
-            return "protection"
+    return ""
+
+
+def touched(notes: Notes, place: int) -> str:
+    """A cache-line instruction: it needs its page to be readable, and marks it as accessed."""
+    at, entry = paging.walk(notes.words, notes.root, place)
+    if entry & paging.USER:
+        notes.words[at] = entry | paging.ACCESSED
+        return ""
+    return "touch" if decode.is_canonical(place) else "protection"
+
+
+def tolerates_misalignment(notes: Notes, special: Special) -> bool:
+    """AMD's misaligned mode covers loads by arithmetic, not the moves that are aligned by name."""
+    if special.name.startswith(("mov", "fx")) or notes.simd is None:
+        return False
+    return bool(notes.simd.mxcsr() & MXCSR_MISALIGNED)
+
+
+def loaded_mxcsr(notes: Notes, special: Special, place: int) -> str:
+    """MXCSR gets a new value: reserved bits fault, and exceptions may become unmasked."""
+    alone = special.name == "ldmxcsr"
+    if not alone and place & 15:
+        return "protection"
+    image = notes.code(place + (0 if alone else 24), 4)
+    if len(image) < 4:
+        return ""
+    value = int.from_bytes(image, "little")
+    if value & ~MXCSR_MASK:
+        return "protection"
+    if unmasked(value) and not notes.unmasked:
+        return "unmask"
+    notes.unmasked = bool(unmasked(value))
+    if notes.simd:
+        notes.simd.clear()
     return ""

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import struct
-
 from toolkit.machine import segments
 from toolkit.machine.physical import PAGE_SIZE
 
 MACHINE_HALF = 256
 MACHINE_BASE = 0xFFFF_8000_0000_0000
-GDT_FRAME, FLAT_CODE_FRAME, MACHINE_PDPT, MACHINE_PD, MACHINE_PT, EMPTY_ROOT, COMPATIBILITY_FRAME = range(
-    1, 8
-)
+GDT_FRAME, FLAT_CODE_FRAME, MACHINE_PDPT, MACHINE_PD, MACHINE_PT, EMPTY_ROOT, SNIPPET_FRAME = range(1, 8)
 FIRST_FREE_FRAME = 16
 GDT_ADDRESS = MACHINE_BASE + GDT_FRAME * PAGE_SIZE
-COMPATIBILITY_ADDRESS = MACHINE_BASE + COMPATIBILITY_FRAME * PAGE_SIZE
-COMPATIBILITY_TARGET = 0xFFFF_FFF0  # above the highest address an i386 program can map
+SNIPPET_ADDRESS = MACHINE_BASE + SNIPPET_FRAME * PAGE_SIZE
 
 PRESENT, WRITABLE, USER, ACCESSED, LARGE = 1, 2, 4, 0x20, 0x80
 TABLE_RIGHTS = PRESENT | WRITABLE | USER
@@ -30,7 +25,7 @@ def write_machine_tables(words: memoryview) -> None:
     words[MACHINE_PDPT * ENTRIES] = MACHINE_PD * PAGE_SIZE | TABLE_RIGHTS
     words[MACHINE_PD * ENTRIES] = MACHINE_PT * PAGE_SIZE | TABLE_RIGHTS
     words[MACHINE_PT * ENTRIES + GDT_FRAME] = GDT_FRAME * PAGE_SIZE | PRESENT | WRITABLE
-    show_compatibility_code(words, shown=False)
+    show_snippet(words, shown=False)
     share_machine_half(words, EMPTY_ROOT * PAGE_SIZE)
 
 
@@ -39,21 +34,19 @@ def share_machine_half(words: memoryview, root: int) -> None:
     words[root // 8 + MACHINE_HALF] = MACHINE_PDPT * PAGE_SIZE | TABLE_RIGHTS
 
 
-def show_compatibility_code(words: memoryview, *, shown: bool) -> None:
-    """Map or unmap the few instructions that change the code segment, for user accesses."""
-    entry = COMPATIBILITY_FRAME * PAGE_SIZE | TABLE_RIGHTS
-    words[MACHINE_PT * ENTRIES + COMPATIBILITY_FRAME] = entry if shown else 0
+def show_snippet(words: memoryview, *, shown: bool) -> None:
+    """Map or unmap the page of the machine's own few instructions, for user accesses."""
+    entry = SNIPPET_FRAME * PAGE_SIZE | TABLE_RIGHTS
+    words[MACHINE_PT * ENTRIES + SNIPPET_FRAME] = entry if shown else 0
 
 
-def write_compatibility_code(memory: memoryview) -> int:
-    """Code that loads flat data segments and far-returns to 32-bit code; the virtual RSP to run it with."""
-    start = COMPATIBILITY_FRAME * PAGE_SIZE
-    # mov eax,0x2b; mov ds,eax; mov es,eax; mov ss,eax; retfq
-    code = bytes.fromhex("b82b000000 8ed8 8ec0 8ed0 48cb")
+def write_snippet(memory: memoryview, code: bytes, stack: bytes) -> int:
+    """Put code, and what it finds on its stack, into the machine's page; the virtual RSP to run it with."""
+    start = SNIPPET_FRAME * PAGE_SIZE
     memory[start : start + len(code)] = code
-    stack = start + PAGE_SIZE // 2
-    memory[stack : stack + 16] = struct.pack("<QQ", COMPATIBILITY_TARGET, segments.USER32_CS)
-    return COMPATIBILITY_ADDRESS + PAGE_SIZE // 2
+    top = start + PAGE_SIZE // 2
+    memory[top : top + len(stack)] = stack
+    return SNIPPET_ADDRESS + PAGE_SIZE // 2
 
 
 def walk(words: memoryview, root: int, address: int) -> tuple[int, int]:
