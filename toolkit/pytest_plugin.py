@@ -67,8 +67,9 @@ class ExerciseFile(pytest.File):
             from toolkit.grading.sandbox import WorkerSandbox
 
             stash = self.config.stash
-            sandbox = stash.setdefault(_SANDBOX, None) or WorkerSandbox()  # type: ignore[arg-type]
-            stash[_SANDBOX] = sandbox
+            if _SANDBOX not in stash:
+                stash[_SANDBOX] = WorkerSandbox()
+            sandbox = stash[_SANDBOX]
             choice = Choice(reference=bool(self.config.getoption("--reference")))
             self._result = grade_exercise(self.exercise, choice, sandbox)
         return self._result

@@ -180,6 +180,7 @@ BAD_FILES: dict[str, tuple[bytes | None, str]] = {
     "missing": (None, "prog.asm is missing"),
     "elf": (b"\x7fELF\x02\x01", "is an ELF file"),
     "binary": (b"mov\0", "zero byte at offset 3"),
+    "empty": (b" \n", "prog.asm is empty"),
     "utf-16": ("mov".encode("utf-16"), "save it as UTF-8"),
 }
 
@@ -229,3 +230,4 @@ def test_json_is_the_contracts_and_identical_each_time(tmp_path: Path) -> None:
         *("expected", "actual", "help", "location", "visibility"),
     ]
     assert str(tmp_path) not in documents[0]
+/root/.pyenv/libexec/pyenv-hooks: line 24: enable: cannot open shared object /root/.pyenv/libexec/pyenv-realpath.dylib: /root/.pyenv/libexec/pyenv-realpath.dylib: cannot open shared object file: No such file or directory

@@ -86,10 +86,8 @@ def cli() -> None:
 def main() -> NoReturn:
     """The console script. Exit statuses are those of the contract; 3 is our own fault."""
     try:
-        cli.main(prog_name="toolkit", standalone_mode=False)
-        status = 0
-    except click.exceptions.Exit as end:
-        status = end.exit_code
+        result = cli.main(prog_name="toolkit", standalone_mode=False)
+        status = result if isinstance(result, int) else 0  # click returns the code of an Exit
     except click.ClickException as error:
         error.show()
         status = error.exit_code

@@ -40,9 +40,12 @@ class Assembler:
         """One file, ``None`` when it has errors."""
         from toolkit.asm import assemble
 
-        assembly = assemble(
-            path, format=self._format, defines=self._defines, include=self._include, listing=self._listing
-        )
+        try:
+            assembly = assemble(
+                path, format=self._format, defines=self._defines, include=self._include, listing=self._listing
+            )
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
         self.diagnostics += assembly.diagnostics
         return assembly if assembly.object is not None else None
 

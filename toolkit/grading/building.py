@@ -87,7 +87,7 @@ def records(diagnostics: Iterable[Diagnostic]) -> list[DiagnosticRecord]:
             each.severity,
             readable_lines(each.message),
             each.render(),
-            Location(each.span.file, each.span.line, each.span.column) if each.span.file else None,
+            Location(each.span.file, each.span.line, each.span.column) if each.span.line else None,
             readable_lines(each.help) or None,
         )
         for each in diagnostics

@@ -193,4 +193,4 @@ def _syscall(record: object) -> SyscallRecord:
 def _errno_name(number: int) -> str | None:
     from toolkit.abi.errno import Errno
 
-    return Errno(number).name if number in Errno._value2member_map_ else None
+    return next((each.name for each in Errno if each.value == number), None)

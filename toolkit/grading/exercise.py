@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from toolkit.grading.checks import BrokenCheck, Check, GraderError
 from toolkit.grading.evidence import BuildRequest, FileData
@@ -146,7 +147,7 @@ class Grader:
     """A loaded grader.py: its checks in the file's order, and its constants."""
 
     checks: tuple[Check, ...]
-    constants: dict[str, object]
+    constants: dict[str, Any]
 
 
 _CONSTANTS = {"WORKED_EXAMPLE": bool, "SOURCES": tuple, "FORMAT": str, "BUDGET": int}
@@ -223,6 +224,8 @@ def check_text(name: str, data: bytes) -> None:
         raise SubmissionError(f"{name} is an ELF file, already assembled; hand in its source text")
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise SubmissionError(f"{name} is UTF-16 text; save it as UTF-8")
+    if not data.strip():
+        raise SubmissionError(f"{name} is empty")
     position = data.find(b"\0")
     if position >= 0:
         raise SubmissionError(f"{name} is not a text file: it has a zero byte at offset {position}")

@@ -226,7 +226,7 @@ def to_exercism(report: Report) -> str:
 
 def to_check50(report: Report) -> str:
     """check50's JSON. ``passed`` is null for what did not run."""
-    results = []
+    results: list[dict[str, object]] = []
     for exercise in report.exercises:
         for check in exercise.checks:
             passed = {Status.PASSED: True, Status.FAILED: False}.get(check.status)

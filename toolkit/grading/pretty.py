@@ -111,7 +111,7 @@ def watch_lines(result: ExerciseResult, marks: dict[Status, str] = _MARKS) -> It
         if open_checks[0] is result.checks[0]:
             yield from _diagnostic_lines(result)
     for check in result.checks:
-        if check is not (open_checks or [None])[0] and (check.max_score or check.status is not Status.PASSED):
+        if check not in open_checks[:1] and (check.max_score or check.status is not Status.PASSED):
             yield f"  {marks[check.status]} {check.name}", _STYLES[check.status]
 
 
