@@ -11,13 +11,14 @@ import pytest
 
 from tests.asm import instruction_cases as cases
 from tests.asm.comparison import SECTION, compare
-from toolkit.asm.encode import KeystoneBackend, KeystoneUnavailable, TableBackend, use
+from toolkit.asm.encode import KeystoneBackend, KeystoneUnavailableError, TableBackend, use
 from toolkit.asm.instructions import mnemonics, parse_cpu
 from toolkit.asm.statement import ImmediateOperand, Instruction, MemoryOperand, RegisterOperand, Value
 
 pytestmark = pytest.mark.differential
 
-SAMPLE = mnemonics()[::60] + (
+SAMPLE = (
+    *mnemonics()[::60],
     "mov",
     "add",
     "push",
@@ -48,7 +49,7 @@ def backend(request: pytest.FixtureRequest) -> Iterator[object]:
         return
     try:
         yield use(KeystoneBackend())
-    except KeystoneUnavailable as error:
+    except KeystoneUnavailableError as error:
         pytest.skip(str(error))
     finally:
         use(TableBackend())

@@ -26,13 +26,13 @@ from toolkit.asm.encoder_table import Template, build_template, prefix_bytes
 from toolkit.asm.instructions import Form, PrefixSlot
 from toolkit.asm.statement import Encoding, EncodingContext, Instruction, Value
 
-__all__ = ["Backend", "EncodeError", "KeystoneUnavailable", "choose_encoder", "encode", "encoder_name"]
+__all__ = ["Backend", "EncodeError", "KeystoneUnavailableError", "choose_encoder", "encode", "encoder_name"]
 
 _CACHE_LIMIT = 50_000  # templates; a larger cache is emptied
 _BOUND_DROPPED = "jmp short does not init bnd regs - bnd prefix dropped [-w+prefix-bnd]"
 
 
-class KeystoneUnavailable(RuntimeError):
+class KeystoneUnavailableError(RuntimeError):
     """Keystone was asked for by name and its library does not load here."""
 
 
@@ -71,7 +71,7 @@ class Tally:
 class KeystoneBackend:
     """Keystone's answer where it is the matched form's encoding, else the table's bytes.
 
-    One engine for each thread and mode: a shared one crashes. Raises KeystoneUnavailable where the library does not load.
+    One engine for each thread and mode: a shared one crashes. Raises KeystoneUnavailableError where the library does not load.
     """
 
     name = "keystone"
@@ -80,14 +80,14 @@ class KeystoneBackend:
         try:
             import keystone
         except Exception as error:  # the sdist can install a package without its library
-            raise KeystoneUnavailable(f"Keystone does not load: {error}") from error
+            raise KeystoneUnavailableError(f"Keystone does not load: {error}") from error
         self._keystone: Any = keystone
         self._engines = threading.local()
         self.tally = Tally()
         try:
             self._ask("nop", 64)
         except keystone.KsError as error:
-            raise KeystoneUnavailable(f"Keystone does not work: {error}") from error
+            raise KeystoneUnavailableError(f"Keystone does not work: {error}") from error
 
     def translate(self, form: Form, prepared: Prepared, context: EncodingContext) -> Template:
         template = build_template(form, prepared, context.default_bound_relative, context.cpu)
@@ -138,45 +138,47 @@ class KeystoneBackend:
 
 
 class _State:
-    """The chosen back end and its templates."""
+    """The back end in use and its templates; those once chosen are kept, for programs that switch."""
 
     def __init__(self) -> None:
         self.backend: Backend | None = None
         self.templates: dict[Shape, Template] = {}
+        self.chosen: dict[str, tuple[Backend, dict[Shape, Template]]] = {}
 
 
 _state = _State()
 
 
 def choose_encoder(name: str = "auto") -> Backend:
-    """Choose the back end for this process: ``auto``, ``keystone`` or ``table``; return it.
+    """Choose the back end for this process: ``auto``, ``keystone`` or ``table``; return it. Choosing again costs nothing.
 
     ``auto`` is Keystone where its library loads, and what TOOLKIT_ENCODER says where that is set. Raises
-    KeystoneUnavailable for ``keystone`` where it does not load, ValueError for another name.
+    KeystoneUnavailableError for ``keystone`` where it does not load, ValueError for another name.
     """
     if name == "auto":
-        name = os.environ.get("TOOLKIT_ENCODER", "") or "auto"
-    backend: Backend
+        name = os.environ.get("TOOLKIT_ENCODER") or "auto"
+    if name not in _state.chosen:
+        _state.chosen[name] = (_make(name), {})
+    _state.backend, _state.templates = _state.chosen[name]
+    return _state.backend
+
+
+def _make(name: str) -> Backend:
     if name == "table":
-        backend = TableBackend()
-    elif name == "keystone":
-        backend = KeystoneBackend()
-    elif name == "auto":
-        try:
-            backend = KeystoneBackend()
-        except KeystoneUnavailable:
-            backend = TableBackend()
-    else:
+        return TableBackend()
+    if name == "keystone":
+        return KeystoneBackend()
+    if name != "auto":
         raise ValueError(f"unknown encoder {name!r}: auto, keystone or table")
-    if _state.backend is not None and _state.backend.name == backend.name:
-        return _state.backend
-    return use(backend)
+    try:
+        return KeystoneBackend()
+    except KeystoneUnavailableError:
+        return TableBackend()
 
 
 def use(backend: Backend) -> Backend:
-    """Make ``backend`` the one ``encode`` asks; templates of another are forgotten."""
-    _state.templates.clear()
-    _state.backend = backend
+    """Make ``backend`` the one ``encode`` asks, with no templates yet."""
+    _state.backend, _state.templates = backend, {}
     return backend
 
 
@@ -246,16 +248,18 @@ def _build(instruction: Instruction, context: EncodingContext, allow_short: bool
     prepared = prepare(instruction, context)
     form = find_form(prepared, context.cpu, allow_short)
     if isinstance(form, Mismatch):
-        raise _refusal(form, prepared, instruction)
+        raise _refusal(form, prepared, instruction, context)
     backend = _state.backend or choose_encoder()
     return backend.translate(form, prepared, context)
 
 
-def _refusal(mismatch: Mismatch, prepared: Prepared, instruction: Instruction) -> EncodeError:
+def _refusal(
+    mismatch: Mismatch, prepared: Prepared, instruction: Instruction, context: EncodingContext
+) -> EncodeError:
     prefix = prepared.prefixes[PrefixSlot.ENCODING]
     if mismatch in (Mismatch.BND_PREFIX, Mismatch.REPNE_PREFIX):
         prefix = prepared.prefixes[PrefixSlot.REPEAT]
     message = MESSAGES[mismatch].format(bits=prepared.bits, prefix=prefix)
     if mismatch is Mismatch.ENCODING_PREFIX and not prefix:
         message = "instruction not encodable without explicit prefix"
-    return explain(mismatch, message, instruction, prepared)
+    return explain(mismatch, message, instruction, context)

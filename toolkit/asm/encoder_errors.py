@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -49,23 +51,46 @@ MESSAGES = {
 }
 
 
-@dataclass
+@dataclass(frozen=True)
+class Explanation:
+    """What a teacher would add to a refusal.
+
+    ``written`` describes the operands given (``("memory", "memory")``); ``forms`` are the mnemonic's forms nearest to
+    them, nearest first, and ``legal`` the same in words. ``operand`` is the position of the written operand that keeps the
+    nearest form from matching, None where several do. ``sizes`` are the size keywords that would settle a missing
+    size, ``modes`` the modes (16, 32, 64) in which the instruction exists with these operands.
+    """
+
+    written: tuple[str, ...] = ()
+    forms: tuple[Form, ...] = ()
+    legal: tuple[str, ...] = ()
+    operand: int | None = None
+    sizes: tuple[str, ...] = ()
+    modes: tuple[int, ...] = ()
+
+
 class EncodeError(Exception):
     """An instruction nasm refuses.
 
-    ``code`` is a stable word for programs (``invalid-operands``, ``size-missing``, ``bad-address`` …), ``nasm_message``
+    ``code`` is a stable word for programs (``invalid-operands``, ``size-missing``, ``bad-address`` ...), ``nasm_message``
     what nasm 2.16.01 prints after ``error: ``. ``operand`` is the position of the operand at fault in the written
-    instruction, None where it is the whole. ``written`` describes the operands given (``("memory", "memory")``).
-    ``forms`` are the mnemonic's forms nearest to them, nearest first; ``legal`` the same as text.
+    instruction, None where it is the whole.
     """
 
-    code: str
-    nasm_message: str
-    operand: int | None = None
-    mnemonic: str = ""
-    written: tuple[str, ...] = ()
-    forms: tuple[Form, ...] = ()
-    legal: tuple[str, ...] = field(default=())
+    def __init__(
+        self,
+        code: str,
+        nasm_message: str,
+        operand: int | None = None,
+        explain: Callable[[], Explanation] | None = None,
+    ) -> None:
+        super().__init__(nasm_message)
+        self.code = code
+        self.nasm_message = nasm_message
+        self.operand = operand
+        self._explain = explain
 
-    def __str__(self) -> str:
-        return self.nasm_message
+    @cached_property
+    def explanation(self) -> Explanation:
+        """Why, and what would be legal; worked out when first asked for."""
+        return self._explain() if self._explain is not None else Explanation()
