@@ -42,6 +42,7 @@ from toolkit.abi.memory import (
     VM_HUGEPAGE,
     VM_IO,
     VM_LOCKED,
+    VM_MAYSHARE,
     VM_MAYWRITE,
     VM_MERGEABLE,
     VM_NOHUGEPAGE,
@@ -140,7 +141,9 @@ def msync(space: AddressSpace, address: int, length: int, flags: int) -> None:
         if flags & MS_INVALIDATE and area.flags & VM_LOCKED:
             raise SyscallError(Errno.EBUSY)
         if flags & MS_SYNC and area.backing is not None and area.flags & VM_SHARED:
-            area.backing.pages.sync()
+            area.backing.pages.sync(
+                area.page_offset(max(address, area.start)), area.page_offset(min(end, area.end))
+            )
         address = area.end
     if holes:
         raise SyscallError(Errno.ENOMEM)
@@ -220,7 +223,7 @@ def _set_flags(space: AddressSpace, area: Area, start: int, end: int, advice: in
         or (advice == MADV_DODUMP and flags & VM_SPECIAL)
     ):
         raise SyscallError(Errno.EINVAL)
-    if advice == MADV_MERGEABLE and (flags & VM_SPECIAL or flags & (VM_SHARED | VM_DROPPABLE)):
+    if advice == MADV_MERGEABLE and (flags & VM_SPECIAL or flags & (VM_SHARED | VM_MAYSHARE | VM_DROPPABLE)):
         return
     changed = flags & ~clear | add
     if changed == flags:

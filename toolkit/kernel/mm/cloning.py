@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from toolkit.abi.errno import Errno
 from toolkit.abi.memory import (
     PAGE_SHIFT,
+    PTE_ACCESSED,
+    PTE_DIRTY,
     PTE_FRAME_MASK,
     PTE_WRITABLE,
     VM_ACCOUNT,
@@ -70,6 +72,7 @@ def _copy_entries(space: AddressSpace, child: AddressSpace, area: Area) -> None:
     """Share each resident page of an area; private ones lose the right to be written."""
     words = space.table.words
     keep = -1 if area.flags & VM_SHARED else ~PTE_WRITABLE
+    young = ~(PTE_ACCESSED | PTE_DIRTY) if area.flags & VM_SHARED else ~PTE_ACCESSED
     for address, slot, count in space.table.slots(area.start, area.end):
         entries = words[slot : slot + count].tolist()
         if not any(entries):
@@ -81,7 +84,7 @@ def _copy_entries(space: AddressSpace, child: AddressSpace, area: Area) -> None:
         for position, entry in enumerate(entries):
             if entry:
                 words[slot + position] = entry
-                child.table.words[target + position] = entry
+                child.table.words[target + position] = entry & young
 
 
 def _count(child: AddressSpace, entries: list[int]) -> None:

@@ -27,7 +27,7 @@ from toolkit.abi.memory import (
 from toolkit.abi.process import RLIMIT_STACK
 from toolkit.abi.signals import BUS_ADRERR, SEGV_ACCERR, SEGV_MAPERR, SEGV_PKUERR, Signal
 from toolkit.kernel.errors import SyscallError
-from toolkit.kernel.mm import accounting
+from toolkit.kernel.mm import accounting, placing
 from toolkit.kernel.mm.areas import STACK_GUARD_GAP, AnonymousGroup, Area
 from toolkit.kernel.mm.frames import ANONYMOUS, SHMEM, OutOfMemoryError
 from toolkit.kernel.mm.residence import PROTECTION, RESIDENT, attach, detach, swap_slot
@@ -109,7 +109,7 @@ def grow_down(space: AddressSpace, address: int) -> Area | None:
     """Extend the area above ``address`` down to it if it grows and may (expand_downwards)."""
     area = space.areas.first_ending_above(address)
     start = address & PAGE_MASK
-    if area is None or not area.flags & VM_GROWSDOWN or start < space.layout.mmap_min_address:
+    if area is None or not area.flags & VM_GROWSDOWN or start < placing.HINT_MINIMUM:
         return None
     below = space.areas.last_starting_below(area.start)
     if (

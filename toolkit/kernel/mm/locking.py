@@ -19,6 +19,7 @@ from toolkit.abi.memory import (
     VM_LOCKED,
     VM_LOCKONFAULT,
     VM_PFNMAP,
+    VM_PKEY_EXECUTE_ONLY,
     VM_SHARED,
     VM_SPECIAL,
     VM_WRITE,
@@ -100,7 +101,7 @@ def populate_area(space: AddressSpace, area: Area, start: int, end: int) -> Errn
     """populate_vma_page_range: writable private pages are touched by a write, so that they are copied now."""
     if area.flags & (VM_IO | VM_PFNMAP | VM_LOCKONFAULT):
         return None
-    if not area.flags & VM_ACCESS:
+    if not area.flags & VM_ACCESS or area.flags & VM_PKEY_EXECUTE_ONLY:
         return Errno.EFAULT
     return touch(space, start, end, area.flags & (VM_WRITE | VM_SHARED) == VM_WRITE)
 

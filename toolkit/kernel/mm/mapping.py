@@ -95,8 +95,8 @@ def mmap(
         flags |= MAP_FIXED
     if not flags & MAP_FIXED:
         address &= PAGE_MASK
-        if address and address < space.layout.mmap_min_address:
-            address = page_ceiling(space.layout.mmap_min_address)
+        if address and address < placing.HINT_MINIMUM:
+            address = placing.HINT_MINIMUM
     length = page_ceiling(length)
     if length >= ADDRESS_END:
         raise SyscallError(Errno.ENOMEM)
@@ -338,7 +338,12 @@ def _extend_heap(space: AddressSpace, start: int, end: int) -> None:
     if not accounting.may_expand(space, flags, pages) or len(space.areas) > space.max_map_count:
         raise SyscallError(Errno.ENOMEM)
     accounting.charge(space, pages)
-    space.areas.add(Area(start, end, flags, start >> PAGE_SHIFT))
+    below = space.areas.last_starting_below(start)
+    if below is not None and below.end > space.places.start_brk:
+        space.areas.add(Area(start, end, flags, start >> PAGE_SHIFT))
+    else:
+        # The first piece of heap is not joined with the bss that it may follow.
+        space.areas.insert(Area(start, end, flags, start >> PAGE_SHIFT))
     space.changed_areas(pages)
     if flags & VM_LOCKED:
         locking.populate(space, start, end)

@@ -160,16 +160,17 @@ class PageCache:
             for index in range(first, min(last, self.page_count)):
                 self.storage.store(index, bytes(PAGE_SIZE))
 
-    def sync(self) -> None:
-        """Write changed pages to the storage, those changed through mappings included."""
+    def sync(self, first: int = 0, last: int | None = None) -> None:
+        """Write changed pages of [first, last) to the storage, those changed through mappings included."""
         if self.storage is None:
             return
         for space in self.frames.spaces:
-            space.collect_dirty(self)
+            space.collect_dirty(self, first, last)
         for index in sorted(self.dirty):
-            if index in self.resident:
-                self.storage.store(index, self.frames.read(self.resident[index]))
-        self.dirty.clear()
+            if index >= first and (last is None or index < last):
+                self.dirty.discard(index)
+                if index in self.resident:
+                    self.storage.store(index, self.frames.read(self.resident[index]))
 
     def release(self) -> None:
         """The file is gone: free its pages. Precondition: nothing maps it."""
@@ -191,7 +192,6 @@ class PageCache:
             self.dirty.add(index)
         elif self.storage is None:
             frame = self.frames.allocate(self.kind)
-            self.dirty.add(index)
         else:
             major = index in self.evicted
             self.evicted.discard(index)

@@ -16,11 +16,17 @@ from toolkit.abi.memory import (
     page_ceiling,
 )
 from toolkit.kernel.errors import SyscallError
+from toolkit.kernel.mm.areas import ADDRESS_END
 
 if TYPE_CHECKING:
     from toolkit.kernel.mm.page_cache import Backing
     from toolkit.kernel.mm.space import AddressSpace
 
+HINT_MINIMUM = 0x1_0000
+"""Where searches and stacks end and to which lower hints are rounded up: the security modules' minimum
+(CONFIG_LSM_MMAP_MIN_ADDR), higher than vm.mmap_min_addr, below which fixed mappings need privilege."""
+
+_ERRORS = {int(error): error for error in Errno}
 LOW_2G_BASE, LOW_2G_END = 0x4000_0000, 0x8000_0000
 
 
@@ -39,6 +45,9 @@ def place(
     if length > space.layout.task_size:
         raise SyscallError(Errno.ENOMEM)
     found = _choose(space, address, length, flags, backing, offset)
+    if found is not None and found > ADDRESS_END - PAGE_SIZE:
+        # The kernel takes a fixed address this high for an error number (IS_ERR_VALUE).
+        raise SyscallError(_ERRORS.get(ADDRESS_END - found, Errno.ENOMEM))
     if found is None or found > space.layout.task_size - length:
         raise SyscallError(Errno.ENOMEM)
     if found & (PAGE_SIZE - 1):
@@ -89,7 +98,7 @@ def _search(space: AddressSpace, address: int, length: int, flags: int) -> int |
         if address <= limit - length and _is_free(space, address, length):
             return address
     low = 1 << 32 if flags & MAP_ABOVE4G else PAGE_SIZE
-    end = space.areas.highest_gap(length, max(low, space.layout.mmap_min_address), space.mmap_base)
+    end = space.areas.highest_gap(length, max(low, HINT_MINIMUM), space.mmap_base)
     if end is not None:
         return end - length
     return _search_up(space, address, length, page_ceiling(limit // 3), limit)
@@ -103,7 +112,7 @@ def _search_up(space: AddressSpace, address: int, length: int, low: int, high: i
         address = page_ceiling(address)
         if high - length >= address and _is_free(space, address, length):
             return address
-    return space.areas.lowest_gap(length, max(low, space.layout.mmap_min_address), high)
+    return space.areas.lowest_gap(length, max(low, HINT_MINIMUM), high)
 
 
 def _is_free(space: AddressSpace, address: int, length: int) -> bool:

@@ -31,7 +31,6 @@ from toolkit.kernel.errors import SyscallError
 from toolkit.kernel.mm import accounting, locking, mapping, placing, residence
 from toolkit.kernel.mm.areas import ADDRESS_END, Area
 from toolkit.kernel.mm.frames import OutOfMemoryError
-from toolkit.kernel.mm.modifying import modify
 
 if TYPE_CHECKING:
     from toolkit.kernel.mm.space import AddressSpace
@@ -170,7 +169,7 @@ def _move_to(space: AddressSpace, area: Area, request: _Request) -> int:
     if request.flags & MREMAP_FIXED:
         mapping.unmap(space, request.new, request.new + request.new_length)
     if request.delta < 0:
-        mapping.unmap(space, request.old + request.new_length, request.old + request.old_length)
+        mapping.munmap(space, request.old + request.new_length, -request.delta)
         request.old_length = request.new_length
     found = space.areas.find(request.old)
     if found is None:
@@ -223,8 +222,8 @@ def _leave_behind(space: AddressSpace, request: _Request) -> None:
     area = space.areas.find(request.old)
     if area is None:
         return
-    end = request.old + request.old_length
-    if area.flags & VM_LOCKED:
-        area = modify(space, area, request.old, end, flags=area.flags & ~(VM_LOCKED | VM_LOCKONFAULT))
-    if (area.start, area.end) == (request.old, end):
-        space.areas.replace(area, area._replace(group=None))
+    whole = (area.start, area.end) == (request.old, request.old + request.old_length)
+    left = area._replace(
+        flags=area.flags & ~(VM_LOCKED | VM_LOCKONFAULT), group=None if whole else area.group
+    )
+    space.areas.replace(area, left)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from toolkit.abi.memory import (
@@ -153,13 +154,26 @@ def move(space: AddressSpace, old: int, new: int, length: int) -> None:
     space.machine.flush_tlb()
 
 
-def collect_dirty(space: AddressSpace, cache: PageCache) -> None:
-    """Move dirty bits of shared mappings of ``cache`` to it and write-protect the entries (page_mkclean)."""
-    words = space.table.words
-    for area in space.areas:
-        if not area.flags & VM_SHARED or area.backing is None or area.backing.pages is not cache:
+def _shown(
+    space: AddressSpace, cache: PageCache, first: int, last: int | None
+) -> Iterator[tuple[Area, int, int]]:
+    """The areas that show pages [first, last) of a cache, with the addresses where those begin and end."""
+    for area in list(space.areas):
+        if area.backing is None or area.backing.pages is not cache:
             continue
-        for address, slot, count in space.table.slots(area.start, area.end):
+        start = area.start + (max(first - area.offset, 0) << PAGE_SHIFT)
+        end = area.end if last is None else min(area.end, area.start + ((last - area.offset) << PAGE_SHIFT))
+        if start < end:
+            yield area, start, end
+
+
+def collect_dirty(space: AddressSpace, cache: PageCache, first: int, last: int | None) -> None:
+    """Move dirty bits of shared mappings of a cache's pages to it and write-protect the entries (page_mkclean)."""
+    words = space.table.words
+    for area, start, end in _shown(space, cache, first, last):
+        if not area.flags & VM_SHARED:
+            continue
+        for address, slot, count in space.table.slots(start, end):
             for position, entry in enumerate(words[slot : slot + count].tolist()):
                 if entry & RESIDENT and entry & PTE_DIRTY:
                     cache.dirty.add(area.page_offset(address + (position << PAGE_SHIFT)))
@@ -171,13 +185,7 @@ def unmap_file_pages(
     space: AddressSpace, cache: PageCache, first: int, last: int | None, *, copies: bool = True
 ) -> None:
     """Remove the entries of pages [first, last) of a cache (unmap_mapping_range); with ``copies`` private ones too."""
-    for area in list(space.areas):
-        if area.backing is None or area.backing.pages is not cache:
-            continue
-        start = area.start + max(first - area.offset, 0) * 4096
-        end = area.end if last is None else min(area.end, area.start + (last - area.offset) * 4096)
-        if start >= end:
-            continue
+    for area, start, end in _shown(space, cache, first, last):
         if copies:
             zap(space, area, start, end)
         else:

@@ -282,9 +282,9 @@ class AddressSpace:
 
     # What page caches and reclaim ask
 
-    def collect_dirty(self, cache: PageCache) -> None:
-        """Move the dirty bits of entries that show ``cache``'s pages to the cache (folio_mkclean)."""
-        residence.collect_dirty(self, cache)
+    def collect_dirty(self, cache: PageCache, first: int = 0, last: int | None = None) -> None:
+        """Move the dirty bits of entries that show pages [first, last) of a cache to it (folio_mkclean)."""
+        residence.collect_dirty(self, cache, first, last)
 
     def unmap_file_pages(self, cache: PageCache, first: int, last: int | None) -> None:
         """Remove entries that show pages [first, last) of a cache, and on truncation private copies of them."""
