@@ -84,7 +84,7 @@ def assemble(text: str, bits: int = 64, **context: object) -> Encoding:
 def test_bytes(bits: int, text: str, data: str) -> None:
     encoding = assemble(text, bits)
     assert encoding.data.hex() == data
-    assert encoding.fixups == () and encoding.warnings == ()
+    assert (encoding.fixups, encoding.warnings) == ((), ())
 
 
 @pytest.mark.parametrize(

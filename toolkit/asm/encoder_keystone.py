@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from importlib import resources
+from pathlib import Path
 
 from toolkit.asm.encoder_operands import Operand, Prepared
 from toolkit.asm.encoder_table import Field, Template
@@ -45,7 +45,7 @@ _NO_REGISTER = frozenset((*_SIZES.values(), "ptr", "riz"))
 @cache
 def whitelist() -> frozenset[str]:
     """The mnemonics Keystone may be asked about: those it was seen to encode, without a crash, in a full sweep."""
-    path = resources.files("toolkit.asm.instructions").joinpath("keystone.txt")
+    path = Path(__file__).with_name("instructions") / "keystone.txt"
     lines = path.read_text(encoding="utf-8").splitlines()
     return frozenset(name for line in lines if not line.startswith(";") for name in line.split())
 

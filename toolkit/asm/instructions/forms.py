@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache, cached_property
-from importlib import resources
+from pathlib import Path
 
 from toolkit.asm.instructions import operand_classes as classes
 from toolkit.asm.instructions.codes import Step, parse_codes
@@ -89,7 +89,7 @@ class Form:
 
 @cache
 def _blocks() -> dict[str, str]:
-    text = resources.files(__package__).joinpath("forms.txt").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("forms.txt").read_text(encoding="utf-8")
     blocks = (block.partition("\n") for block in text.split("\n\n")[1:])
     return {name: lines for name, _, lines in blocks}
 
