@@ -230,4 +230,3 @@ def test_json_is_the_contracts_and_identical_each_time(tmp_path: Path) -> None:
         *("expected", "actual", "help", "location", "visibility"),
     ]
     assert str(tmp_path) not in documents[0]
-/root/.pyenv/libexec/pyenv-hooks: line 24: enable: cannot open shared object /root/.pyenv/libexec/pyenv-realpath.dylib: /root/.pyenv/libexec/pyenv-realpath.dylib: cannot open shared object file: No such file or directory

@@ -53,7 +53,7 @@ def build(request: BuildRequest) -> Built:
     tree = SourceTree.from_memory(files)
     inputs, said = [], list[DiagnosticRecord]()
     for source in request.sources:
-        assembly = assemble("", name=source.name, format=request.format, tree=tree)
+        assembly = assemble("", name=source.name, format=request.format, defines=request.defines, tree=tree)
         said += records(assembly.diagnostics)
         if assembly.object is not None:
             inputs.append(LinkInput(_object_name(source.name), assembly.object, assembly.lines))

@@ -30,6 +30,7 @@ class CallResult:
     stdout: bytes
     instructions: int
     label_count: int
+    addresses: dict[int, int]
     signal: str | None = None
 
     def __int__(self) -> int:
@@ -78,6 +79,7 @@ def call(
         evidence.stdout,
         evidence.instructions,
         outcome.label_count,
+        outcome.addresses,
     )
 
 

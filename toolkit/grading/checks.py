@@ -115,6 +115,10 @@ class Regex:
     text: str
     pattern: re.Pattern[bytes] = field(compare=False)
 
+    def search(self, text: bytes) -> re.Match[bytes] | None:
+        """As ``re.search``."""
+        return self.pattern.search(text)
+
 
 def regex(pattern: str | bytes) -> Regex:
     """A pattern where an expectation takes bytes. Raises GraderError when it can't be compiled."""

@@ -83,6 +83,7 @@ class Engine:
         kernel = Kernel(
             self.machine,
             seed=request.seed,
+            memory=request.memory,
             files={file.name: file.data for file in request.files},
             limits=Limits(output=OUTPUT_LIMIT, storage=STORAGE_LIMIT),
             trace=True,

@@ -34,6 +34,7 @@ class BuildRequest:
     format: str = "elf64"
     elf: bytes | None = None
     disassemble: bool = False
+    defines: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,10 @@ class CallRequest:
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """One run of one program. Equal requests have equal evidence: chance comes from ``seed`` alone."""
+    """One run of one program. Equal requests have equal evidence: chance comes from ``seed`` alone.
+
+    ``memory``: the machine's, in bytes; ``None``: as much as it has.
+    """
 
     build: BuildRequest
     arguments: tuple[bytes, ...] = ()
@@ -86,6 +90,7 @@ class RunRequest:
     peeks: tuple[Peek, ...] = ()
     kill: Kill | None = None
     call: CallRequest | None = None
+    memory: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

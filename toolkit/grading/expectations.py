@@ -57,9 +57,14 @@ class RunExpectations:
         if self._evidence.exit_code != code:
             self._wrong_end(f"exit status {code}")
 
-    def signal(self, name: str) -> None:
-        """It was killed by this signal, by name."""
+    def signal(self, name: str | None) -> None:
+        """It was killed by this signal, by name; ``None``: by none."""
         from toolkit.abi.signals import Signal
+
+        if name is None:
+            if self._evidence.signal is not None:
+                self._wrong_end("not killed by a signal")
+            return
 
         if name not in Signal.__members__:
             raise GraderError(f"signal({name!r}): no such signal")

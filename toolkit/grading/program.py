@@ -113,6 +113,20 @@ class Program:
         """The program's code, disassembled in the order of addresses."""
         return self._build(disassemble=True).instructions
 
+    def rebuilt(self, defines: Mapping[str, str]) -> Program:
+        """The same sources assembled with ``-D``. Raises Failure when they don't assemble so."""
+        request = replace(self.build_request, defines=tuple(sorted(defines.items())))
+        other = Program(request, self.options, self._sandbox)
+        if other.build.elf is None:
+            first = next((each for each in other.build.diagnostics if each.severity in ("error", "fatal")), None)
+            options = " ".join(f"-D {name}={text}" for name, text in defines.items())
+            raise Failure(
+                f"it does not assemble with {options}: {first.message if first else 'no message'}",
+                location=first.location if first else None,
+            )
+        other.unsupported = self.unsupported
+        return other
+
     @property
     def expect(self) -> ProgramExpectations:
         """Rules on the code itself."""
@@ -130,6 +144,7 @@ class Program:
         kill_at: str | None = None,
         kill_with: str = "SIGTERM",
         at: Iterable[str] = (),
+        memory: int | None = None,
     ) -> Run:
         """Run the program once (see README.md). Raises BrokenCheck when no evidence could be had."""
         request = RunRequest(
@@ -142,6 +157,7 @@ class Program:
             budget=self.options.budget if budget is None else budget,
             moments=_moments(at),
             kill=None if kill_at is None else Kill(check_moment(kill_at), kill_with),
+            memory=memory,
         )
         return Run(self, request)
 

@@ -31,5 +31,5 @@ def used(program):
 def each(program):
     """On a machine that is large enough, all 16384 pages are resident in the end."""
     run = program.run(at=["exit"])
-    resident = sum(area.rss for area in run.maps("exit").areas)
+    resident = sum(area.resident for area in run.maps("exit").areas)
     assert resident >= 64 << 20, f"only {resident >> 20} MiB are resident"
