@@ -39,7 +39,8 @@ PORTS = frozenset("in out insb insw insd outsb outsw outsd".split())  # noqa: SI
 ANSWERED = {"cpuid": "cpuid", "rdrand": "rdrand", "rdseed": "rdseed", "rdtsc": "rdtsc", "rdtscp": "rdtscp"}
 TOUCHING = frozenset(("clflush", "clflushopt", "clwb"))
 UNALIGNED = frozenset(
-    "movups movupd movdqu lddqu pcmpestri pcmpestrm pcmpistri pcmpistrm maskmovdqu cmpxchg16b".split()  # noqa: SIM905
+    "movups movupd movdqu lddqu pcmpestri pcmpestrm pcmpistri pcmpistrm maskmovdqu cmpxchg16b "
+    "comisd bndmov invpcid invept invvpid".split()  # noqa: SIM905
 )
 NO_ACCESS = frozenset("lea nop prefetcht0 prefetcht1 prefetcht2 prefetchnta prefetchw".split())  # noqa: SIM905
 STACK_OFFSETS = {
@@ -198,7 +199,7 @@ def needs_alignment(instruction: Any, name: str) -> bool:
     """Whether a 16-byte memory operand must be aligned (SDM volume 1, 4.1.1): legacy SSE but for a few."""
     if name in FXSAVE:
         return True
-    if name in UNALIGNED or "xmm" not in instruction.op_str:
+    if name in UNALIGNED or name.startswith("sha") or "xmm" not in instruction.op_str:
         return False
     return any(operand.type == 3 and operand.size == 16 for operand in instruction.operands)
 

@@ -49,9 +49,9 @@ NOT_TEST = modrm(range(2, 8))[0]
 
 ARITHMETIC = any_of(span("00-03 08-0b 10-13 18-1b 20-23 28-2b 30-33 38-3b 84-8b 8d"))
 CONDITIONS_AND_BITS = any_of(span("40-4f 90-9f a3 a5 ab ad af b0 b1 b3 b6 b7 bb-bf c0 c1 0d 18 1f"))
-UNALIGNED_MOVES = any_of(span("10-17"))
+UNALIGNED_MOVES = any_of(span("10-13 16 17"))
 PACKED_IN_REGISTERS = any_of(span("14-17 28 29 2a 2c-2f 50-6f 74-76 7e 7f d0-ef f1-fe"))
-SCALAR = any_of(span("10 11 12 16 2a 2c 2d 51-53 58 59 5a 5c-5f"))
+SCALAR = any_of(span("10 11 2a 2c 2d 51-53 58 59 5a 5c-5f"))
 WITHOUT_OPERAND = any_of(span("50-5f 90-99 9c-9f a4-a7 aa-af c3 c9 cc f4 f5 f8 f9 fc fd"))
 IMMEDIATE_BYTE = any_of(span("04 0c 14 1c 24 2c 34 3c 6a 70-7f a8 b0-b7 cd e0-e3 eb"))
 ACCUMULATOR_IMMEDIATE = any_of(span("05 0d 15 1d 25 2d 35 3d 68 a9"))
@@ -69,7 +69,7 @@ WHOLE_WORDS = (
 )
 HALF_WORDS = f"{SAME_FOR_BOTH_SIZES}|{ACCUMULATOR_IMMEDIATE}..|[\\x69\\x81\\xc7]{ANY}..|\\xf7{TEST_ONLY}..|[\\xb8-\\xbf].."
 REPEATED = (
-    f"[\\xa4-\\xa7\\xaa-\\xaf\\x90\\xc3]|\\x0f(?:{SCALAR}{ANY}|[\\xb8\\xbc\\xbd\\x1e\\xe6]{REGISTER}|[\\xc2\\x70]{REGISTER}."
+    f"[\\xa4-\\xa7\\xaa-\\xaf\\x90\\xc3]|\\x0f(?:{SCALAR}{ANY}|[\\x12\\x16\\xb8\\xbc\\xbd\\x1e\\xe6]{REGISTER}|[\\xc2\\x70]{REGISTER}."
     f"|[\\x6f\\x7e\\x7f]{ANY})"
 )
 LOCKED = (
