@@ -243,6 +243,30 @@ def mixtures(bits: int, count: int, names: Iterable[str], limit: int, seed: int)
             yield Instruction(mnemonic, each)
 
 
+def far_cases(bits: int) -> Iterator[Instruction]:
+    """``segment:offset`` and far memory, with every size; register sets; x87's TO."""
+    for mnemonic in ("jmp", "call", "push"):
+        for outer, inner in itertools.product((0, 1, 2, 4, 8), repeat=2):
+            for segment, offset in ((0x10, 0x20), (0x12345, 0x123456789)):
+                target = ImmediateOperand(Value(offset), inner, segment=Value(segment), segment_size=outer)
+                yield Instruction(mnemonic, (target,))
+        for size, distance in itertools.product((0, 1, 2, 4, 8, 10), (None, "near", "far", "short")):
+            yield Instruction(mnemonic, (memory(bits, size, 1, distance=distance),))
+            if distance != "far" or mnemonic != "push":
+                yield Instruction(mnemonic, (ImmediateOperand(Value(5), size, distance=distance),))
+    for mnemonic in ("fadd", "fsubr", "fdiv", "fmul", "fcom", "fxch", "mov"):
+        for name in ("st0", "st3", "eax"):
+            yield Instruction(mnemonic, (RegisterOperand(name, to=True),))
+            yield Instruction(mnemonic, (RegisterOperand(name, to=True), RegisterOperand("st0")))
+    for mnemonic in ("v4fmaddps", "vp2intersectd", "vaddps", "v4dpwssd"):
+        for name, count in itertools.product(("zmm4", "zmm5", "k2", "k3", "xmm4"), (0, 2, 4, 8, 16, 3)):
+            other = RegisterOperand("zmm1" if name[0] == "z" else "xmm1")
+            grouped = RegisterOperand(name, set_size=count)
+            yield Instruction(mnemonic, (other, grouped, memory(bits)))
+            yield Instruction(mnemonic, (grouped, other, other))
+            yield Instruction(mnemonic, (grouped, other, memory(bits, 0, 1, broadcast=8)))
+
+
 _SCALES = (1, 2, 3, 4, 5, 8, 9)
 _DISPLACEMENTS = (0, 1, 127, 128, -128, -129, 0x12345678, 0x80000000, 1 << 33)
 

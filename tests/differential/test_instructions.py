@@ -107,6 +107,12 @@ def test_immediates(bits: int) -> None:
     assert result.clean, result
 
 
+@pytest.mark.parametrize("bits", MODES)
+def test_far_and_grouped_operands(bits: int) -> None:
+    result = compare("far", cases.far_cases(bits), bits)
+    assert result.clean, result
+
+
 @pytest.mark.parametrize("cpu", ["8086", "386", "katmai"])
 def test_cpu_levels(cpu: str) -> None:
     result = compare("cpu", cases.table_cases(16, SAMPLE), 16, f"cpu {cpu}", cpu=parse_cpu(cpu))

@@ -196,6 +196,8 @@ def _immediates(
     far = written.distance == "far"
     if far and prepared.mnemonic not in ("jmp", "call"):
         raise EncodeError("far-not-here", "invalid use of FAR operand specifier", position)
+    if written.segment is not None and prepared.mnemonic not in ("jmp", "call"):
+        raise EncodeError("segment-not-here", "invalid segment override", position)
     distance = classes.DISTANCES[written.distance] if written.distance else 0
     modifiers = (classes.STRICT if written.strict else 0) | (classes.TO if written.to else 0)
     size = classes.SIZE_OF_BYTES[written.size]
