@@ -56,7 +56,7 @@ def run_command(
         execution.spawn(passed_through=save_evidence is None)
         outcome = execution.run(max_instructions)
         if strace:
-            _print_trace(outcome)
+            print_trace(outcome)
         if explain:
             _explain(execution, outcome)
         if save_evidence is not None:
@@ -65,7 +65,8 @@ def run_command(
     raise click.exceptions.Exit(outcome.status)
 
 
-def _print_trace(outcome: Outcome) -> None:
+def print_trace(outcome: Outcome) -> None:
+    """The recorded calls and signals on stderr, in strace's form."""
     from toolkit.views.activity import render_trace
 
     sys.stdout.flush()
