@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from toolkit.asm.layout_run import Outcome
@@ -37,7 +37,7 @@ class Assembly:
     _tree: SourceTree | None = field(default=None, repr=False, compare=False)
     _name: str = field(default="", repr=False, compare=False)
 
-    def __reduce__(self) -> tuple[object, ...]:
+    def __reduce__(self) -> tuple[type[Assembly], tuple[Any, ...]]:
         fields = (self.object, self.lines, self.diagnostics, self.dependencies, self.passes)
         return (Assembly, fields)
 
@@ -151,15 +151,15 @@ def build(
     sources: Sequence[str | os.PathLike[str]] | str | os.PathLike[str],
     *,
     name: str = "program.asm",
-    link_options: Mapping[str, object] | None = None,
-    **options: object,
+    link_options: Mapping[str, Any] | None = None,
+    **options: Any,
 ) -> Built:
     """Assemble each source (``options`` as of ``assemble``) and link them as ``ld`` does."""
-    from toolkit.asm.link import LinkInput, link
     from toolkit.asm.linetable import LineTable
+    from toolkit.asm.link import LinkInput, link
 
     several = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
-    assemblies = [assemble(source, name=name, **options) for source in several]  # type: ignore[arg-type]
+    assemblies = [assemble(source, name=name, **options) for source in several]
     diagnostics = tuple(d for assembly in assemblies for d in assembly.diagnostics)
     inputs: list[LinkInput] = []
     for source, assembly in zip(several, assemblies, strict=True):

@@ -37,7 +37,7 @@ def _map(run: Pass, value: str) -> None:
 
 def open_bin_section(run: Pass, text: str) -> Section:
     """The section ``[section TEXT]`` means, with align=, start=, follows=, vstart=, vfollows=, valign=, nobits."""
-    name, rest = (text.split(None, 1) + ["", ""])[:2]
+    name, rest = [*text.split(None, 1), "", ""][:2]
     if not name:
         raise StatementError("segment name `' not recognized")
     sections = run.layout.sections

@@ -175,10 +175,13 @@ def _multiply(a: Result, b: Result, hints: Hints | None) -> Result:
         return UNKNOWN
     else:
         raise StatementError("unable to multiply two non-scalar objects")
-    marked = hints is not None and hints.kind == Hints.MAKE_BASE and isinstance(vector, Value)
-    if marked and any(base == hints.register for base, _ in vector.terms):
+    if hints is not None and hints.kind == Hints.MAKE_BASE and _contains(vector, hints.register):
         hints.kind = Hints.NOT_BASE
     return scale(vector, factor)
+
+
+def _contains(vector: Result, register: str) -> bool:
+    return isinstance(vector, Value) and any(base == register for base, _ in vector.terms)
 
 
 def _compare(operator: str, a: Result, b: Result) -> Result:

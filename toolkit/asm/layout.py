@@ -210,7 +210,7 @@ class Pass:
         kind = statement.kind
         if statement.label is not None and (kind != EQU or statement.times is not None or statement.prefixes):
             self._define(statement, self.place.base, self.place.offset, True)
-        if kind == INSTRUCTION or kind == PREFIX_ONLY:
+        if kind in (INSTRUCTION, PREFIX_ONLY):
             self._instruction(statement)
         elif kind == DATA:
             self._data(statement)
@@ -236,7 +236,7 @@ class Pass:
         try:
             self.labels.define(name, base, offset, scope=scope, where=(line.report_file, line.report_line))
         except LabelError as error:
-            related = ()
+            related: tuple[tuple[str, Span], ...] = ()
             if error.other is not None:
                 place = Span(error.other.file, error.other.line)
                 related = ((f"label `{error.other.name}' originally defined here", place),)
@@ -297,8 +297,7 @@ class Pass:
         if statement.constant and statement.instruction is not None:
             return statement.instruction
         operands: list[Operand] = [
-            operand.build(self) if hasattr(operand, "build") else operand  # type: ignore[union-attr]
-            for operand in statement.operands
+            operand.build(self) if hasattr(operand, "build") else operand for operand in statement.operands
         ]
         span = Span("", 0, statement.start + 1, statement.end - statement.start)
         return Instruction(
@@ -421,10 +420,11 @@ class Pass:
             numbers = [evaluate(program, self) for program in statement.expressions]
         finally:
             self.critical = False
-        if not all(isinstance(number, int) and number >= 0 for number in numbers):
+        plain = [number for number in numbers if isinstance(number, int) and number >= 0]
+        if len(plain) != len(numbers):
             raise StatementError("`incbin': second parameter is non-numeric", statement.start, statement.end)
-        skip = int(numbers[0]) if numbers else 0  # type: ignore[call-overload]
-        count = int(numbers[1]) if len(numbers) > 1 else None  # type: ignore[call-overload]
+        skip = plain[0] if plain else 0
+        count = plain[1] if len(plain) > 1 else None
         try:
             data = self.layout.tree.read_binary(statement.file)
         except SourceError as error:

@@ -9,7 +9,6 @@ from toolkit.asm.directives_bin import BIN_DIRECTIVES, open_bin_section, set_ali
 from toolkit.asm.expr import StatementError
 from toolkit.asm.objfile import Section, new_section
 from toolkit.asm.scan import ScanError, read_number
-
 from toolkit.asm.source import Span
 
 if TYPE_CHECKING:

@@ -63,7 +63,7 @@ def run_passes(
         layout.passes += 1
         total += len(kept if kept is not None else collected)
         if labels.pass_number == 1:
-            if not run.uncertain and preprocessor.stable:
+            if not run.uncertain and preprocessor.stable and not labels.promoted:
                 break
             continue
         if not labels.changed:
@@ -115,6 +115,8 @@ def _symbol(label: Label, run: Pass) -> Symbol | None:
         assert symbol is not None
         if kind is COMMON:
             symbol.value = directives_elf.common_alignment(label.attributes)
+        elif kind is EXTERN and not symbol.referenced:
+            return None
         elif label.attributes:
             _attributes(symbol, label, run)
         return symbol

@@ -60,12 +60,14 @@ class Labels:
         self.changed = 0
         self.scope = ""  # the label that ``.local`` ones belong to
         self.order: list[Label] = []
+        self.promoted = False  # an EXTERN turned out to be defined here: uses before it saw the wrong value
 
     def begin_pass(self) -> None:
         self.pass_number += 1
         self.changed = 0
         self.scope = ""
         self.order = []
+        self.promoted = False
 
     def full_name(self, name: str) -> str:
         """``.loop`` after ``main:`` is ``main.loop`` (nasm manual 3.9)."""
@@ -94,6 +96,9 @@ class Labels:
             label = self.table[full] = Label(full)
         if label.kind in (EXTERN, REQUIRED):
             label.kind, label.defined, label.symbol = GLOBAL, 0, None
+            self.promoted = True
+            if label in self.order:
+                self.order.remove(label)
         elif label.kind is LOCAL and full.startswith("..") and full[2:3] != "@":
             label.kind = SPECIAL
         if scope and name[0] != ".":
@@ -138,6 +143,7 @@ class Labels:
             label.kind = kind
             if kind is GLOBAL:
                 label.symbol, label.defined = None, 0
+                self.promoted = True
         elif kind in (EXTERN, REQUIRED) and old in (GLOBAL, COMMON, REQUIRED):
             label.attributes = label.attributes or attributes
             return label
