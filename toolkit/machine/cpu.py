@@ -441,19 +441,25 @@ class Machine:
     def enter_program(self, bits: int = 64) -> None:
         """The CPU state in which exec starts a program: memory and the page table stay as they are.
 
-        `bits` 64 is long mode (CS 0x33), 32 compatibility mode (CS 0x23, DS, ES and SS 0x2b). All general
-        registers are 0, x87 and SSE in their initial state, the bases 0 and the TLS descriptors empty.
+        All general registers are 0; for the rest see `set_mode`.
+        """
+        ctypes.memmove(self.registers.values, self._initial_registers, len(self._initial_registers))
+        self.set_mode(bits)
+
+    def set_mode(self, bits: int) -> None:
+        """Everything but the general registers as exec leaves it to a program of 64 or 32 bits.
+
+        64 is long mode (CS 0x33, SS 0x2b, DS and ES 0), 32 compatibility mode (CS 0x23, DS, ES and SS 0x2b).
+        x87 and SSE are in their initial state, the bases 0 and the TLS descriptors empty.
         """
         image = self._images.get(bits)
         if image is None:
             self._engine.restore_image(self._images[64])
             self._engine.set_root(self._notes.root)
             self._engine.enter_compatibility_mode()
-            self._engine.general.store()
             image = self._images[bits] = self._engine.context_image()
         self._engine.restore_image(image)
         self._notes.unmasked = False
-        ctypes.memmove(self.registers.values, self._initial_registers, len(self._initial_registers))
         for index in range(TLS_WORDS.start, TLS_WORDS.stop):
             self.words[index] = 0
         self._engine.set_root(self._notes.root)
