@@ -74,8 +74,10 @@ def assemble(
     ``include`` folders as the only places files come from. With ``tree`` the source is read from it under ``name``.
     ``encoder``: auto, table or keystone. ``strict``: suspicious warnings are errors. ``debug``: DWARF line
     information (``-g -F dwarf``). ``warnings``: as behind ``-W`` (``+all``, ``no-orphan-labels``, ``error``).
-    Never raises for a bad program: its ``object`` is None then. Raises ValueError for an unknown format.
+    Never raises for a bad program: its ``object`` is None then. Raises ValueError for an unknown format
+    or encoder, KeystoneUnavailableError where ``keystone`` is asked for and does not load.
     """
+    from toolkit.asm.encode import choose_encoder
     from toolkit.asm.layout import Layout
     from toolkit.asm.layout_format import find_format, written
     from toolkit.asm.layout_run import run_passes
@@ -83,6 +85,7 @@ def assemble(
     from toolkit.asm.reports import Reporter, finish_diagnostics, initial_warnings
 
     output = find_format(format)
+    choose_encoder(encoder)
     tree, main, shown = _open_source(source, name, include, tree)
     reporter = Reporter(strict)
     preprocessor = Preprocessor(
