@@ -1,0 +1,219 @@
+"""The student's loop without a terminal: start, list, show, hint, progress, reset, solution; and the author's new."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from tests.grading.fakes import write_exercise
+from toolkit.cli import cli
+from toolkit.cli.progress_file import FILE_NAME, load
+from toolkit.grading import exercise
+
+GRADER = "from toolkit.grading import check\n@check('c')\ndef c(program): pass\n"
+HINTS = "## Vague\nfirst\n## Clearer\nsecond\n## Almost\nthird\n"
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The course inside the package, for these tests."""
+    course = tmp_path / "package" / "course"
+    for identity in ("ch02/hello", "ch04/mmap"):
+        name = identity.split("/")[1]
+        write_exercise(
+            course / identity,
+            GRADER,
+            f"; starter of {name}\n",
+            hints_dot_md=HINTS,
+            **{f"reference__{name}_dot_asm": "; solved\n"},
+        )
+    monkeypatch.setattr(exercise, "installed_course", lambda: course)
+    return course
+
+
+@pytest.fixture
+def home(package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to work in."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("LANG", "C")
+    return folder
+
+
+def toolkit(*arguments: str) -> Result:
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def passed(course: Path, identity: str) -> None:
+    progress = load(course)
+    progress.update(identity, passed=True)
+    progress.save()
+
+
+def test_init_copies_and_never_replaces(home: Path) -> None:
+    assert "copied" in toolkit("init", "mine").output
+    own = home / "mine" / "exercises" / "ch04" / "mmap" / "mmap.asm"
+    own.write_text("my work")
+    result = toolkit("init", "mine")
+    assert result.exit_code == 0
+    assert result.output.startswith("0 files copied")
+    assert own.read_text() == "my work"
+
+
+def test_start_begins_and_goes_on(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = toolkit("start")
+    assert "Next: ch02/hello: The hello exercise" in first.output
+    assert "cd asm-course" in first.output
+    monkeypatch.chdir(home / "asm-course")
+    passed(home / "asm-course" / "exercises", "ch02/hello")
+    assert "Next: ch04/mmap" in toolkit("start").output
+    passed(home / "asm-course" / "exercises", "ch04/mmap")
+    assert "every exercise" in toolkit("start").output
+
+
+def test_start_vscode_keeps_tasks_of_yours(home: Path) -> None:
+    tasks = home / "mine" / ".vscode" / "tasks.json"
+    tasks.parent.mkdir(parents=True)
+    tasks.write_text("{}")
+    result = toolkit("start", "mine", "--vscode")
+    assert "kept as tasks.json.backup" in result.output
+    assert (tasks.parent / "tasks.json.backup").read_text() == "{}"
+    document = json.loads(tasks.read_text())
+    assert {task["label"] for task in document["tasks"]} == {
+        "toolkit: check this exercise",
+        "toolkit: run this program",
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "groups"),
+    [
+        ("mmap.asm:3:5: error: no such instruction", ("mmap.asm", "3", "5", "error", "no such instruction")),
+        ("      where:    mmap.asm:12", None),
+        ("      where:    mmap.asm:12:4: ", ("mmap.asm", "12", "4", None, "")),
+    ],
+)
+def test_the_problem_matcher_reads_our_diagnostics(line: str, groups: tuple[str | None, ...] | None) -> None:
+    import re
+
+    from toolkit.cli.loop import TASKS
+
+    pattern = TASKS["tasks"][0]["problemMatcher"]["pattern"]["regexp"]  # type: ignore[index]
+    match = re.match(pattern, line)
+    assert (match.groups() if match else None) == groups
+
+
+def test_list_and_progress(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    toolkit("init", ".")
+    passed(home / "exercises", "ch02/hello")
+    assert toolkit("list").output == "* ch02/hello  The hello exercise\n  ch04/mmap   The mmap exercise\n"
+    assert toolkit("list", "ch04").output == "  ch04/mmap  The mmap exercise\n"
+    lines = toolkit("progress").output.splitlines()
+    assert lines == [
+        "ch02     [####################] 1/1",
+        "ch04     [                    ] 0/1",
+        "Next: ch04/mmap",
+    ]
+
+
+def test_show_in_the_language_asked_for(home: Path) -> None:
+    toolkit("init", ".")
+    folder = home / "exercises" / "ch04" / "mmap"
+    (folder / "README.ru.md").write_text("# Отображение\n", encoding="utf-8")
+    assert toolkit("show", "mmap").output.startswith("# The mmap exercise")
+    assert toolkit("show", "mmap", "--lang", "ru").output.startswith("# Отображение")
+    assert toolkit("show", "mmap", "--lang", "fr").output.startswith("# The mmap exercise")
+
+
+def test_hints_come_one_by_one_and_end_kindly(home: Path) -> None:
+    toolkit("init", ".")
+    texts = [toolkit("hint", "mmap").output for _ in range(4)]
+    assert [text.splitlines()[0] for text in texts[:3]] == [
+        "## Hint 1 of 3: Vague",
+        "## Hint 2 of 3: Clearer",
+        "## Hint 3 of 3: Almost",
+    ]
+    assert "the last of 3 hints" in texts[3]
+    assert "Hint 1 of 3" in toolkit("hint", "mmap", "--again").output
+    assert toolkit("hint", "mmap", "--all").output.count("## Hint") == 3
+
+
+def test_reset_keeps_a_backup_each_time(home: Path) -> None:
+    toolkit("init", ".")
+    own = home / "exercises" / "ch04" / "mmap" / "mmap.asm"
+    assert "is the starter already" in toolkit("reset", "mmap").output
+    for number, backup in ((1, "mmap.asm.backup"), (2, "mmap.asm.backup.2")):
+        own.write_text(f"work {number}")
+        assert f"kept as {backup}" in toolkit("reset", "mmap").output
+        assert own.read_text() == "; starter of mmap\n"
+        assert (own.parent / backup).read_text() == f"work {number}"
+
+
+def test_reset_of_the_packages_own_copy_is_refused(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(package)
+    result = toolkit("reset", "mmap")
+    assert result.exit_code == 2
+    assert "nothing to put back" in result.output
+
+
+def test_solution_after_passing(home: Path) -> None:
+    toolkit("init", ".")
+    refused = toolkit("solution", "mmap")
+    assert refused.exit_code == 2
+    assert "not passed yet" in refused.output
+    passed(home / "exercises", "ch04/mmap")
+    assert "; solved" in toolkit("solution", "mmap").output
+    assert "; solved" in toolkit("solution", "hello", "--anyway").output
+
+
+@pytest.mark.parametrize("command", ["show", "hint", "reset", "solution", "check", "verify", "list"])
+def test_misspelt_exercises(home: Path, command: str) -> None:
+    toolkit("init", ".")
+    result = toolkit(command, "mmpa")
+    assert result.exit_code == 2
+    assert "did you mean mmap" in result.output
+
+
+DAMAGE = {
+    "half-written": ('{"version": 1, "exer', "is damaged; it is kept as .toolkit-progress.json.backup"),
+    "another shape": ("[1]", "is damaged"),
+    "newer": ('{"version": 99, "exercises": {}}', "is of a newer toolkit; it is left as it is"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_a_progress_file_that_cannot_be_used(home: Path, case: str) -> None:
+    text, message = DAMAGE[case]
+    toolkit("init", ".")
+    (home / FILE_NAME).write_text(text)
+    result = toolkit("hint", "mmap")
+    assert result.exit_code == 0
+    assert message in result.output
+    assert "Hint 1 of 3" in result.output
+    kept = home / FILE_NAME if case == "newer" else home / f"{FILE_NAME}.backup"
+    assert kept.read_text() == text
+
+
+def test_new_makes_a_whole_exercise(home: Path) -> None:
+    toolkit("init", ".")
+    result = toolkit("new", "ch04/mine", "--title", "Mine")
+    assert result.exit_code == 0
+    found = exercise.Exercise(home / "exercises" / "ch04" / "mine")
+    assert found.title == "Mine"
+    assert len(found.mutants()) == 3
+    assert [check.title for check in found.grader.checks] == ["ends with status 0"]
+    assert toolkit("new", "ch04/mine").exit_code == 2
+    assert toolkit("new", "Bad Name").exit_code == 2
+
+
+def test_no_course_anywhere(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exercise, "installed_course", lambda: None)
+    result = toolkit("list")
+    assert result.exit_code == 2
+    assert "toolkit init" in result.output
