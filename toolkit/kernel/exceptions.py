@@ -124,7 +124,13 @@ def floating_point_code(kernel: Kernel, vector: int) -> int:
     else:
         mxcsr = int.from_bytes(image[24:28], "little")
         flagged = mxcsr & ~(mxcsr >> 7)
-    for bits, code in ((1, FPE_FLTINV), (4, FPE_FLTDIV), (8, FPE_FLTOVF), (0x12, FPE_FLTUND), (0x20, FPE_FLTRES)):
+    for bits, code in (
+        (1, FPE_FLTINV),
+        (4, FPE_FLTDIV),
+        (8, FPE_FLTOVF),
+        (0x12, FPE_FLTUND),
+        (0x20, FPE_FLTRES),
+    ):
         if flagged & bits:
             return code
     return 0

@@ -113,6 +113,7 @@ class Loaded:
     vdso_symbols: dict[str, int]
     executable: OpenRegular
     name: bytes
+    bias: int
     arguments: tuple[bytes, ...] = ()
     environment: tuple[bytes, ...] = ()
 
@@ -273,7 +274,9 @@ def load(process: Process, request: Request) -> Loaded:
         if interpreter_image.bits != image.bits:
             raise SyscallError(Errno.ELIBBAD)
     kernel = process.kernel
-    space = AddressSpace(kernel.machine, kernel.frames, personality.layout, process, stack_limit=process.limits.stack)
+    space = AddressSpace(
+        kernel.machine, kernel.frames, personality.layout, process, stack_limit=process.limits.stack
+    )
     try:
         return build(process, request, space, personality, image, interpreter_image, interpreter_file)
     except SyscallError as error:
@@ -305,11 +308,13 @@ def build(
     if entry >= personality.layout.task_size:
         raise SyscallError(Errno.EINVAL)
     vdso = vdso_area.map_vdso(process.kernel, space, personality)
-    stack, auxiliary = write_tables(process, space, personality, request, strings, image, mapped, base, vdso.base, vdso.entry)
+    stack, auxiliary = write_tables(
+        process, space, personality, request, strings, image, mapped, base, vdso.base, vdso.entry
+    )
     set_places(space, image, mapped, strings, stack, interpreter is not None, personality)
     return Loaded(
         space, personality, entry, stack, auxiliary, vdso.symbols, request.opened, request.name,
-        tuple(request.arguments), tuple(request.environment),
+        mapped.bias, tuple(request.arguments), tuple(request.environment),
     )  # fmt: skip
 
 
@@ -342,7 +347,9 @@ def place_strings(request: Request, personality: Personality) -> Strings:
     return Strings(data, address, places[:count], places[count:], name, argument_end, name)
 
 
-def map_stack(process: Process, space: AddressSpace, personality: Personality, strings: Strings, executable: bool) -> None:
+def map_stack(
+    process: Process, space: AddressSpace, personality: Personality, strings: Strings, executable: bool
+) -> None:
     """setup_arg_pages(): the pages of the strings and 128 KiB more, within the stack limit."""
     top = personality.layout.stack_top
     used = top - (strings.address & ~PAGE_LOW)
@@ -391,7 +398,9 @@ def map_image(
         else:
             flags |= choose_bias(space, image, segment, mapped, has_interpreter)
             total = total_mapping_size(image.loads)
-        address = load_segment(space, file, segment, (mapped.bias + segment.address) & MASK, flags, total, implies)
+        address = load_segment(
+            space, file, segment, (mapped.bias + segment.address) & MASK, flags, total, implies
+        )
         if not mapped.loaded:
             mapped.loaded = True
             if image.kind == elf.ET_DYN:
@@ -403,7 +412,9 @@ def map_image(
     return mapped
 
 
-def choose_bias(space: AddressSpace, image: Image, first: Segment, mapped: Mapped, has_interpreter: bool) -> int:
+def choose_bias(
+    space: AddressSpace, image: Image, first: Segment, mapped: Mapped, has_interpreter: bool
+) -> int:
     """Where a position-independent image goes; the mmap flags to add."""
     alignment = maximum_alignment(image.loads)
     flags = 0
@@ -445,7 +456,13 @@ def note_segment(mapped: Mapped, image: Image, segment: Segment, task_size: int)
 
 
 def load_segment(
-    space: AddressSpace, file: OpenRegular, segment: Segment, address: int, flags: int, total: int, implies: bool
+    space: AddressSpace,
+    file: OpenRegular,
+    segment: Segment,
+    address: int,
+    flags: int,
+    total: int,
+    implies: bool,
 ) -> int:
     """elf_load(): map the file's part, clear the rest of its last page, map anonymous pages behind it."""
     prot = protection(segment.flags, implies)
@@ -464,7 +481,9 @@ def load_segment(
             raise SyscallError(Errno.ENOMEM)
         if end > start:
             extra = PROT_EXEC if prot & PROT_EXEC else 0
-            space.mmap(start, end - start, PROT_READ | PROT_WRITE | extra, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED)
+            space.mmap(
+                start, end - start, PROT_READ | PROT_WRITE | extra, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED
+            )
     return place
 
 
@@ -584,7 +603,13 @@ def write_tables(
 
 
 def set_places(
-    space: AddressSpace, image: Image, mapped: Mapped, strings: Strings, stack: int, has_interpreter: bool, personality: Personality
+    space: AddressSpace,
+    image: Image,
+    mapped: Mapped,
+    strings: Strings,
+    stack: int,
+    has_interpreter: bool,
+    personality: Personality,
 ) -> None:
     """mm_struct's notes; the break of a program without interpreter that chose its own place is moved away."""
     places = space.places
@@ -601,6 +626,11 @@ def set_places(
     places.env_start, places.env_end = strings.argument_end, strings.environment_end
 
 
+def dynamic_symbols(data: bytes) -> dict[str, int]:
+    """The symbols of .dynsym: a vDSO's functions."""
+    return dict(read_symbols(data, 0, elf.SHT_DYNSYM))
+
+
 def symbol_addresses(data: bytes, bias: int = 0) -> dict[str, int]:
     """The symbols of an ELF file's .symtab with their addresses; {} where there is none or it is damaged."""
     try:
@@ -609,7 +639,7 @@ def symbol_addresses(data: bytes, bias: int = 0) -> dict[str, int]:
         return {}
 
 
-def read_symbols(data: bytes, bias: int) -> list[tuple[str, int]]:
+def read_symbols(data: bytes, bias: int, kind: int = elf.SHT_SYMTAB) -> list[tuple[str, int]]:
     """Names and values of the defined symbols."""
     wide = data[4:5] == b"\x02"
     header, section, symbol = (
@@ -620,7 +650,7 @@ def read_symbols(data: bytes, bias: int) -> list[tuple[str, int]]:
     sections = [section.unpack_from(data, offset + index * section.size) for index in range(count)]
     found = []
     for entry in sections:
-        if entry[1] != elf.SHT_SYMTAB or entry[6] >= count:
+        if entry[1] != kind or entry[6] >= count:
             continue
         names = sections[entry[6]]
         table = data[names[4] : names[4] + names[5]]

@@ -74,7 +74,9 @@ def siginfo(info: SignalInfo, bits: int) -> bytes:
     if info.fault is not None or (info.code > 0 and info.signal in FAULT_SIGNALS and info.code != 128):
         body = pack("<" + word, info.address & mask)
     elif info.signal == Signal.SIGCHLD and info.code > 0:
-        body = pack(f"<iIi{gap}{time}{time}", info.pid, info.uid, info.status, info.user_time, info.system_time)
+        body = pack(
+            f"<iIi{gap}{time}{time}", info.pid, info.uid, info.status, info.user_time, info.system_time
+        )
     elif info.code == SI_TIMER:
         body = pack("<ii" + word, info.timer, info.overrun, info.value & mask)
     elif info.code == SI_QUEUE or info.value:
@@ -237,7 +239,14 @@ def legacy_fpu(image: bytes) -> bytes:
         tag |= (0 if abridged >> index & 1 else 3) << (index * 2)
     registers = b"".join(image[32 + 16 * i : 42 + 16 * i] for i in range(8))
     head = pack(
-        "<7I", control | 0xFFFF0000, status | 0xFFFF0000, tag | 0xFFFF0000, ip, cs_op & 0xFFFF, dp, ds | 0xFFFF0000
+        "<7I",
+        control | 0xFFFF0000,
+        status | 0xFFFF0000,
+        tag | 0xFFFF0000,
+        ip,
+        cs_op & 0xFFFF,
+        dp,
+        ds | 0xFFFF0000,
     )
     return head + registers + pack("<HH", status, 0)
 
@@ -271,7 +280,9 @@ def push_rt_32(thread: Thread, info: SignalInfo, action: Action, mask: int) -> N
     info_address, context_address = frame + 16, frame + 16 + 128
     stack = thread.alternate_stack
     flags = stack_flags(thread, thread.registers[RSP])
-    ucontext = UCONTEXT_32.pack(0, 0, stack.address, flags, stack.size, context_32(thread, mask, fpstate), mask)
+    ucontext = UCONTEXT_32.pack(
+        0, 0, stack.address, flags, stack.size, context_32(thread, mask, fpstate), mask
+    )
     back = restorer_32(thread, action, "__kernel_rt_sigreturn", frame + RT_FRAME_32_SIZE - 8)
     head = pack("<IIII", back, info.signal, info_address, context_address)
     code = bytes.fromhex("b8ad000000cd8000")

@@ -13,10 +13,9 @@ All chance comes from `seed`, all time from the virtual clock: equal inputs give
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from toolkit.abi import process as p
 from toolkit.abi.errno import Errno
@@ -49,6 +48,7 @@ from toolkit.personality.linux_i386 import PERSONALITY as I386
 from toolkit.personality.linux_x86_64 import PERSONALITY as X86_64
 
 if TYPE_CHECKING:
+    from toolkit.kernel.futex import Waiter
     from toolkit.kernel.vdso_area import VdsoFrames
     from toolkit.machine.cpu import Machine
 
@@ -103,7 +103,11 @@ class Kernel:
         self._ending: Ending | None = None
         self._waiting: tuple[str, ...] = ()
         self._counting = False
+        self._yielded = False
         self._budget = UNLIMITED
+        self.futexes: dict[Any, list[Waiter]] = {}
+        self.fork_hooks: list[Callable[[Process, Process], None]] = []
+        self.exit_hooks: list[Callable[[Process], None]] = []
         self._label_names: dict[int, list[str]] = {}
         self._vdso: dict[int, VdsoFrames] = {}
         self._tables: dict[str, SyscallTable] = {"x86_64": table(X86_64), "i386": table(I386)}
@@ -129,9 +133,7 @@ class Kernel:
         writes, else it is captured. `terminal`: the three streams are one terminal.
         Raises SyscallError as execve would, for a file that can't be executed.
         """
-        return self.processes.spawn(
-            program, arguments, environment, name, stdin, stdout, stderr, terminal
-        )
+        return self.processes.spawn(program, arguments, environment, name, stdin, stdout, stderr, terminal)
 
     def at(self, moment: Moment | str, observer: Observer) -> None:
         """Have `observer` called at a moment of the main process. ValueError when the text is no moment."""
@@ -203,7 +205,7 @@ class Kernel:
         from toolkit.kernel.fs import procfs_memory
 
         target = process or self.processes.main
-        return procfs_memory.maps(target.memory)
+        return procfs_memory.maps(target.memory).encode("utf-8", "surrogateescape")
 
     def close(self) -> None:
         """Forget the processes and make the machine pristine for the next kernel."""
@@ -265,6 +267,11 @@ class Kernel:
             self.machine.set_page_table(thread.memory.table.root << 12)
             self._active = thread.memory
 
+    def enter_mode(self, thread: Thread) -> None:
+        """Put the CPU into the thread's mode: 64-bit, or compatibility mode for an i386 program."""
+        if thread.process.personality.bits != 64:
+            raise SyscallError(Errno.ENOEXEC)
+
     def deactivate(self, space: object) -> None:
         """The space is about to be released."""
         if self._active is space:
@@ -279,6 +286,10 @@ class Kernel:
             self._retry(thread)
         runnable = State.RUNNABLE
         while thread.state is runnable and self._ending is None:
+            if self._yielded:
+                self._yielded = False
+                if scheduler.queue:
+                    return
             if thread.signal_pending:
                 signals.deliver(thread)
                 continue
@@ -353,6 +364,10 @@ class Kernel:
             return True
         return left <= 0
 
+    def yield_slice(self) -> None:
+        """The current thread gives the rest of its slice away."""
+        self._yielded = True
+
     def end(self, ending: Ending) -> None:
         """Stop the loop."""
         if self._ending is None:
@@ -368,7 +383,11 @@ class Kernel:
         """A call that is traced, observed, unknown, new, or made through int 0x80."""
         entry = self._tables[abi].entry(number)
         thread.call_number = number
-        if self.moments.syscalls and entry.name in self.moments.syscalls and thread.process is self.processes.main:
+        if (
+            self.moments.syscalls
+            and entry.name in self.moments.syscalls
+            and thread.process is self.processes.main
+        ):
             self._observe(thread, self.moments.due(self.moments.syscalls, "syscall:", entry.name))
             if self._ending is not None or thread.state is not State.RUNNABLE:
                 return
@@ -399,7 +418,7 @@ class Kernel:
 
     def _block(self, thread: Thread, blocked: Blocked) -> None:
         """Wait; a signal that is already pending interrupts at once."""
-        if thread.signal_pending:
+        if thread.signal_pending and not blocked.killable:
             thread.interrupted = blocked
             while thread.signal_pending and thread.interrupted is not None and thread.state is State.RUNNABLE:
                 if not signals.deliver(thread):
@@ -457,8 +476,6 @@ class Kernel:
         for name in self._label_names.get(self._values[RIP], ()):
             if thread.process is self.processes.main:
                 self._observe(thread, self.moments.due(self.moments.labels, "label:", name))
-        if self._ending is not None or thread.state is not State.RUNNABLE or thread.signal_pending:
-            thread.step_over = True
         self.step_over(thread)
 
     def step_over(self, thread: Thread) -> None:
@@ -484,7 +501,11 @@ class Kernel:
     def before_end(self, process: Process) -> None:
         """A process is about to end: the last look at it."""
         if process is self.processes.main:
-            thread = self.current if self.current is not None and self.current.process is process else process.threads[0]
+            thread = (
+                self.current
+                if self.current is not None and self.current.process is process
+                else process.threads[0]
+            )
             self._observe(thread, self.moments.exit)
             if self.current is thread:
                 self.processes.final_registers = self.machine.registers.as_dict()
@@ -549,6 +570,3 @@ class Kernel:
     def account_storage(self, file: object, end: int) -> None:
         """ENOSPC when the program has written more than its files may hold."""
         self.files.account(file, end)
-
-
-__all__ = ["Kernel", "replace"]

@@ -39,7 +39,9 @@ class Moment:
             elif not number.isdecimal():
                 name, number = rest, "1"
             return Moment("syscall" if kind == "syscall" else "label", name, positive(number, text))
-        raise ValueError(f"'{text}' is no moment: write start, exit, syscall:NAME[:N], label:NAME[:N] or step:N")
+        raise ValueError(
+            f"'{text}' is no moment: write start, exit, syscall:NAME[:N], label:NAME[:N] or step:N"
+        )
 
     def __str__(self) -> str:
         if self.kind in ("start", "exit"):
@@ -122,7 +124,9 @@ class Moments:
                 self.steps.append((moment.count, moment, observer))
                 self.steps.sort(key=lambda step: step[0])
 
-    def due(self, table: dict[str, list[tuple[Moment, Observer]]], prefix: str, name: str) -> list[tuple[Moment, Observer]]:
+    def due(
+        self, table: dict[str, list[tuple[Moment, Observer]]], prefix: str, name: str
+    ) -> list[tuple[Moment, Observer]]:
         """Count one more arrival at a name and return the observers whose turn it is."""
         key = prefix + name
         self.seen[key] = count = self.seen.get(key, 0) + 1

@@ -6,7 +6,7 @@ import heapq
 import random
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,6 @@ from toolkit.abi import process as p
 from toolkit.abi.signals import SA_RESTART, SS_AUTODISARM, SS_DISABLE, Signal
 from toolkit.kernel.signals import (
     ALL,
-    DEFAULT,
     UNBLOCKABLE,
     Action,
     PendingSignals,
@@ -170,6 +169,7 @@ class Thread:
         self.rseq: tuple[int, int, int] | None = None
         self.vfork_parent: Thread | None = None
         self.usage = Usage()
+        self.vfork_done = WaitQueue("a vfork child's exec or exit")
 
     # --- waiting -------------------------------------------------------------------------------------------
 
@@ -257,6 +257,15 @@ class Thread:
         if self.call_record is not None:
             self.process.kernel.finish_record(self, result)
 
+    def finish(self) -> None:
+        """End: leave every queue and the process; the kernel tells who waits for the thread."""
+        self._leave_queues()
+        self.state = State.DEAD
+        self.context = None
+        if self in self.process.threads:
+            self.process.threads.remove(self)
+        self.process.kernel.thread_ended(self)
+
     def disarm_alternate_stack(self) -> None:
         """SS_AUTODISARM: the alternate stack is forgotten while a handler runs."""
         self.alternate_stack = AlternateStack(0, SS_DISABLE, 0)
@@ -319,6 +328,9 @@ class Process:
         self.arguments: tuple[bytes, ...] = ()
         self.environment: tuple[bytes, ...] = ()
         self.auxiliary: bytes = b""
+        self.executable_file: Any = None
+        self.load_bias = 0
+        self.attached_segments: dict[int, Any] = {}
         self.vdso_symbols: dict[str, int] = {}
         self.interval_timers: dict[int, Any] = {}
         self.posix_timers: dict[int, Any] = {}
@@ -337,6 +349,15 @@ class Process:
         if self.signal is not None:
             return self.signal | (p.CORE_BIT if self.core_dumped else 0)
         return (self.exit_code or 0) << 8
+
+    def soft(self, resource: int) -> int:
+        """A soft resource limit, as memory management asks for it."""
+        return self.limits.values[resource][0]
+
+    @property
+    def privileged(self) -> bool:
+        """Whether it has root's capabilities."""
+        return self.credentials.euid == 0
 
     @property
     def leader(self) -> Thread | None:
@@ -426,19 +447,6 @@ class Process:
         self.did_exec = True
 
 
-def _finish(thread: Thread) -> None:
-    """Take a thread out of every queue; memory that others watch is cleared by the kernel."""
-    thread._leave_queues()
-    thread.state = State.DEAD
-    thread.context = None
-    if thread in thread.process.threads:
-        thread.process.threads.remove(thread)
-    thread.process.kernel.thread_ended(thread)
-
-
-Thread.finish = _finish  # type: ignore[attr-defined]
-
-
 @dataclass
 class Scheduler:
     """Round robin over runnable threads; the length of each slice comes from the seed.
@@ -492,6 +500,3 @@ class Scheduler:
             action, timer.action = timer.action, None
             if action is not None:
                 action()
-
-
-__all__ = ["DEFAULT", "Process", "Scheduler", "State", "Thread", "replace"]

@@ -35,6 +35,7 @@ class Blocked(Exception):  # noqa: N818 - not an error
     `restart` says what a signal handler does to the call: True is ERESTARTSYS (begun again after a handler with
     SA_RESTART, else EINTR), False is ERESTARTNOHAND (EINTR after any handler); see signal(7).
     `interrupted`, if given, is called instead, and returns the result of the interrupted call.
+    A `killable` wait is not interrupted by handlers at all.
     """
 
     def __init__(
@@ -43,12 +44,14 @@ class Blocked(Exception):  # noqa: N818 - not an error
         deadline: int | None = None,
         restart: bool = True,
         interrupted: Callable[[], int] | None = None,
+        killable: bool = False,
     ) -> None:
         super().__init__()
         self.queues = queues
         self.deadline = deadline
         self.restart = restart
         self.interrupted = interrupted
+        self.killable = killable
 
 
 class ThreadGone(Exception):  # noqa: N818 - not an error

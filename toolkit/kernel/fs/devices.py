@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from toolkit.abi import files as f
@@ -9,7 +10,15 @@ from toolkit.abi.errno import Errno
 from toolkit.kernel.errors import SyscallError
 from toolkit.kernel.fs.files import OpenFile
 from toolkit.kernel.fs.streams import OpenTerminal
-from toolkit.kernel.fs.vfs import DEVICE_DEVICE, MEMORY_DEVICE, Device, Directory, FileSystem, Symlink
+from toolkit.kernel.fs.vfs import (
+    DEVICE_DEVICE,
+    MEMORY_DEVICE,
+    Device,
+    Directory,
+    FileSystem,
+    Inode,
+    Symlink,
+)
 from toolkit.kernel.mm.page_cache import PageCache
 
 if TYPE_CHECKING:
@@ -38,6 +47,7 @@ class OpenDevice(OpenFile):
     def __init__(self, inode: Device, flags: int, path: bytes) -> None:
         super().__init__(inode, flags, path)
         self.driver = inode.driver
+        self.ignores_data = inode.driver in ("null", "zero")
 
     def read(self, thread: Thread, count: int) -> bytes:
         if self.driver == "null":
@@ -112,10 +122,10 @@ class DeviceDirectory(Directory):
         pts.add(b"0", Device(self.system, 0o620, 136, 0, "tty"))
         self.add(b"pts", pts)
 
-    def lookup(self, name: bytes):  # type: ignore[no-untyped-def]
+    def lookup(self, name: bytes) -> Inode | None:
         self._fill()
         return super().lookup(name)
 
-    def names(self):  # type: ignore[no-untyped-def]
+    def names(self) -> Iterator[tuple[bytes, Inode]]:
         self._fill()
         return super().names()

@@ -27,15 +27,18 @@ class OpenFile:
     """A file as opened: `flags` are open(2)'s, `references` counts the descriptors that share it."""
 
     seekable = False
-    nonblocking_by_nature = True
+    ignores_data = False
+    """A write succeeds without looking at the bytes, as /dev/null's."""
 
     def __init__(self, inode: Inode, flags: int, path: bytes = b"") -> None:
-        self.inode = inode
+        self.node = inode
         self.flags = flags
         self.position = 0
         self.references = 0
         self.path = path
         self.place = inode.place
+        self.deleted = False
+        """It never had a name: memfd."""
         self.can_read = flags & f.O_ACCMODE != f.O_WRONLY and not flags & f.O_PATH
         self.can_write = flags & f.O_ACCMODE in (f.O_WRONLY, f.O_RDWR) and not flags & f.O_PATH
 
@@ -48,17 +51,22 @@ class OpenFile:
 
     def shown_path(self) -> bytes:
         """The present path, with " (deleted)" when no name leads here any more (d_path)."""
-        for place in (self.place, self.inode.place):
-            if place is not None and place[0].entries.get(place[1]) is self.inode:
+        for place in (self.place, self.node.place):
+            if place is not None and place[0].entries.get(place[1]) is self.node:
                 return place[0].path().rstrip(b"/") + b"/" + place[1]
-        if self.inode.place is None:
+        if self.node.place is None and not self.deleted:
             return self.path
         return self.path + b" (deleted)"
 
     @property
     def device(self) -> tuple[int, int]:
-        number = self.inode.system.device
+        number = self.node.system.device
         return number >> 8, number & 0xFF
+
+    @property
+    def inode(self) -> int:
+        """The inode's number."""
+        return self.node.number
 
     @property
     def pages(self) -> PageCache:

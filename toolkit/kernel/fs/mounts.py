@@ -25,8 +25,16 @@ if TYPE_CHECKING:
     from toolkit.kernel.kernel import Kernel
     from toolkit.kernel.task import Process
 
-ROOT_FOLDERS = (("tmp", 0o1777), ("home", 0o755), ("etc", 0o755), ("usr", 0o755), ("bin", 0o755), ("var", 0o755))
+ROOT_FOLDERS = (
+    ("tmp", 0o1777),
+    ("home", 0o755),
+    ("etc", 0o755),
+    ("usr", 0o755),
+    ("bin", 0o755),
+    ("var", 0o755),
+)
 FIRST_INODE = 1_000
+PIPE_DEVICE = 0x0D
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,8 @@ class Files:
         self.kernel = kernel
         self.uid, self.gid = uid, gid
         self.system = FileSystem(lambda: kernel.clock.realtime, first_inode=FIRST_INODE + kernel.seed % 997)
+        self.pipe_system = FileSystem(self.system.now, PIPE_DEVICE, 10_000 + kernel.seed % 997)
+        self.shared_memory = FileSystem(self.system.now, 1, 1)
         self.used = 0
         self.made = 0
         self._sizes: dict[int, int] = {}
@@ -121,12 +131,22 @@ class Files:
         """The pages of a file of the host."""
         return PageCache(self.kernel.frames, HostStorage(host_path), size)
 
-    def new_file(self, mode: int, uid: int, gid: int, data: bytes = b"", system: FileSystem | None = None) -> RegularFile:
+    def new_file(
+        self, mode: int, uid: int, gid: int, data: bytes = b"", system: FileSystem | None = None
+    ) -> RegularFile:
         """A regular file that is in no directory yet; ENOSPC when the program has made too many."""
         self.made += 1
         if self.made > self.kernel.limits.inodes:
             raise SyscallError(Errno.ENOSPC)
         return RegularFile(system or self.system, self.new_pages(data), mode, uid, gid)
+
+    def new_memory_file(self, mode: int, uid: int, gid: int) -> RegularFile:
+        """A file that lives in memory alone (memfd, /dev/shm): its pages can be swapped."""
+        self.made += 1
+        if self.made > self.kernel.limits.inodes:
+            raise SyscallError(Errno.ENOSPC)
+        pages = PageCache(self.kernel.frames, None, 0)
+        return RegularFile(self.shared_memory, pages, mode, uid, gid)
 
     def account(self, file: object, end: int) -> None:
         """ENOSPC beyond Limits.storage, counted by file size."""

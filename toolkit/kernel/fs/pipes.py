@@ -23,13 +23,15 @@ POLL_WRITE = f.POLLOUT | f.POLLWRNORM
 class Pipe:
     """A bounded queue of bytes with counted ends."""
 
-    __slots__ = ("can_read", "can_write", "capacity", "data", "readers", "writers")
+    __slots__ = ("can_read", "can_write", "capacity", "data", "meetings", "readers", "writers")
 
     def __init__(self, name: str = "pipe") -> None:
         self.data = bytearray()
         self.capacity = f.PIPE_CAPACITY
         self.readers = 0
         self.writers = 0
+        self.meetings = 0
+        """How often a fifo's end was opened."""
         self.can_read = WaitQueue(f"data in a {name}")
         self.can_write = WaitQueue(f"room in a {name}")
 
@@ -40,11 +42,12 @@ class OpenPipe(OpenFile):
     def __init__(self, inode: Fifo, pipe: Pipe, flags: int, path: bytes = b"") -> None:
         super().__init__(inode, flags, path)
         self.pipe = pipe
+        self.waited_for = 0
         pipe.readers += self.can_read
         pipe.writers += self.can_write
 
     def shown_path(self) -> bytes:
-        return super().shown_path() if self.inode.place else b"pipe:[%d]" % self.inode.number
+        return super().shown_path() if self.node.place else b"pipe:[%d]" % self.node.number
 
     def read(self, thread: Thread, count: int) -> bytes:
         pipe = self.pipe
@@ -114,5 +117,5 @@ class OpenPipe(OpenFile):
         self.pipe.writers -= self.can_write
         self.pipe.can_read.wake()
         self.pipe.can_write.wake()
-        if isinstance(self.inode, Fifo) and not self.pipe.readers and not self.pipe.writers:
-            self.inode.pipe = None
+        if isinstance(self.node, Fifo) and not self.pipe.readers and not self.pipe.writers:
+            self.node.pipe = None

@@ -65,7 +65,7 @@ class OutputStream(OpenFile):
         self.capture = capture
 
     def shown_path(self) -> bytes:
-        return b"pipe:[%d]" % self.inode.number
+        return b"pipe:[%d]" % self.node.number
 
     def write(self, thread: Thread, data: bytes) -> int:
         self.capture.accept(data)
@@ -84,7 +84,7 @@ class InputStream(OpenFile):
         self._source = None if isinstance(data, bytes) else data
 
     def shown_path(self) -> bytes:
-        return b"pipe:[%d]" % self.inode.number
+        return b"pipe:[%d]" % self.node.number
 
     def read(self, thread: Thread, count: int) -> bytes:
         if self._source is not None:

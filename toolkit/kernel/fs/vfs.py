@@ -20,8 +20,9 @@ from toolkit.kernel.errors import SyscallError
 from toolkit.kernel.waiting import WaitQueue
 
 if TYPE_CHECKING:
+    from toolkit.kernel.fs.files import OpenFile
     from toolkit.kernel.mm.page_cache import PageCache
-    from toolkit.kernel.task import Process
+    from toolkit.kernel.task import Process, Thread
 
 ROOT_DEVICE = 0xFE00
 """Device number of the emulated disk, as /proc/PID/maps prints it: fe:00."""
@@ -78,6 +79,10 @@ class Inode:
     def size(self) -> int:
         """st_size, bytes."""
         return 0
+
+    def open(self, thread: Thread, flags: int, path: bytes) -> OpenFile:
+        """What open(2) makes of a file that is none of the usual kinds."""
+        raise SyscallError(Errno.ENXIO)
 
     def touch(self) -> None:
         """The contents changed: mtime and ctime."""
@@ -169,6 +174,9 @@ class Directory(Inode):
     def names(self) -> Iterator[tuple[bytes, Inode]]:
         """All names but . and .., with their inodes."""
         return iter(tuple(self.entries.items()))
+
+    def check_writable(self) -> None:
+        """EACCES where names can't be made, as in /proc."""
 
     def add(self, name: bytes, inode: Inode) -> None:
         """Enter a name; the caller has checked that it is free."""

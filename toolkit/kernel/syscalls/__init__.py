@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from toolkit.kernel.syscalls.arguments import Argument, path
 from toolkit.personality.layout import Personality
@@ -48,10 +48,12 @@ class Declaration:
     def arguments(self) -> tuple[tuple[str, Argument], ...]:
         """Name and type of each argument, in register order."""
         if self._arguments is None:
-            hints = get_type_hints(self.handler, include_extras=True)
-            hints.pop("return", None)
-            hints.pop("thread", None)
-            self._arguments = tuple((name, argument_of(self.name, hint)) for name, hint in hints.items())
+            names = vars(importlib.import_module(self.handler.__module__))
+            self._arguments = tuple(
+                (name, argument_of(self.name, eval(text, names)))
+                for name, text in self.handler.__annotations__.items()
+                if name not in ("return", "thread")
+            )
         return self._arguments
 
     def compile(self, personality: Personality) -> Invoke:

@@ -202,3 +202,30 @@ Whence: TypeAlias = Annotated[
 ]
 InBuffer: TypeAlias = Annotated[int, Buffer(size="count")]
 OutBuffer: TypeAlias = Annotated[int, Buffer(after=True)]
+PROTECTIONS = ((1, "PROT_READ"), (2, "PROT_WRITE"), (4, "PROT_EXEC"))
+MAP_FLAGS = (
+    (0x10, "MAP_FIXED"),
+    (0x20, "MAP_ANONYMOUS"),
+    (0x40, "MAP_32BIT"),
+    (0x4000, "MAP_NORESERVE"),
+    (0x8000, "MAP_POPULATE"),
+    (0x10000, "MAP_NONBLOCK"),
+    (0x100, "MAP_GROWSDOWN"),
+    (0x800, "MAP_DENYWRITE"),
+    (0x1000, "MAP_EXECUTABLE"),
+    (0x2000, "MAP_LOCKED"),
+    (0x20000, "MAP_STACK"),
+    (0x40000, "MAP_HUGETLB"),
+    (0x80000, "MAP_SYNC"),
+    (0x100000, "MAP_FIXED_NOREPLACE"),
+)
+Protection: TypeAlias = Annotated[int, FlagSet(WORD, names=PROTECTIONS, zero="PROT_NONE")]
+MapFlags: TypeAlias = Annotated[
+    int,
+    FlagSet(
+        WORD,
+        names=MAP_FLAGS,
+        mask=0xF,
+        fields=((1, "MAP_SHARED"), (2, "MAP_PRIVATE"), (3, "MAP_SHARED_VALIDATE")),
+    ),
+]
