@@ -14,7 +14,7 @@ from pathlib import Path
 
 from toolkit.asm.encoder_operands import Operand, Prepared
 from toolkit.asm.encoder_table import Field, Template
-from toolkit.asm.instructions import Form, PrefixSlot
+from toolkit.asm.instructions import REGISTERS, Form, PrefixSlot
 from toolkit.asm.instructions import operand_classes as classes
 
 _PLACEHOLDERS = {1: 0x11, 2: 0x1122, 4: 0x11223344, 8: 0x1122334455667788}
@@ -37,6 +37,14 @@ _OURS = {
     "ds": 0x3E,
     "fs": 0x64,
     "gs": 0x65,
+}
+# 16- and 64-bit register -> the 32-bit one of the same number
+_DWORD_NAMES = {
+    name: wide.name
+    for name, register in REGISTERS.items()
+    for wide in REGISTERS.values()
+    if register.size in (2, 8) and wide.size == 4 and wide.number == register.number
+    if register.classes & wide.classes & classes.CLASS_GENERAL
 }
 _WORD = re.compile(r"\bst\(\d\)|\b[a-z][a-z0-9]*")
 _NO_REGISTER = frozenset((*_SIZES.values(), "ptr", "riz"))
@@ -67,7 +75,20 @@ def question(prepared: Prepared, template: Template) -> str | None:
         if text is None:
             return None
         texts.append(text)
-    return f"{form.mnemonic} {', '.join(texts)}".rstrip()
+    return f"{form.mnemonic} {', '.join(_preferred(form, texts))}".rstrip()
+
+
+def _preferred(form: Form, texts: list[str]) -> list[str]:
+    """The operands in the dress that makes Keystone choose nasm's encoding."""
+    if form.mnemonic == "mov" and (form.words[1] == "udword" or _shortens_segment_move(form)):
+        return [_DWORD_NAMES.get(text, text) for text in texts]
+    if form.mnemonic == "xchg" and not any("[" in text for text in texts):
+        return texts[::-1]
+    return texts
+
+
+def _shortens_segment_move(form: Form) -> bool:
+    return "OPT" in form.flags and "reg_sreg" in form.words
 
 
 def _operand(position: int, operand: Operand, prepared: Prepared, template: Template) -> str | None:

@@ -33,7 +33,7 @@ def find_form(prepared: Prepared, cpu: int, allow_short: bool) -> Form | Mismatc
     sizes = [_written_size(prepared, position) for position in range(len(prepared.operands))]
     worst = Mismatch.INVALID_OPERANDS
     missing = False
-    for form in candidates:
+    for form in _plausible(candidates, prepared, cpu):
         verdict = _match(form, prepared, cpu, allow_short)
         if verdict is None:
             return form
@@ -49,6 +49,24 @@ def find_form(prepared: Prepared, cpu: int, allow_short: bool) -> Form | Mismatc
                 return form
             worst = max(worst, verdict)
     return worst
+
+
+def _plausible(candidates: tuple[Form, ...], prepared: Prepared, cpu: int) -> list[Form]:
+    """The candidates without those that can only come to INVALID_OPERANDS, which says nothing: most, found cheaply."""
+    decorated = prepared.decorated >= 0 or prepared.prefixes[PrefixSlot.ENCODING] or cpu
+    if decorated or any(operand.opmask or operand.zeroing for operand in prepared.operands):
+        return list(candidates)
+    absent = [~operand.classes for operand in prepared.operands]
+    if len(absent) == 2:
+        first, second = absent
+        return [
+            form for form in candidates if not (form.kinds[0] & first or form.kinds[1] & second) or form.late
+        ]
+    return [
+        form
+        for form in candidates
+        if form.late or not any(kind & bits for kind, bits in zip(form.kinds, absent, strict=True))
+    ]
 
 
 def _written_size(prepared: Prepared, position: int) -> int:

@@ -77,6 +77,8 @@ class Form:
     assumed_size: int
     assumed_operand: int | None
     relaxable: str  # "jcc8" or "jmp8": only for a target in reach of a byte
+    kinds: tuple[int, ...]  # ``classes`` without sizes and register sets
+    late: bool  # a VEX form that yields to the EVEX one
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:
@@ -142,4 +144,6 @@ def _parse_form(mnemonic: str, line: str) -> Form:
         # nasm takes the number of the AR flag's bit for the operand's: AR2 names an operand that no form has.
         next((number for name, number in (("AR0", 0), ("AR1", 1), ("AR2", 3)) if name in flags), None),
         relaxable,
+        tuple(entry[0] & ~(classes.SIZE_MASK | classes.REGISTER_SET_MASK) for entry in parsed),
+        "LATEVEX" in flags,
     )
