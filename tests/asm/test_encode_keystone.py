@@ -92,7 +92,7 @@ def test_questions_are_canonical(keystone: KeystoneBackend, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("text", "question"),
     [
-        ("mov rax, 60", "mov rax, 0x11223344"),
+        ("mov rax, 60", "mov eax, 0x11223344"),
         ("add qword [rbx+rcx*4+16], 5", "add qword ptr [rbx + rcx*0x4 + 0x11], 0x11"),
         ("lock add dword [rbx], eax", "add dword ptr [rbx], eax"),
         ("mov ecx, [0x1234]", "mov ecx, dword ptr [riz*0x1 + 0x11223344]"),

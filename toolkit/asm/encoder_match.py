@@ -53,8 +53,11 @@ def find_form(prepared: Prepared, cpu: int, allow_short: bool) -> Form | Mismatc
 
 def _plausible(candidates: tuple[Form, ...], prepared: Prepared, cpu: int) -> list[Form]:
     """The candidates without those that can only come to INVALID_OPERANDS, which says nothing: most, found cheaply."""
-    decorated = prepared.decorated >= 0 or prepared.prefixes[PrefixSlot.ENCODING] or cpu
-    if decorated or any(operand.opmask or operand.zeroing for operand in prepared.operands):
+    unusual = prepared.decorated >= 0 or prepared.prefixes[PrefixSlot.ENCODING] or cpu
+    if unusual or any(
+        operand.opmask or operand.zeroing or operand.classes & classes.REGISTER_SET_MASK
+        for operand in prepared.operands
+    ):
         return list(candidates)
     absent = [~operand.classes for operand in prepared.operands]
     if len(absent) == 2:
