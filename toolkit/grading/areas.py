@@ -108,7 +108,7 @@ def _address_difference(verb: str, wanted: int | None, actual: int) -> str | Non
 
 def path_fits(name: str, path: str) -> bool:
     """Whether a map's last column is the file ``path``: all of it, or its last parts."""
-    name = name.removesuffix(" (deleted)")
+    path, name = path.removesuffix(" (deleted)"), name.removesuffix(" (deleted)")
     return name == path or name.endswith("/" + path.lstrip("/"))
 
 

@@ -28,7 +28,18 @@ def main() -> None:
     confine()
     send(replies, Reply("ready"))
     while (job := receive_job(requests)) is not None:
-        send(replies, answer(engine, job))
+        respond(replies, answer(engine, job))
+
+
+def respond(replies: BinaryIO, reply: Reply) -> None:
+    """Send a reply; evidence that can't be sent becomes a ``Broken`` that says why."""
+    from toolkit.grading.evidence import Broken
+    from toolkit.grading.wire import Reply, send
+
+    try:
+        send(replies, reply)
+    except (TypeError, ValueError, OverflowError) as error:
+        send(replies, Reply("broken", broken=Broken(describe_exception(error))))
 
 
 def answer(engine: Engine, job: Job) -> Reply:
