@@ -98,6 +98,7 @@ class ItemParser:
         self.position = position
         self.warnings = warnings
         self.mode = mode or FloatMode()
+        self.count = 0  # operands taken
 
     def parse(self, width: int, nesting: int = 0) -> list[Item]:
         """The items up to the end or the closing parenthesis, on which ``position`` then stands."""
@@ -138,7 +139,7 @@ class ItemParser:
                 self.position += 1
                 inner = self.parse(width, nesting + 1)
                 if self.kind != ")":
-                    found = "end of line" if self.kind is scan.END else str(self.tokens[self.position].value)
+                    found = "(null)" if self.kind is scan.END else str(self.tokens[self.position].value)
                     raise self._error(f"expected `)' after subexpression, got `{found}'")
                 self.position += 1
             elif token.kind == "%":
@@ -158,6 +159,7 @@ class ItemParser:
                     may_nest = True
                     continue
             break
+        self.count += 1
         for program, start, end in reversed(counts):
             inner = [Repeat(program, tuple(inner), start, end)]
         for item in inner:
@@ -187,9 +189,12 @@ class ItemParser:
         return None
 
     def _expression(self, inner: list[Item], token: Token, width: int) -> tuple[Program, int, int] | None:
-        program, self.position, dynamic = compile_expression(self.tokens, self.position, self.warnings)
+        program, self.position, dynamic = compile_expression(
+            self.tokens, self.position, self.warnings, self.mode.characters
+        )
         end = self.tokens[self.position - 1].end
-        if self.kind is scan.DUP:
+        following = self.tokens[self.position]
+        if following.kind is scan.IDENTIFIER and str(following.value).lower() == "dup":
             self.position += 1
             return program, token.start, end
         if width > 8:

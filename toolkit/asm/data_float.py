@@ -55,10 +55,14 @@ _PARTS = {
 
 @dataclass(slots=True)
 class FloatMode:
-    """The state of the FLOAT directive, and the warnings (message, category) of the constants encoded since it was emptied."""
+    """What constants depend on beside their text: the FLOAT directive, and how many characters a character constant may have.
+
+    ``warnings``: (message, category) of the floats encoded since it was emptied.
+    """
 
     rounding: str = "near"  # near, up, down, zero
     denormals_are_zero: bool = False
+    characters: int = 8
     warnings: list[tuple[str, str]] = field(default_factory=list)
 
 

@@ -105,7 +105,8 @@ def _absolute(run: Pass, value: str) -> None:
 
 
 def _default(run: Pass, value: str) -> None:
-    word = value.split(None, 1)[0].lower() if value else ""
+    match = re.match(r"[A-Za-z]+", value)
+    word = match.group().lower() if match else ""
     if word in ("rel", "abs"):
         run.context.default_relative = word == "rel"
     elif word in ("bnd", "nobnd"):

@@ -166,10 +166,12 @@ def apply_symbol_attributes(symbol: Symbol, text: str, size_of: Callable[[str], 
     Raises StatementError (nasm manual 8.9.5).
     """
     rest = text.strip()
+    typed = False
     while rest:
         word = rest.split(None, 1)[0].lower()
         if word in _SYMBOL_TYPES:
             symbol.type = word
+            typed = True
         elif word in _VISIBILITIES:
             symbol.visibility = word
         elif word == "weak":
@@ -179,6 +181,8 @@ def apply_symbol_attributes(symbol: Symbol, text: str, size_of: Callable[[str], 
         else:
             break
         rest = rest[len(word) :].lstrip()
+    if rest and symbol.defined and not typed and not rest.startswith("("):
+        raise StatementError("expression syntax error")
     if rest and symbol.defined:
         symbol.size = size_of(rest)
     elif rest:

@@ -39,6 +39,9 @@ class Environment(Protocol):
     def lookup(self, name: str, start: int, end: int) -> Result: ...
     def here(self) -> Result: ...
     def base(self) -> Result: ...
+    def special(self, name: str, start: int, end: int) -> None:
+        """Raise StatementError when ``..name`` is no WRT kind of the output format."""
+        ...
 
 
 class Hints:
@@ -194,7 +197,8 @@ def _compare(operator: str, a: Result, b: Result) -> Result:
         raise StatementError(f"`{operator}': operands differ by a non-scalar")
     if operator in ("=", "!="):
         return int((difference == 0) == (operator == "="))
-    return _COMPARE[operator](difference)
+    result = _COMPARE[operator](difference)
+    return result if result >= 0 else UNKNOWN  # nasm: -1 means unknown
 
 
 def _unary(operator: str, a: Result) -> Result:
@@ -264,6 +268,7 @@ def evaluate(program: Program, environment: Environment, hints: Hints | None = N
                 right = stack.pop()
                 stack[-1] = _with_respect_to(stack[-1], right)
             else:
+                environment.special(argument, start, end)  # type: ignore[arg-type]
                 stack[-1] = _with_respect_to_special(stack[-1], argument)  # type: ignore[arg-type]
         except StatementError as error:
             if not error.end:
@@ -288,9 +293,9 @@ def _choose(stack: list[Result]) -> None:
 def _with_respect_to(a: Result, kind: Result) -> Result:
     if is_unknown(kind):
         return UNKNOWN
-    if isinstance(kind, int) or len(kind.terms) != 1 or isinstance(kind.terms[0][0], str):
-        raise StatementError("invalid right-hand operand to WRT")
-    return _with_respect_to_special(a, kind.terms[0][0])
+    if isinstance(kind, int):
+        return _with_respect_to_special(a, "..absolute")  # which no format can express
+    raise StatementError("invalid right-hand operand to WRT")
 
 
 def _with_respect_to_special(a: Result, kind: Base) -> Result:
@@ -315,8 +320,13 @@ class Compiler:
     """Compiles one expression that starts at ``tokens[position]``; afterwards ``position`` is the first token behind it."""
 
     def __init__(
-        self, tokens: Sequence[Token], position: int, warnings: list[tuple[str, str, int, int]]
+        self,
+        tokens: Sequence[Token],
+        position: int,
+        warnings: list[tuple[str, str, int, int]],
+        characters: int = 8,
     ) -> None:
+        self.characters = characters
         self.tokens = tokens
         self.position = position
         self.warnings = warnings
@@ -418,9 +428,9 @@ class Compiler:
         self.position += 1
 
     def _string(self, text: str, start: int, end: int) -> None:
-        if len(text) > 8:
+        if len(text) > self.characters:
             self.warnings.append(("character constant too long", "other", start, end))
-        self.output.append(("number", scan.string_value(text), start, end))
+        self.output.append(("number", scan.string_value(text, self.characters), start, end))
 
     def _float_function(self, token: Token) -> None:
         from toolkit.asm.data_float import encode_part
@@ -517,15 +527,25 @@ class Compiler:
 
 
 def compile_expression(
-    tokens: Sequence[Token], position: int, warnings: list[tuple[str, str, int, int]]
+    tokens: Sequence[Token], position: int, warnings: list[tuple[str, str, int, int]], characters: int = 8
 ) -> tuple[Program, int, bool]:
     """(program, position behind it, whether its value can change between passes). Raises StatementError."""
-    compiler = Compiler(tokens, position, warnings)
+    compiler = Compiler(tokens, position, warnings, characters)
     program = compiler.compile()
     if len(program) > 1 and not compiler.dynamic and not any(step[0] == "register" for step in program):
         value = evaluate(program, _NOWHERE)
+        if any(step[:2] == ("unary", "ilog2w") for step in program):
+            _warn_logarithm(program, warnings)
         program = (("number", value, program[0][2], program[-1][3]),)
     return program, compiler.position, compiler.dynamic
+
+
+def _warn_logarithm(program: Program, warnings: list[tuple[str, str, int, int]]) -> None:
+    for index, step in enumerate(program):
+        if step[:2] == ("unary", "ilog2w"):
+            argument = evaluate(program[:index], _NOWHERE) if index == 1 else 1
+            if not isinstance(argument, int) or argument & argument - 1 or not argument:
+                warnings.append(("ilog2 argument is not a power of two", "other", step[2], step[3]))
 
 
 class _Nowhere:
@@ -538,6 +558,9 @@ class _Nowhere:
         return UNKNOWN
 
     base = here
+
+    def special(self, name: str, start: int, end: int) -> None:
+        raise StatementError(f"symbol `{name}' not defined", start, end)
 
 
 _NOWHERE = _Nowhere()

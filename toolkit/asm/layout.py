@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from toolkit.asm.data_float import FloatMode
 from toolkit.asm.directives import carry_out
 from toolkit.asm.encode import EncodeError, encode
-from toolkit.asm.expr import UNKNOWN, Result, StatementError, compile_expression, evaluate
+from toolkit.asm.expr import UNKNOWN, Program, Result, StatementError, compile_expression, evaluate
 from toolkit.asm.layout_data import render
 from toolkit.asm.layout_format import Format
 from toolkit.asm.layout_place import Place, PlaceError
@@ -40,7 +40,7 @@ MAX_REPEATED = 2_000_000  # TIMES of something whose bytes depend on where it st
 MAX_LINES_LAID_OUT = 3_000_000  # over all passes after the tenth
 MAX_CACHED_LINES = 50_000
 
-_statements: dict[str, Statement] = {}
+_statements: dict[int, dict[str, Statement]] = {4: {}, 8: {}}  # by the characters a constant may have
 
 
 class Layout:
@@ -57,6 +57,7 @@ class Layout:
             self.labels.define_section(self.text)
         self.osabi = (0, 0)
         self.passes = 0
+        self.needed_early: set[tuple[str, int, str]] = set()
 
 
 Report = Callable[..., None]  # (severity, nasm_message, line, start, end, category, error, related)
@@ -91,7 +92,7 @@ class Pass:
         self.context_key: tuple[object, ...] = ()
         self.bits_changed: Callable[[int], None] = lambda bits: None
         self.float_mode = FloatMode()
-        self.statements = _statements
+        self.statements = _statements[8]
         self.first = layout.labels.pass_number == 1
         self.critical = False
         self.uncertain = False  # a symbol's value was not known yet
@@ -115,6 +116,8 @@ class Pass:
             if label.symbol is not None:
                 label.symbol.referenced = True
             return label.value
+        if name in self.format.specials:
+            raise StatementError("ELF format does not support segment base references", start, end)
         if self.critical:
             raise StatementError(f"symbol `{self.labels.full_name(name)}' not defined before use", start, end)
         if not self.first:
@@ -131,6 +134,11 @@ class Pass:
     def constant(self, text: str) -> Result:
         """The value of a critical expression in a directive. Raises StatementError."""
         return self._critical(text)[0]
+
+    def uncritical(self, text: str) -> Result:
+        """The value of an expression that may name symbols defined below."""
+        program, _, _ = compile_expression(scan(text), 0, [])
+        return evaluate(program, self)
 
     def evaluate_for_preprocessor(self, text: str, /) -> tuple[int | Value, str]:
         """``text`` as a critical expression, and what stands behind it. Raises EvaluationError."""
@@ -151,6 +159,21 @@ class Pass:
         finally:
             self.critical = False
 
+    def known(self, program: Program, message: str, start: int, end: int) -> int:
+        """A number that nasm wants in the first pass already; later passes repeat the complaint. Raises StatementError."""
+        place = (self.line.file, self.line.line, message)
+        if place not in self.layout.needed_early:
+            value = evaluate(program, self)
+            if isinstance(value, int):
+                return value
+            if value.unknown and self.first:
+                self.layout.needed_early.add(place)
+        raise StatementError(message, start, end)
+
+    def special(self, name: str, start: int, end: int) -> None:
+        if name not in self.format.specials:
+            raise StatementError(f"symbol `{name}' not defined", start, end)
+
     # What directives change.
 
     def set_bits(self, bits: int) -> None:
@@ -161,11 +184,17 @@ class Pass:
     def set_float_mode(self, rounding: str, denormals_are_zero: bool) -> None:
         """The statements parsed before can't be used for constants rounded another way."""
         self.float_mode = FloatMode(rounding, denormals_are_zero)
-        plain = rounding == "near" and not denormals_are_zero
-        self.statements = _statements if plain else {}
+        self._choose_cache()
+
+    def _choose_cache(self) -> None:
+        mode = self.float_mode
+        mode.characters = 8 if self.context.bits == 64 else 4
+        plain = mode.rounding == "near" and not mode.denormals_are_zero
+        self.statements = _statements[mode.characters] if plain else {}
 
     def context_changed(self) -> None:
         c = self.context
+        self._choose_cache()
         self.context_key = (c.bits, c.default_relative, c.default_bound_relative, c.cpu, self.format.name)
 
     # Complaints.
@@ -179,11 +208,17 @@ class Pass:
     def report_error(self, error: StatementError) -> None:
         self.report("error", error.message, self.line, error.start, error.end)
 
+    def _report_statement(self, error: StatementError, statement: Statement) -> None:
+        message = error.message
+        if message.startswith("ELF format does not support segment") and self.format.name == "bin":
+            message = message.replace("ELF", "binary output", 1)
+        start, end = (error.start, error.end) if error.end else (statement.start, statement.end)
+        self.report("error", message, self.line, start, end)
+
     # Statements.
 
     def run(self, lines: Iterable[SourceLine]) -> None:
         """Lay out every line."""
-        statements = self.statements
         for line in lines:
             self.line = line
             text = line.text
@@ -198,10 +233,10 @@ class Pass:
             try:
                 self._lay_out(statement)
             except StatementError as error:
-                self.report(
-                    "error", error.message, line, error.start or statement.start, error.end or statement.end
-                )
+                self._report_statement(error, statement)
             except PlaceError as error:
+                self.report("error", error.message, line, statement.start, statement.end)
+            except LabelError as error:
                 self.report("error", error.message, line, statement.start, statement.end)
 
     def _lay_out(self, statement: Statement) -> None:
@@ -246,10 +281,8 @@ class Pass:
     def _times(self, statement: Statement) -> int:
         if statement.times is None:
             return 1
-        value = evaluate(statement.times, self)
         start, end = statement.start, statement.times_end
-        if not isinstance(value, int):
-            raise StatementError("non-constant argument supplied to TIMES", start, end)
+        value = self.known(statement.times, "non-constant argument supplied to TIMES", start, end)
         if value < 0:
             self.report("error", f"TIMES value {value} is negative", self.line, start, end)
             return 0
@@ -261,6 +294,8 @@ class Pass:
         encoding = self._encoding(statement, start) if times else None
         if encoding is None:
             return
+        if statement.kind == PREFIX_ONLY and "lock" in statement.prefixes:
+            self.warn("instruction is not lockable", "prefix-lock", statement.start, statement.end)
         for message in encoding.warnings:
             text, _, category = message.partition(" [-w+")
             self.warn(text, category.rstrip("]") or "other", statement.start, statement.end)

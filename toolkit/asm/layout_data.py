@@ -98,9 +98,7 @@ def _fixup(value: Value, item: Number, run: Pass, result: Rendered) -> Fixup:
 
 
 def _repeat(item: Repeat, run: Pass, result: Rendered) -> None:
-    count = evaluate(item.count, run)
-    if not isinstance(count, int):
-        raise StatementError("non-constant argument supplied to DUP", item.start, item.end)
+    count = run.known(item.count, "non-constant argument supplied to DUP", item.start, item.end)
     if count < 0:
         raise StatementError("negative argument supplied to DUP", item.start, item.end)
     if not count:

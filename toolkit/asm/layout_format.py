@@ -25,6 +25,7 @@ class Format(Protocol):
     bits: int
     shown: str
     directives: dict[str, Directive]
+    specials: frozenset[str]  # WRT kinds
 
     def default_section(self) -> Section: ...
     def open_section(self, run: Pass, text: str) -> Section: ...
@@ -39,6 +40,7 @@ class ElfFormat:
     """elf64 and elf32."""
 
     shown = "ELF"
+    specials = frozenset(("..gotpc", "..gotoff", "..got", "..plt", "..sym", "..gottpoff", "..tlsie"))
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -102,6 +104,7 @@ class BinFormat:
     name = "bin"
     bits = 16
     shown = "binary"
+    specials: frozenset[str] = frozenset()
 
     def __init__(self) -> None:
         self.directives: dict[str, Directive] = BIN_DIRECTIVES

@@ -114,14 +114,16 @@ def _symbol(label: Label, run: Pass) -> Symbol | None:
         symbol = label.symbol
         assert symbol is not None
         if kind is COMMON:
-            symbol.value = directives_elf.common_alignment(label.attributes)
+            symbol.value = _common_alignment(label, run)
         elif kind is EXTERN and not symbol.referenced:
             return None
         elif label.attributes:
             _attributes(symbol, label, run)
         return symbol
     if isinstance(label.base, Symbol):
-        return None
+        return Symbol(label.name, None, 0, "local", defined=False)
+    if label.attributes and layout_format_is_flat(run):
+        _report_at_label("binary format does not support any special symbol types", label, run)
     section = label.base if isinstance(label.base, Section) else None
     symbol = Symbol(label.name, section, label.offset, GLOBAL if kind is GLOBAL else "local")
     if label.attributes and kind is GLOBAL and section is not None:
@@ -129,10 +131,29 @@ def _symbol(label: Label, run: Pass) -> Symbol | None:
     return symbol
 
 
+def layout_format_is_flat(run: Pass) -> bool:
+    """Whether the output has no symbol table."""
+    return run.format.name == "bin"
+
+
+def _common_alignment(label: Label, run: Pass) -> int:
+    try:
+        return directives_elf.common_alignment(label.attributes)
+    except StatementError:
+        return 0  # reported where it was declared
+
+
+def _report_at_label(message: str, label: Label, run: Pass) -> None:
+    text = run.layout.tree.source_line(label.file, label.line)
+    line = SourceLine(text, label.file, label.line, label.file, label.line, (), text)
+    run.report("error", message, line, 0, 0)
+
+
 def _attributes(symbol: Symbol, label: Label, run: Pass) -> None:
     def size_of(text: str) -> int:
         run.labels.scope = label.name
-        value = run.constant(text)
+        run.first = False
+        value = run.uncritical(text)
         if not isinstance(value, int):
             raise StatementError("cannot use relocatable expression as symbol size")
         return value
@@ -140,7 +161,7 @@ def _attributes(symbol: Symbol, label: Label, run: Pass) -> None:
     try:
         directives_elf.apply_symbol_attributes(symbol, label.attributes, size_of)
     except StatementError as error:
-        run.report("error", error.message, run.line, error.start, error.end)
+        _report_at_label(error.message, label, run)
 
 
 __all__ = ["EXTERN", "Diagnostics", "Outcome", "run_passes"]

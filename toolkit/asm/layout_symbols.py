@@ -133,9 +133,9 @@ class Labels:
         if label is None:
             label = self.table[full] = Label(full)
         old = label.kind
-        if old == kind or old is LOCAL:
-            if old is LOCAL and self.pass_number > 1 and label.defined and kind in OUTSIDE:
-                raise LabelError(f"symbol `{full}' declared both as {old} and {kind}", label)
+        if old is LOCAL and kind is EXTERN and label.defined:
+            label.kind = GLOBAL
+        elif old == kind or old is LOCAL:
             label.kind = kind
         elif (old in (EXTERN, REQUIRED) and kind in (GLOBAL, COMMON, REQUIRED)) or (
             old is STATIC and kind is LOCAL

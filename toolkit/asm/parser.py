@@ -209,7 +209,9 @@ class LineParser:
         return StatementError(message, token.start, max(token.end, token.start + 1))
 
     def _compile(self) -> Program:
-        program, self.position, _ = compile_expression(self.tokens, self.position, self.warnings)
+        program, self.position, _ = compile_expression(
+            self.tokens, self.position, self.warnings, self.mode.characters if self.mode else 8
+        )
         return program
 
     def parse(self) -> None:
@@ -291,7 +293,7 @@ class LineParser:
         items = ItemParser(self.tokens, self.position, self.warnings, self.mode)
         self.statement.items = tuple(items.parse(width))
         self.statement.kind = DATA
-        if self.token.kind is scan.END:
+        if not items.count:
             self.warnings.append(("no operand for data declaration", "db-empty", token.start, token.end))
 
     def _incbin(self) -> None:
@@ -603,6 +605,9 @@ class _Constant:
         raise NotImplementedError
 
     base = here
+
+    def special(self, name: str, start: int, end: int) -> None:
+        raise NotImplementedError
 
 
 _CONSTANT = _Constant()

@@ -29,7 +29,6 @@ HERE = "$"
 BASE = "$$"
 SEG = "seg"
 WRT = "wrt"
-DUP = "dup"
 QUESTION = "?"
 FUNCTION = "function"  # __?ilog2e?__ …
 FLOAT_FUNCTION = "float function"  # __?float32?__ …
@@ -81,11 +80,10 @@ def keywords() -> dict[str, tuple[str, int | str]]:
     table.update({name: (REGISTER, name) for name in REGISTERS})
     table.update({name: (SIZE, size) for name, size in SIZE_KEYWORDS.items()})
     table.update({name: (SPECIAL, name) for name in SPECIAL_KEYWORDS})
-    table.update(
-        {name: (kind, name) for name, kind in (("seg", SEG), ("wrt", WRT), ("dup", DUP), ("?", QUESTION))}
-    )
+    table.update({name: (kind, name) for name, kind in (("seg", SEG), ("wrt", WRT), ("?", QUESTION))})
     table.update({form: (FUNCTION, name) for form, name in _wrapped(FUNCTIONS).items()})
     table.update({form: (FLOAT_FUNCTION, name) for form, name in _wrapped(FLOAT_FUNCTIONS).items()})
+    del table["__bfloat16__"]
     table.update({form: (STRING_FUNCTION, name) for form, name in _wrapped(STRING_FUNCTIONS).items()})
     table.update({form: (FLOAT, form) for form in _wrapped(FLOAT_NAMES)})
     return table
@@ -151,7 +149,7 @@ def _masm_warning(word: str) -> str:
 def _brace_token(lexeme: str, start: int, stop: int) -> Token:
     word = lexeme[1:-1].strip().lower()
     if not lexeme.endswith("}"):
-        return Token(ERROR, "unterminated braces at end of line", start, stop)
+        return Token(ERROR, "invalid decorator token inside braces", start, stop)
     braced = "{" + word + "}"
     if braced in PREFIXES:
         return Token(PREFIX, braced, start, stop)
@@ -255,6 +253,6 @@ def utf8(point: int) -> str:
     return ""
 
 
-def string_value(text: str) -> int:
-    """A string used as a number: its first eight bytes, the first lowest (nasm manual 3.4.4)."""
-    return wrap64(int.from_bytes(text[:8].encode("latin-1"), "little"))
+def string_value(text: str, limit: int = 8) -> int:
+    """A string used as a number: its first ``limit`` bytes, the first lowest (nasm manual 3.4.4)."""
+    return wrap64(int.from_bytes(text[:limit].encode("latin-1"), "little"))
