@@ -108,7 +108,9 @@ def _address_difference(verb: str, wanted: int | None, actual: int) -> str | Non
 
 def path_fits(name: str, path: str) -> bool:
     """Whether a map's last column is the file ``path``: all of it, or its last parts."""
-    path, name = path.removesuffix(" (deleted)"), name.removesuffix(" (deleted)")
+    if path.endswith(" (deleted)"):
+        return name == path
+    name = name.removesuffix(" (deleted)")
     return name == path or name.endswith("/" + path.lstrip("/"))
 
 
