@@ -68,6 +68,7 @@ class Context:
     files: list[InputFile] = field(default_factory=list)
     libraries: list[InputFile] = field(default_factory=list)  # shared ones
     outputs: list[OutputSection] = field(default_factory=list)
+    headers: list[OutputSection] = field(default_factory=list)  # in section header order
     all_outputs: list[OutputSection] = field(default_factory=list)  # with the empty ones that were dropped
     by_name: dict[str, OutputSection] = field(default_factory=dict)
     diagnostics: list[Diagnostic] = field(default_factory=list)
@@ -99,6 +100,12 @@ class Context:
     @property
     def word(self) -> int:
         return 8 if self.is64 else 4
+
+    def fixed_names(self) -> list[str]:
+        """Output sections placed by -Ttext, -Tdata or -Tbss: ld makes them first."""
+        o = self.options
+        named = ((".text", o.text_address), (".data", o.data_address), (".bss", o.bss_address))
+        return [name for name, address in named if address is not None]
 
     def say(
         self,

@@ -9,6 +9,7 @@ from toolkit.abi import elf
 from toolkit.asm.linetable import LineTable, Row
 from toolkit.asm.link import (
     assign,
+    collect,
     ehframe,
     layout,
     merge,
@@ -65,6 +66,8 @@ def _link(context: Context, objects: Sequence[LinkInput]) -> bytes | None:
     resolve.report_duplicates(context)
     resolve.allocate_commons(context)
     notes.merge_properties(context)
+    if context.options.gc_sections:
+        collect.collect_sections(context)
     needs = special.scan(context)
     if context.linker_file is not None:
         context.files.insert(1, context.linker_file)
@@ -163,7 +166,11 @@ def _lay_out(context: Context) -> tuple[list[segments.Segment], int] | None:
         if len(chosen) == count:
             break
         count = len(chosen)
-    for number, section in enumerate(context.outputs, 1):
+    fixed = context.fixed_names()
+    context.headers = (
+        sorted(context.outputs, key=lambda output: output.name not in fixed) if fixed else context.outputs
+    )
+    for number, section in enumerate(context.headers, 1):
         section.number = number
         if section.flags & elf.SHF_TLS:
             context.tls = context.tls or section

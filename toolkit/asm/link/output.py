@@ -193,7 +193,7 @@ def write(
 ) -> bytes:
     """The whole file. ``offset``: where the contents end and the tables begin."""
     is64 = context.is64
-    outputs = context.outputs
+    outputs = context.headers
     rows, local_count = symbol_rows(context)
     strings = StringTable()
     for row in rows:

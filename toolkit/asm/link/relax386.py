@@ -46,23 +46,17 @@ def rewrite(
 
 
 def _convert_load(section: InputSection, relocation: Relocation) -> Relocation | None:
-    """``mov x@GOT(%reg), r`` becomes ``lea x@GOTOFF(%reg), r``, or ``mov $x, r`` without a base register."""
+    """``mov x@GOT(%reg), r`` becomes ``mov $x, r``; other operations take the address as an immediate likewise."""
     offset, kind, symbol, addend = relocation
+    if kind != elf.R_386_GOT32X:
+        return None
     if offset < 2 or int.from_bytes(section.data[offset : offset + 4], "little"):
         return None
     opcode, modrm = section.data[offset - 2], section.data[offset - 1]
-    no_base = modrm & 0xC7 == 5
     if opcode == 0x8B:
         data = writable(section)
-        if no_base:
-            if kind != elf.R_386_GOT32X:
-                return None
-            data[offset - 2], data[offset - 1] = 0xC7, 0xC0 | (modrm & 0x38) >> 3
-            return Relocation(offset, elf.R_386_32, symbol, addend)
-        data[offset - 2] = 0x8D
-        return Relocation(offset, elf.R_386_GOTOFF, symbol, addend)
-    if kind != elf.R_386_GOT32X:
-        return None
+        data[offset - 2], data[offset - 1] = 0xC7, 0xC0 | (modrm & 0x38) >> 3
+        return Relocation(offset, elf.R_386_32, symbol, addend)
     if opcode == 0xFF:
         return _convert_branch(section, relocation, modrm)
     data = writable(section)

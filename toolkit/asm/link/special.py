@@ -255,7 +255,17 @@ def _scan_section(special: Special, file: InputFile, section: InputSection) -> N
         if key is not None and special.is_indirect(key) and relocation.type != 0:
             special.functions.setdefault(key, 0)
         changed, skip = rewrite(special, section, relocation, key)
+        if skip:
+            _forget_call(special.context)
         relocations[index] = changed
+
+
+def _forget_call(context: Context) -> None:
+    """The call of __tls_get_addr was rewritten: a name that is not defined is not needed any more."""
+    for name in ("__tls_get_addr", "___tls_get_addr"):
+        entry = context.names.get(name)
+        if entry is not None and not entry.is_defined:
+            entry.referenced = False
 
 
 def is_weak_undefined(key: Key | None) -> bool:

@@ -1,0 +1,137 @@
+"""--gc-sections: drop the input sections that nothing needs (elflink.c, ``bfd_elf_gc_sections``).
+
+Roots are the entry, names asked for with -u, what the script KEEPs, notes and SHF_GNU_RETAIN sections. Everything a relocation of a
+kept section refers to is kept; .eh_frame keeps what the entries of kept functions refer to.
+"""
+
+from __future__ import annotations
+
+from toolkit.abi import elf
+from toolkit.asm.link.context import Context
+from toolkit.asm.link.model import Entry, InputFile, InputSection
+
+_KEPT_NAMES = (".init", ".fini", ".jcr", ".preinit_array", ".gnu.attributes")
+_KEPT_PREFIXES = (".init_array", ".fini_array", ".ctors", ".dtors")
+
+
+def collect_sections(context: Context) -> None:
+    """Mark dropped sections ``kept = False`` and forget names only they mention."""
+    collector = _Collector(context)
+    collector.mark_roots()
+    collector.run()
+    collector.mark_frames()
+    for file in context.files:
+        _sweep(file, collector.live)
+    for entry in context.names.entries.values():
+        if not entry.marked and not entry.is_defined:
+            entry.referenced = False
+
+
+def _sweep(file: InputFile, live: set[InputSection]) -> None:
+    some = any(s in live for s in file.sections if s is not None and s.flags & elf.SHF_ALLOC)
+    for section in file.sections:
+        if section is None or section in live:
+            continue
+        if section.name.startswith(".eh_frame") and section.flags & elf.SHF_ALLOC:
+            continue
+        if not section.flags & elf.SHF_ALLOC and some:
+            continue
+        section.kept = False
+
+
+class _Collector:
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.live: set[InputSection] = set()
+        self.pending: list[InputSection] = []
+        self.groups: dict[InputSection, list[InputSection]] = {}
+        self.named: dict[str, list[InputSection]] = {}
+        for file in context.files:
+            for _, numbers in file.groups:
+                members = [
+                    s for n in numbers if n < len(file.sections) and (s := file.sections[n]) is not None
+                ]
+                for member in members:
+                    self.groups[member] = members
+            for section in file.sections:
+                if section is not None and section.name.isidentifier():
+                    self.named.setdefault(section.name, []).append(section)
+
+    def mark_roots(self) -> None:
+        context = self.context
+        for name in (context.options.entry or "_start", *context.options.undefined):
+            entry = context.names.get(name)
+            if entry is not None:
+                self.mark_entry(entry)
+        if context.is_shared or context.options.export_dynamic:
+            for entry in context.names.entries.values():
+                if entry.is_defined and entry.visibility in (0, 3):
+                    self.mark_entry(entry)
+        for file in context.files:
+            for section in file.sections:
+                if section is not None and section.kept and _is_root(section):
+                    self.mark(section)
+
+    def mark(self, section: InputSection) -> None:
+        if section in self.live or not section.kept:
+            return
+        self.live.add(section)
+        self.pending.append(section)
+        for member in self.groups.get(section, ()):
+            self.mark(member)
+
+    def mark_entry(self, entry: Entry) -> None:
+        entry.marked = True
+        if isinstance(entry.section, InputSection):
+            self.mark(entry.section)
+        for prefix in ("__start_", "__stop_"):
+            if entry.name.startswith(prefix) and not entry.is_defined:
+                for section in self.named.get(entry.name.removeprefix(prefix), ()):
+                    self.mark(section)
+
+    def run(self) -> None:
+        while self.pending:
+            section = self.pending.pop()
+            if section.name.startswith(".eh_frame"):
+                continue
+            for relocation in section.relocations:
+                self.mark_symbol(section.file, relocation.symbol)
+
+    def mark_symbol(self, file: InputFile, number: int) -> None:
+        if number >= file.first_global:
+            entry = file.entries[number - file.first_global]
+            if entry is not None:
+                self.mark_entry(entry)
+            return
+        symbol = file.symbols[number]
+        target = file.sections[symbol.section] if symbol.section < len(file.sections) else None
+        if target is not None:
+            self.mark(target)
+
+    def mark_frames(self) -> None:
+        """Follow the entries of .eh_frame whose functions are kept: personality routines and call-site tables."""
+        for file in self.context.files:
+            for section in file.sections:
+                if section is None or section.name != ".eh_frame":
+                    continue
+                for relocation in section.relocations:
+                    if self._is_code(file, relocation.symbol):
+                        continue
+                    self.mark_symbol(file, relocation.symbol)
+        self.run()
+
+    def _is_code(self, file: InputFile, number: int) -> bool:
+        symbol = file.symbols[number]
+        target = file.sections[symbol.section] if symbol.section < len(file.sections) else None
+        return target is not None and bool(target.flags & elf.SHF_EXECINSTR)
+
+
+def _is_root(section: InputSection) -> bool:
+    if section.flags & elf.SHF_GNU_RETAIN or section.type in (
+        elf.SHT_NOTE,
+        elf.SHT_INIT_ARRAY,
+        elf.SHT_FINI_ARRAY,
+        elf.SHT_PREINIT_ARRAY,
+    ):
+        return True
+    return section.name in _KEPT_NAMES or section.name.startswith(_KEPT_PREFIXES)
