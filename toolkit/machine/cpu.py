@@ -240,6 +240,8 @@ class Machine:
                 # Stopping at the first byte of a page, the engine looks up the page before it as well.
                 return self._at_exit(begun)
             address = self._engine.fault_address()
+            if self._is_stale_exit(address, error_code):
+                return None, 0
             if not error_code & PF_INSTRUCTION:
                 return PageFault(address, error_code), begun - 1
             return self._fetch_fault(address, error_code), begun
@@ -252,6 +254,17 @@ class Machine:
         if vector == GENERAL_PROTECTION:
             return self._general_protection(error_code), begun - 1
         return Trap(vector, error_code), begun - 1
+
+    def _is_stale_exit(self, address: int, error_code: int) -> bool:
+        """Before it runs, the engine looks up the byte before each exit: one whose page is gone (exec, munmap) is dropped."""
+        notes = self._notes
+        stale = notes.exits & {address, address + 1}
+        if not error_code & PF_INSTRUCTION or address == self.registers.values[RIP] or not stale:
+            return False
+        notes.exits -= stale
+        notes.scanned_pages -= {place & -PAGE_SIZE for place in stale}
+        self._engine.set_exits(notes.exits | self._breakpoints)
+        return True
 
     def _fetch_fault(self, address: int, error_code: int) -> Event | None:
         """A block that runs off its page is translated as a whole: let what lies before the end run first."""
