@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from toolkit.abi.errno import Errno
 from toolkit.abi.memory import (
     PAGE_SIZE,
     VM_ACCOUNT,
@@ -91,11 +92,9 @@ class Native:
             hold,
         ]
         os.sync()
-        moves = [f"{number}<&{old}" for number, old in enumerate(descriptors, 3)]
         self.pid = os.fork()
         if not self.pid:
             self._become([theirs, their_replies, 2, *descriptors], program)
-        del moves
         for descriptor in (theirs, their_replies, *descriptors):
             os.close(descriptor)
         self.replies = os.fdopen(replies, "rb")
@@ -214,7 +213,7 @@ class Both:
 
     def check_pages(self) -> None:
         """Require that smaps agrees for the areas at and above the arena, but for the stack's and the kernel's pages."""
-        native, _, theirs, ours = self.perform(NOTHING, dump=SMAPS)
+        _, _, theirs, ours = self.perform(NOTHING, dump=SMAPS)
         wanted, got = smaps_areas(theirs), smaps_areas(ours)
         if any(line.startswith((str(FORK_CHILD), str(FORK_PARENT))) for line in self.history):
             # Pages that were populated count as referenced in a child, by a mark on the page that is not kept here.
@@ -278,8 +277,6 @@ class Both:
     def _mmap(
         self, address: int, length: int, prot: int, flags: int, descriptor: int = 0, offset: int = 0
     ) -> int:
-        from toolkit.abi.errno import Errno
-
         if offset % PAGE_SIZE:
             raise SyscallError(Errno.EINVAL)
         backing = None

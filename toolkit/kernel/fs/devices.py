@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from toolkit.abi import files as f
 from toolkit.abi.errno import Errno
 from toolkit.kernel.errors import SyscallError
 from toolkit.kernel.fs.files import OpenFile
@@ -74,6 +73,9 @@ class OpenDevice(OpenFile):
 
 class OpenZero(OpenDevice):
     """/dev/zero: each open one maps pages of its own when shared; private mappings are anonymous memory."""
+
+    zero_device = True
+    """Mapped privately it is anonymous memory, mapped shared it is shared anonymous memory (mmap_zero)."""
 
     @property
     def mappable(self) -> bool:

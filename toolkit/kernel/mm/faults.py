@@ -94,7 +94,7 @@ def resolve(space: AddressSpace, area: Area, address: int, write: bool) -> Resol
     slot = table.slot(address)
     entry = table.words[slot]
     if not entry:
-        if area.backing is None:
+        if area.backing is None or getattr(area.backing, "zero_device", False):
             return _anonymous(space, area, slot, write)
         return _file(space, area, address, slot, write)
     if not entry & RESIDENT:

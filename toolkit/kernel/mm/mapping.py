@@ -116,6 +116,8 @@ def mmap(
     page = offset >> PAGE_SHIFT
     if backing is not None:
         vm_flags = _file_flags(backing, vm_flags, flags, prot, page, length)
+        if vm_flags & VM_SHARED and getattr(backing, "zero_device", False):
+            backing = None
     else:
         vm_flags = _anonymous_flags(vm_flags, flags)
         page = 0 if vm_flags & VM_SHARED else address >> PAGE_SHIFT
