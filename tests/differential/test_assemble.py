@@ -54,6 +54,7 @@ def ours(case: Case) -> tuple[bytes | None, list[str]]:
 def wording(message: str) -> str:
     """A message without its place, warning class and token number."""
     text = re.split(r"(?:error|warning|fatal): ", message, maxsplit=1)[-1]
+    text = re.sub(r"after \d+ passes; stalled for \d+", "", text)
     return re.sub(r"( \[-w.*|, got \d+)$", "", text)
 
 

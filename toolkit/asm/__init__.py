@@ -47,7 +47,7 @@ class Assembly:
             raise ValueError("assemble with listing=True to get a listing")
         from toolkit.asm.listing import render
 
-        return render(self._outcome, self._tree, self._name)
+        return render(self._outcome, self._tree, self._name, self.diagnostics)
 
 
 def assemble(
@@ -109,7 +109,7 @@ def assemble(
     return Assembly(
         None if failed else data,
         outcome.lines,
-        finish_diagnostics(reporter),
+        finish_diagnostics(reporter, list(layout.labels.table), preprocessor.macro_names, output.bits),
         (*tree.used, *preprocessor.dependencies),
         layout.passes,
         outcome if listing else None,

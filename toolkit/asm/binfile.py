@@ -214,8 +214,9 @@ def _place_virtually(sections: list[Placed], last_full: Placed) -> None:
             if p.section.type == SHT_NOBITS:
                 p.start = p.vstart
             progress = True
-    if any(p.vstart is None for p in sections):
-        raise BinError("circular vfollows path detected")
+    lost = next((p for p in sections if p.vstart is None), None)
+    if lost is not None:
+        raise BinError(f"cannot compute vstart for section {lost.name}")
 
 
 def write(outcome: Outcome, reporter: Reporter) -> bytes:

@@ -402,7 +402,7 @@ class Pass:
             if rendered.reserved and place.section is not None and place.has_contents:
                 self._warn_zeroing()
             self._write(bytes(rendered.data) * times, None)
-        self._note(start, size * times, times, DATA)
+        self._note(start, size * times, times, RESERVE if rendered.reserved == size else DATA)
 
     def _repeat_data(self, statement: Statement, times: int, size: int) -> None:
         if times > 1:

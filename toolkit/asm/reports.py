@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from toolkit.asm.preprocess import SourceLine
 from toolkit.asm.source import Diagnostic, Diagnostics, Span
@@ -18,6 +18,9 @@ class Reporter:
         self.diagnostics = Diagnostics()
         self.keep_preprocessor = False
         self._from_preprocessor: list[Diagnostic] = []
+        self.legal_forms: dict[
+            tuple[str, int], tuple[str, ...]
+        ] = {}  # by file and line of the refused instruction
 
     def begin_pass(self) -> None:
         """Forget the last pass; what a stable preprocessor said once still holds."""
@@ -47,29 +50,19 @@ class Reporter:
         if self.strict and severity == "warning" and category in STRICT:
             severity = "error"
         span = line.span(start + 1, max(end - start, 0))
-        message, help_text = _explained(nasm_message, line, start, end, error)
         self.diagnostics.add(
             Diagnostic(
-                severity,
-                message,
-                span,
-                line.original or line.text,
-                help_text,
-                nasm_message,
-                line.trail,
-                category,
-                related,
+                severity, nasm_message, span, line.original or line.text, "", nasm_message, line.trail, category,
+                related, expanded="" if line.text.strip() in line.original else line.text,
             )
-        )
+        )  # fmt: skip
+        legal = getattr(error, "legal", ())
+        if legal:
+            self.legal_forms[span.file, span.line] = tuple(legal)
 
     def report_at(self, severity: str, nasm_message: str, span: Span, source_line: str = "") -> None:
         """Say something of a place that has no line of its own in this pass."""
         self.diagnostics.add(Diagnostic(severity, nasm_message, span, source_line, "", nasm_message))
-
-
-def _explained(nasm_message: str, line: SourceLine, start: int, end: int, error: object) -> tuple[str, str]:
-    """The student's words for a message, and what to write instead."""
-    return nasm_message, ""
 
 
 def initial_warnings(switches: Sequence[str]) -> dict[str, str]:
@@ -82,6 +75,17 @@ def initial_warnings(switches: Sequence[str]) -> dict[str, str]:
     return states
 
 
-def finish_diagnostics(reporter: Reporter) -> tuple[Diagnostic, ...]:
-    """Everything said in the last pass."""
-    return reporter.diagnostics.finished()
+def finish_diagnostics(
+    reporter: Reporter, symbols: Collection[str] = (), macros: Collection[str] = (), bits: int = 64
+) -> tuple[Diagnostic, ...]:
+    """Everything said in the last pass, in words for a student who uses these ``symbols`` and ``macros``."""
+    found = reporter.diagnostics.finished()
+    if not found:
+        return ()
+    from toolkit.asm.hints import Context, explain_diagnostic
+
+    explained: list[Diagnostic] = []
+    for diagnostic in found:
+        forms = reporter.legal_forms.get((diagnostic.span.file, diagnostic.span.line), ())
+        explained.append(explain_diagnostic(diagnostic, Context(symbols, macros, bits, forms)))
+    return tuple(explained)
