@@ -8,7 +8,7 @@ PAGE = 4096
 
 @check("gets the promise of 64 MiB", points=1)
 def promise(program):
-    """The machine has only 16, but nothing was touched yet. On a large machine the program ends by itself."""
+    """The machine has only 16, but nothing was touched yet. MAP_NORESERVE lets the kernel promise it. On a large machine the program ends by itself."""
     run = program.run(memory=MEMORY)
     run.expect.syscall("mmap", args=(None, 64 << 20, 3), succeeds=True)
     program.run().expect.exit(0)

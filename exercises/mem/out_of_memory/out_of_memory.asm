@@ -7,7 +7,7 @@ section .text
 global _start
 
 _start:
-    ; TODO: mmap SIZE bytes; touch each page, count in rbx
+    ; TODO: mmap SIZE bytes (flags 0x4022); touch each page, count in rbx
 
     mov eax, 60                 ; on a small machine the program never comes here
     xor edi, edi

@@ -13,7 +13,7 @@ _start:
     xor edi, edi
     mov esi, SIZE
     mov edx, 3                  ; PROT_READ | PROT_WRITE
-    mov r10d, 0x22              ; MAP_PRIVATE | MAP_ANONYMOUS
+    mov r10d, 0x4022            ; MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
     mov r8, -1
     xor r9d, r9d
     syscall
