@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -71,6 +71,18 @@ class RegisterGroup:
         self._write(*self._arguments)
 
 
+@dataclass(slots=True)
+class Seen:
+    """The exception in progress: (error code, software?, CR2), noted in its hook while there are exits.
+
+    Before the engine returns it looks up the page of each exit and of the byte before it; where one is not present,
+    the fault of that lookup replaces the record of the program's.
+    """
+
+    has_exits: bool = False
+    exception: tuple[int, bool, int] | None = None
+
+
 class Engine:
     """One Unicorn instance over a physical memory. `values` is the caller's array of 18 registers."""
 
@@ -84,6 +96,7 @@ class Engine:
         self._segment = RegisterGroup(library, self.handle, ("cs", "rflags"))
         self._selectors = RegisterGroup(library, self.handle, SEGMENT_REGISTERS)
         self._fault_address = RegisterGroup(library, self.handle, ("cr2",))
+        self._seen = Seen()
         self._root_register = RegisterGroup(library, self.handle, ("cr3",))
         self._mxcsr = RegisterGroup(library, self.handle, ("mxcsr",))
         self.fpu = FxsaveImage(library, self.handle)
@@ -208,7 +221,22 @@ class Engine:
         self._old_exception = ctypes.c_int.from_address(base + offsets.old_exception)
         self._error_code = ctypes.c_int.from_address(base + offsets.error_code)
         self._is_interrupt = ctypes.c_int.from_address(base + offsets.is_interrupt)
+        self.notes.look = self._lookout()
         self.counter = ctypes.c_uint64.from_address(self.handle.value + counter)
+
+    def _lookout(self) -> Callable[[], None]:
+        """What notes the exception in progress when its hook runs, as a function that does not refer to this object."""
+        seen, fault_address = self._seen, self._fault_address
+        save, handle, scratch = self._context_save, self.handle, self._scratch_pointer
+        error_code, is_interrupt = self._error_code, self._is_interrupt
+
+        def look() -> None:
+            if seen.has_exits:
+                save(handle, scratch)
+                fault_address.load()
+                seen.exception = (error_code.value, bool(is_interrupt.value), int(fault_address.values[0]))
+
+        return look
 
     def find_exception_offsets(self) -> ExceptionOffsets:
         """Fault once, on purpose, and see what changed."""
@@ -245,6 +273,8 @@ class Engine:
         self._context_save(self.handle, self._scratch_pointer)
         self._old_exception.value = -1
         self._context_restore(self.handle, self._scratch_pointer)
+        if self._seen.exception is not None:
+            return self._seen.exception[0], self._seen.exception[1]
         return self._error_code.value, bool(self._is_interrupt.value)
 
     # ---- contexts and registers
@@ -260,7 +290,9 @@ class Engine:
         self._context_restore(self.handle, self._scratch_pointer)
 
     def fault_address(self) -> int:
-        """CR2."""
+        """CR2 at the exception that stopped the run."""
+        if self._seen.exception is not None:
+            return self._seen.exception[2]
         self._fault_address.load()
         return int(self._fault_address.values[0])
 
@@ -316,12 +348,13 @@ class Engine:
 
     def start(self, address: int, count: int) -> int:
         """Run from `address`, at most `count` instructions (0: without limit); the engine's status."""
-        self.notes.event = ""
+        self.notes.event, self._seen.exception = "", None
         status: int = self._start(self.handle, address, 0, 0, count)
         return status
 
     def set_exits(self, addresses: Collection[int]) -> None:
         """The addresses that stop the engine before their instruction, in blocks translated from now on."""
+        self._seen.has_exits = bool(addresses)
         self._uc.ctl_set_exits(list(addresses))
 
     def watch(self, address: int) -> None:

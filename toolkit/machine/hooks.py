@@ -59,6 +59,7 @@ class Notes:
     code_segment: Callable[[], int]
     flags: Callable[[], int]
     segment_base: Callable[[str], int]
+    look: Callable[[], None] = lambda: None
     simd: SimdFlags | None = None
     unmasked: bool = False
     event: str = ""
@@ -123,6 +124,7 @@ def interrupt_callback(notes: Notes) -> Any:
 
     def interrupt(_engine: int, vector: int, _data: int) -> None:
         notes.event, notes.value = "exception", vector
+        notes.look()
         notes.stop()
 
     return INTERRUPT_HOOK(guarded(notes, interrupt))
