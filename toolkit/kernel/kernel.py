@@ -268,9 +268,8 @@ class Kernel:
             self._active = thread.memory
 
     def enter_mode(self, thread: Thread) -> None:
-        """Put the CPU into the thread's mode: 64-bit, or compatibility mode for an i386 program."""
-        if thread.process.personality.bits != 64:
-            raise SyscallError(Errno.ENOEXEC)
+        """Make the CPU that of a fresh program: 64-bit, or compatibility mode for an i386 one."""
+        self.machine.set_mode(thread.process.personality.bits)
 
     def deactivate(self, space: object) -> None:
         """The space is about to be released."""
@@ -292,6 +291,7 @@ class Kernel:
                     return
             if thread.signal_pending:
                 signals.deliver(thread)
+                thread.announced = None
                 continue
             if self._counting or scheduler.timers or scheduler.queue:
                 limit = self._limit(left)
@@ -299,11 +299,17 @@ class Kernel:
                     if self._limit_reached(thread, left):
                         return
                     continue
+                if values[RIP] in self._label_names:  # the machine never stops at the instruction it begins with
+                    left -= self._at_label(thread)
+                    continue
                 event = run(limit)
                 executed = machine.instructions
                 left -= executed
                 self.instructions += executed
                 clock.now += executed + EVENT
+            elif values[RIP] in self._label_names:
+                self._at_label(thread)
+                continue
             else:
                 event = run()
                 clock.now += EVENT
@@ -332,10 +338,8 @@ class Kernel:
                         self._kill_for_memory(thread)
                 else:
                     self._call_slowly(thread, values[RAX] & 0xFFFFFFFF, "i386")
-            elif type(event) is BudgetSpent:
+            elif type(event) is BudgetSpent or type(event) is Breakpoint:
                 continue
-            elif type(event) is Breakpoint:
-                self._at_label(thread)
             else:
                 exceptions.handle(self, thread, event)
 
@@ -471,30 +475,31 @@ class Kernel:
                 self._label_names.setdefault(known[name], []).append(name)
         self.machine.set_breakpoints(self._label_names)
 
-    def _at_label(self, thread: Thread) -> None:
-        """Tell the observers, then step over the breakpoint."""
-        for name in self._label_names.get(self._values[RIP], ()):
-            if thread.process is self.processes.main:
-                self._observe(thread, self.moments.due(self.moments.labels, "label:", name))
-        self.step_over(thread)
+    def _at_label(self, thread: Thread) -> int:
+        """Tell the observers, once each time the thread comes here, and run the instruction alone: how many were executed.
 
-    def step_over(self, thread: Thread) -> None:
-        """Run one instruction with the breakpoints off, and handle what it causes."""
-        if self._ending is not None or thread.state is not State.RUNNABLE:
-            return
-        if thread.signal_pending:
-            signals.deliver(thread)
-            return
-        self.machine.set_breakpoints(())
+        An instruction that faults is begun anew later: `announced` says that this arrival was told already.
+        """
+        address = self._values[RIP]
+        if thread.announced != address:
+            thread.announced = address
+            if thread.process is self.processes.main:
+                for name in self._label_names[address]:
+                    self._observe(thread, self.moments.due(self.moments.labels, "label:", name))
+            if self._ending is not None or thread.state is not State.RUNNABLE or thread.signal_pending:
+                return 0
         event = self.machine.run(1)
-        self.instructions += self.machine.instructions
-        self.clock.now += self.machine.instructions
-        self.machine.set_breakpoints(self._label_names)
+        executed = self.machine.instructions
+        self.instructions += executed
+        self.clock.now += executed + EVENT
+        if isinstance(event, (Syscall, BudgetSpent)) or self._values[RIP] != address:
+            thread.announced = None
         if isinstance(event, Syscall):
             abi = "x86_64" if event.kind == "syscall" else "i386"
             self._call_slowly(thread, self._values[RAX] & 0xFFFFFFFF, abi)
         elif not isinstance(event, BudgetSpent):
             exceptions.handle(self, thread, event)
+        return executed
 
     # --- what tasks report ---------------------------------------------------------------------------------
 

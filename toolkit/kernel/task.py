@@ -162,6 +162,8 @@ class Thread:
         self.call_number = 0
         self.call_invoke: Callable[..., int] | None = None
         self.call_record: Any = None
+        self.announced: int | None = None
+        """Address of the label whose observers were told while its instruction is still to be completed."""
         self.sleep: dict[str, Any] = {}
         self.timer: Timer | None = None
         self.clear_child_tid = 0

@@ -1,0 +1,71 @@
+"""Label moments: every arrival counts, also where the kernel put the thread there, and nothing is told twice."""
+
+from __future__ import annotations
+
+import pytest
+
+from toolkit.grading.engine import Engine
+from toolkit.grading.evidence import BuildRequest, Evidence, FileData, RunRequest
+
+START = "global _start\nsection .text\n"
+END = "\n mov eax, 60\n xor edi, edi\n syscall\n"
+
+PROGRAMS: dict[str, tuple[str, dict[str, int]]] = {
+    "the first instruction": ("_start: nop\nagain: nop" + END, {"_start": 1, "again": 1}),
+    "a jump to itself": ("_start: mov ecx, 3\nagain: loop again" + END, {"again": 3}),
+    "behind a system call": ("_start: mov eax, 39\n syscall\nafter: nop" + END, {"after": 1}),
+    "calls of the first byte of a page": ("f: ret\n_start: call f\n call f\n xor eax, eax\n jmp rax\n", {"f": 2}),
+    "a jump to nowhere with a label set": ("_start: xor eax, eax\n jmp rax\n", {"_start": 1}),
+    "a page fault in the labelled instruction": (
+        "_start: mov rax, buffer\nstore: mov byte [rax], 1" + END + "section .bss\nbuffer: resb 4096\n",
+        {"store": 1},
+    ),
+    "an endless loop": ("_start: jmp _start\n", {"_start": 20_000}),
+}
+
+
+def run(source: str, moments: tuple[str, ...]) -> Evidence:
+    build = BuildRequest("p", (FileData("p.asm", (START + source).encode()),))
+    evidence = Engine().run(RunRequest(build, moments=moments, budget=20_000))
+    assert isinstance(evidence, Evidence)
+    return evidence
+
+
+@pytest.mark.parametrize("case", PROGRAMS)
+def test_arrivals_are_counted(case: str) -> None:
+    source, counts = PROGRAMS[case]
+    for label, count in counts.items():
+        reached = run(source, tuple(f"label:{label}:{number}" for number in (1, count, count + 1)))
+        assert set(reached.moments) == {f"label:{label}:{number}" for number in {1, count}}
+
+
+HANDLER = """
+_start:
+    mov eax, 13             ; rt_sigaction(SIGSEGV, action, 0, 8)
+    mov edi, 11
+    mov rsi, action
+    xor edx, edx
+    mov r10d, 8
+    syscall
+    mov rbx, 0x10
+store:
+    mov byte [rbx], 1
+    mov eax, 60
+    xor edi, edi
+    syscall
+handler:
+    mov qword [rdx + 0x80], buffer      ; the saved rbx
+    ret
+restorer:
+    mov eax, 15
+    syscall
+section .data
+action: dq handler, 0x04000004, restorer, 0
+buffer: dq 0
+"""
+
+
+def test_a_handler_is_an_arrival_and_so_is_the_way_back() -> None:
+    evidence = run(HANDLER, ("label:handler", "label:handler:2", "label:store:2", "label:store:3", "label:restorer"))
+    assert evidence.exit_code == 0
+    assert set(evidence.moments) == {"label:handler", "label:store:2", "label:restorer"}
