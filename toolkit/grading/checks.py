@@ -115,9 +115,9 @@ class Regex:
     text: str
     pattern: re.Pattern[bytes] = field(compare=False)
 
-    def search(self, text: bytes) -> re.Match[bytes] | None:
-        """As ``re.search``."""
-        return self.pattern.search(text)
+    def search(self, text: str | bytes) -> re.Match[bytes] | None:
+        """As ``re.search``; text is encoded as UTF-8."""
+        return self.pattern.search(text.encode() if isinstance(text, str) else text)
 
 
 def regex(pattern: str | bytes) -> Regex:
