@@ -46,7 +46,7 @@ class LinkOptions:
     soname: str = ""
     runpath: str = ""
     dynamic_linker: str = ""
-    hash_style: str = "sysv"
+    hash_style: str = "both"
     export_dynamic: bool = False
     as_needed: bool = False
     group: bool = (
@@ -66,6 +66,7 @@ class Context:
     options: LinkOptions
     names: NameTable = field(default_factory=NameTable)
     files: list[InputFile] = field(default_factory=list)
+    inputs: list[InputFile] = field(default_factory=list)  # objects and libraries in their order
     libraries: list[InputFile] = field(default_factory=list)  # shared ones
     outputs: list[OutputSection] = field(default_factory=list)
     headers: list[OutputSection] = field(default_factory=list)  # in section header order

@@ -18,6 +18,7 @@ from toolkit.asm.link import (
     relocate,
     resolve,
     segments,
+    sharedlib,
     special,
 )
 from toolkit.asm.link.context import Context, LinkOptions
@@ -26,6 +27,7 @@ from toolkit.asm.link.elfread import (
     THIN_ARCHIVE_MAGIC,
     MalformedError,
     is_elf,
+    is_shared_library,
     read_object,
 )
 from toolkit.asm.link.model import UNDEFINED
@@ -65,6 +67,9 @@ def _link(context: Context, objects: Sequence[LinkInput]) -> bytes | None:
         return None
     resolve.report_duplicates(context)
     resolve.allocate_commons(context)
+    if context.is_dynamic and not context.is64:
+        context.say("error", "dynamic linking is supported for x86-64 only", context.files[0].name)
+        return None
     notes.merge_properties(context)
     if context.options.gc_sections:
         collect.collect_sections(context)
@@ -137,6 +142,13 @@ def _search_group(context: Context, group: list[resolve.Archive]) -> None:
 
 
 def _read_input(context: Context, item: LinkInput) -> None:
+    if is_shared_library(item.data):
+        library = sharedlib.read_library(item.name, item.data)
+        _set_machine(context, library.machine)
+        if library.machine != context.machine:
+            raise MalformedError("the shared library is for another machine")
+        sharedlib.add_library(context, library)
+        return
     if not is_elf(item.data):
         raise MalformedError("file format not recognized: neither an ELF object nor an archive")
     file = read_object(item.name, item.data)

@@ -318,7 +318,7 @@ def _pad_between(output: OutputSection) -> None:
     inputs = list(output.inputs)
     while inputs and inputs[-1].size <= 4:
         section = inputs.pop()
-        if not section.size:
+        if not section.size and not section.created:
             output.inputs.remove(section)
             section.output = None
     for section in inputs[:-1]:

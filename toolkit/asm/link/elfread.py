@@ -32,6 +32,10 @@ def is_elf(data: bytes) -> bool:
     return data[:4] == elf.ELF_MAGIC
 
 
+def is_shared_library(data: bytes) -> bool:
+    return is_elf(data) and len(data) > 18 and data[16] == elf.ET_DYN and data[17] == 0
+
+
 def read_header(data: bytes) -> tuple[bool, tuple[int, ...]]:
     """Whether the class is 64 bits, and the header's fields after e_ident. Raises MalformedError."""
     if len(data) < 20 or not is_elf(data):

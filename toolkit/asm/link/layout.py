@@ -46,7 +46,7 @@ def place_inputs(context: Context) -> None:
             section.offset = offset
             offset += section.size
         output.size = offset
-        if offset or any(s.created and s.kept and s.name == ".got.plt" for s in output.inputs):
+        if offset or (context.is_dynamic and any(s.created for s in output.inputs)):
             kept.append(output)
         else:
             output.removed = True

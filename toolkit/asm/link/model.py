@@ -83,6 +83,7 @@ class InputFile:
     lines: LineTable | None = None
     groups: list[tuple[str, list[int]]] = field(default_factory=list)  # COMDAT: signature, member sections
     dynamic: bool = False
+    soname: str = ""
     osabi: int = 0
 
     def content(self) -> list[InputSection]:
@@ -109,7 +110,7 @@ class Entry:
     plt: int = -1
     tls_got: int = -1
     dynamic: int = -1  # index in .dynsym
-    dynamic_definition: object | None = None  # the shared library's symbol
+    dynamic_definition: InputSymbol | None = None  # the shared library's symbol
     dynamic_reference: bool = False
     marked: bool = False
     version: str | None = None

@@ -158,7 +158,7 @@ def _global_row(context: Context, entry: Entry, local: bool = False) -> SymbolRo
     binding = elf.STB_LOCAL if local else elf.STB_GLOBAL
     other = 0 if local else entry.visibility
     name = entry.name.encode("utf-8", "surrogateescape")
-    if entry.is_defined and entry.dynamic_definition is None:
+    if entry.is_defined and (entry.dynamic_definition is None or section is not None):
         if not local and entry.state == 4:
             binding = elf.STB_WEAK
         elif entry.unique and not local:
@@ -182,9 +182,7 @@ def _global_row(context: Context, entry: Entry, local: bool = False) -> SymbolRo
             return None
         if entry.state == UNDEFINED_WEAK or (entry.dynamic_definition is not None and entry.state == 4):
             binding = elf.STB_WEAK
-        return SymbolRow(
-            name, 0, entry.size if entry.dynamic_definition else 0, binding << 4 | kind, other, 0
-        )
+        return SymbolRow(name, 0, 0, binding << 4 | kind, other, 0)
     return None
 
 

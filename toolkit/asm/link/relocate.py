@@ -105,8 +105,8 @@ def _apply_section(
             target = addresses[number]
         else:
             target = address_of(context, file, number)
-            if special is not None and number and special.key(file, number) in special.functions:
-                target = special.address(special.key(file, number))
+            if special is not None and number:
+                target = special.target(special.key(file, number), target)
             addresses[number] = target
         if target is None:
             target = missing_target(context, file, section, relocation.offset, number)

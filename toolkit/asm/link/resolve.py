@@ -39,6 +39,7 @@ def add_object(context: Context, file: InputFile) -> None:
         )
         return
     context.files.append(file)
+    context.inputs.append(file)
     _discard_groups(context, file)
     entries = context.names.entries
     add = file.entries.append

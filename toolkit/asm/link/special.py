@@ -7,6 +7,7 @@ what shared objects need.
 
 from __future__ import annotations
 
+import functools
 import struct
 from dataclasses import dataclass
 
@@ -67,12 +68,22 @@ class Special:
             return self.plt.address + self.functions[key] * self.stub_size
         return self.own_address(key)
 
+    def target(self, key: Key, found: int | None) -> int | None:
+        """What a plain reference to ``key`` gets instead of ``found``."""
+        return self.address(key) if key in self.functions else found
+
     def own_address(self, key: Key) -> int:
         from toolkit.asm.link.relocate import address_of, entry_address
 
         if isinstance(key, Entry):
             return entry_address(key) or 0
         return address_of(self.context, *key) or 0
+
+    def rewrite(
+        self, section: InputSection, relocation: Relocation, key: Key | None
+    ) -> tuple[Relocation, bool]:
+        """The relocation to apply after relaxation, and whether the next one (the call) goes with it."""
+        return _rewrite64(self, section, relocation, key)
 
     def want_got(self, key: Key, kind: int = ADDRESS) -> None:
         self.got.setdefault((key, kind), GotEntry(key, kind))
@@ -194,6 +205,10 @@ def scan(context: Context) -> Special | None:
     """Look at every relocation of loaded sections once; None when all of them are plain."""
     plain = _PLAIN_64 if context.is64 else _PLAIN_32
     special: Special | None = None
+    if context.is_dynamic:
+        from toolkit.asm.link.dynamic import Dynamic
+
+        special = Dynamic(context)
     indirect = any(entry.type == elf.STT_GNU_IFUNC for entry in context.names.entries.values()) or any(
         s.type == elf.STT_GNU_IFUNC for f in context.files for s in f.symbols[: f.first_global]
     )
@@ -201,7 +216,7 @@ def scan(context: Context) -> Special | None:
         for section in file.sections:
             if section is None or not section.kept or not section.relocations:
                 continue
-            if not indirect and all(r.type in plain for r in section.relocations):
+            if not indirect and not context.is_dynamic and all(r.type in plain for r in section.relocations):
                 continue
             if special is None:
                 special = Special(context)
@@ -242,7 +257,7 @@ def _define_base(context: Context, special: Special | None, base: Entry | None) 
 def _scan_section(special: Special, file: InputFile, section: InputSection) -> None:
     relocations = section.relocations
     is64 = special.context.is64
-    rewrite = _rewrite64 if is64 else relax386.rewrite
+    rewrite = special.rewrite if is64 else functools.partial(relax386.rewrite, special)
     skip = False
     for index, relocation in enumerate(relocations):
         if skip:
@@ -254,7 +269,7 @@ def _scan_section(special: Special, file: InputFile, section: InputSection) -> N
             special.needs_base = True
         if key is not None and special.is_indirect(key) and relocation.type != 0:
             special.functions.setdefault(key, 0)
-        changed, skip = rewrite(special, section, relocation, key)
+        changed, skip = rewrite(section, relocation, key)
         if skip:
             _forget_call(special.context)
         relocations[index] = changed
@@ -382,6 +397,10 @@ def value_of(special: Special, relocation: Relocation, key: Key, place: int) -> 
         return special.tp_offset(key) + a, 4 if kind == elf.R_X86_64_TPOFF32 else 8
     if kind in (elf.R_X86_64_DTPOFF32, elf.R_X86_64_DTPOFF64):
         return special.tp_offset(key) + a, 4 if kind == elf.R_X86_64_DTPOFF32 else 8
+    if kind == elf.R_X86_64_TLSGD and (key, MODULE) in got:
+        return where + got[key, MODULE].offset + a - place, 4
+    if kind == elf.R_X86_64_TLSLD and (key, MODULE) in got:
+        return where + got[key, MODULE].offset + a - place, 4
     if kind == elf.R_X86_64_GOTTPOFF and (key, TP_OFFSET) in got:
         return where + got[key, TP_OFFSET].offset + a - place, 4
     if kind in (elf.R_X86_64_SIZE32, elf.R_X86_64_SIZE64):

@@ -1,0 +1,79 @@
+"""Read a shared library: the names it defines and asks for, and what it is to be called (System V ABI, chapter 5)."""
+
+from __future__ import annotations
+
+from toolkit.abi import elf
+from toolkit.asm.link.context import Context
+from toolkit.asm.link.elfread import MalformedError, read_header, read_sections
+from toolkit.asm.link.model import (
+    DEFINED,
+    DEFINED_WEAK,
+    NEW,
+    UNDEFINED,
+    UNDEFINED_WEAK,
+    InputFile,
+    InputSymbol,
+)
+
+
+def read_library(name: str, data: bytes) -> InputFile:
+    """A library with its dynamic symbols; ``file.soname`` is the name programs ask for. Raises MalformedError."""
+    is64, header = read_header(data)
+    file = InputFile(name, header[1], is64, dynamic=True, soname=name)
+    rows = read_sections(data, is64, header)
+    table = next((row for row in rows if row[1] == elf.SHT_DYNSYM), None)
+    if table is None or table[6] >= len(rows):
+        raise MalformedError("the shared library has no dynamic symbol table")
+    strings = _bytes(data, rows[table[6]])
+    versions = next((_bytes(data, row) for row in rows if row[1] == elf.SHT_GNU_VERSYM), b"")
+    layout = elf.SYM64 if is64 else elf.SYM32
+    raw = _bytes(data, table)
+    for number, fields in enumerate(layout.iter_unpack(raw[: len(raw) // layout.size * layout.size])):
+        if is64:
+            at, info, other, section, value, size = fields
+        else:
+            at, value, size, info, other, section = fields
+        version = int.from_bytes(versions[2 * number : 2 * number + 2], "little")
+        if number and info >> 4 != elf.STB_LOCAL and not version & 0x8000 and other & 3 in (0, 3):
+            symbol = InputSymbol(_text(strings, at), value, size, info & 15, info >> 4, other, section)
+            file.symbols.append(symbol)
+    dynamic = next((row for row in rows if row[1] == elf.SHT_DYNAMIC), None)
+    pair = elf.DYN64 if is64 else elf.DYN32
+    body = _bytes(data, dynamic) if dynamic is not None else b""
+    for tag, value in pair.iter_unpack(body[: len(body) // pair.size * pair.size]):
+        if tag == elf.DT_NULL:
+            break
+        if tag == elf.DT_SONAME:
+            file.soname = _text(strings, value)
+    return file
+
+
+def _bytes(data: bytes, row: tuple[int, ...]) -> bytes:
+    if row[4] + row[5] > len(data):
+        raise MalformedError("file truncated: a section lies beyond the end")
+    return data[row[4] : row[4] + row[5]]
+
+
+def _text(strings: bytes, offset: int) -> str:
+    if offset >= len(strings):
+        raise MalformedError("a name lies outside the string table")
+    end = strings.find(b"\0", offset)
+    return strings[offset : end if end >= 0 else len(strings)].decode("utf-8", "surrogateescape")
+
+
+def add_library(context: Context, file: InputFile) -> None:
+    """Enter the library's names; its definitions give way to those of objects."""
+    context.libraries.append(file)
+    context.inputs.append(file)
+    for symbol in file.symbols:
+        entry = context.names.entry(symbol.name)
+        if symbol.section == elf.SHN_UNDEF:
+            entry.dynamic_reference = True
+            continue
+        if entry.state not in (NEW, UNDEFINED, UNDEFINED_WEAK):
+            entry.dynamic_reference = True
+            continue
+        entry.state = DEFINED_WEAK if symbol.binding == elf.STB_WEAK else DEFINED
+        entry.dynamic_definition = symbol
+        entry.section, entry.value, entry.file = None, 0, file
+        entry.type, entry.size = symbol.type, symbol.size
