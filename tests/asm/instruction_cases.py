@@ -194,6 +194,42 @@ def table_cases(bits: int, names: Iterable[str] | None = None) -> Iterator[Instr
             yield from form_cases(form, bits)
 
 
+def shuffled_cases(
+    bits: int, names: Iterable[str] | None = None, count: int = 6, seed: int = 0
+) -> Iterator[Instruction]:
+    """Every form ``count`` times with all its operands chosen at random from those it names."""
+    chance = random.Random(seed)
+    for mnemonic in names or mnemonics():
+        for form in forms(mnemonic):
+            options = [choices(word, bits) for word in form.words]
+            if options and all(options):
+                for _ in range(count):
+                    yield Instruction(mnemonic, tuple(chance.choice(option) for option in options))
+
+
+def compressed_displacement_cases(bits: int, names: Iterable[str] | None = None) -> Iterator[Instruction]:
+    """Every EVEX form with displacements around what its disp8 can count to, plain and broadcast."""
+    for mnemonic in names or mnemonics():
+        for form in forms(mnemonic):
+            legal = next(form_cases(form, bits), None) if form.evex else None
+            if legal is None:
+                continue
+            for position, word in enumerate(form.words):
+                if "rm" in word or word.startswith("mem"):
+                    yield from _displaced(legal, position, form, bits)
+
+
+def _displaced(legal: Instruction, position: int, form: Form, bits: int) -> Iterator[Instruction]:
+    base = _BASES[bits][0]
+    counts = (0, 2, 4, 8, 16, 32) if "|b" in form.words[position] else (0,)
+    for unit in (1, 2, 4, 8, 16, 32, 64):
+        for factor in (1, 127, 128, -128, -129):
+            for count in counts:
+                operand = MemoryOperand(Value(unit * factor, ((base, 1),)), hint_base=base, broadcast=count)
+                changed = (*legal.operands[:position], operand, *legal.operands[position + 1 :])
+                yield Instruction(legal.mnemonic, changed)
+
+
 def mutated_cases(bits: int, names: Iterable[str] | None = None) -> Iterator[Instruction]:
     """Every form with each operand in turn replaced by each one of the pool."""
     replacements = pool(bits)

@@ -135,6 +135,20 @@ def test_every_form(bits: int, header: str, options: tuple[str, ...], context: d
 
 @pytest.mark.slow
 @pytest.mark.parametrize("bits", MODES)
+def test_every_compressed_displacement(bits: int) -> None:
+    result = compare("compressed displacements", cases.compressed_displacement_cases(bits), bits)
+    assert result.clean, result
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bits", MODES)
+def test_every_form_shuffled(bits: int) -> None:
+    result = compare("shuffled operands", cases.shuffled_cases(bits, count=10), bits)
+    assert result.clean, result
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bits", MODES)
 def test_every_prefix(bits: int) -> None:
     result = compare("prefixes", cases.prefix_cases(bits), bits)
     assert result.clean, result
