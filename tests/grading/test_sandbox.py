@@ -127,6 +127,16 @@ def test_a_bad_worker_breaks_one_job_and_a_fresh_one_goes_on(tmp_path: Path, beh
     assert time.monotonic() - began < 10
 
 
+def test_a_worker_that_cannot_begin_says_why(tmp_path: Path) -> None:
+    script = tmp_path / "worker.py"
+    script.write_text(
+        "import sys\nfrom toolkit.grading.evidence import Broken\nfrom toolkit.grading.wire import Reply, send\n"
+        "send(sys.stdout.buffer, Reply('broken', broken=Broken('no engine')))\n"
+    )
+    with WorkerSandbox(command=[sys.executable, str(script)]) as sandbox:
+        assert sandbox.run(REQUEST) == Broken("the worker process can't work: no engine")
+
+
 def test_an_answer_to_another_question_is_broken(tmp_path: Path) -> None:
     with WorkerSandbox(
         command=fake_worker(tmp_path, 'send(sys.stdout.buffer, Reply("ready")); continue')

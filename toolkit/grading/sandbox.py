@@ -26,6 +26,10 @@ START_LIMIT = 60.0  # seconds of wall clock for a worker to say that it is ready
 JOB_LIMIT = 60.0  # seconds of wall clock for one job: the last resort, far beyond what any budget takes
 
 
+class UnfitWorkerError(Exception):
+    """A worker says that it can't begin."""
+
+
 class Sandbox(Protocol):
     """Where programs are built and run: a worker process, or for trusted use this one."""
 
@@ -71,6 +75,9 @@ class WorkerSandbox:
             self._worker = _Worker(self._command)
         try:
             return self._worker.ask(job, self._job_limit)
+        except UnfitWorkerError as error:
+            self.close()
+            return Reply("broken", broken=Broken(f"the worker process can't work: {error}"))
         except (ProtocolError, OSError) as error:
             reason = self._worker.stop() or str(error)
             self._worker = None
@@ -102,8 +109,9 @@ class _Worker:
         """Send and wait. Raises ProtocolError or OSError when the worker cannot answer."""
         if not self._ready:
             self._set_deadline(START_LIMIT)
-            if receive_reply(self._stdout).kind != "ready":
-                raise ProtocolError("the worker process answered before it was asked")
+            greeting = receive_reply(self._stdout)
+            if greeting.kind != "ready":
+                raise UnfitWorkerError(greeting.broken.reason if greeting.broken else "no greeting")
             self._ready = True
         self._set_deadline(limit)
         send(self._stdin, job)

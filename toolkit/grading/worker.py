@@ -21,11 +21,16 @@ def main() -> None:
     requests, replies = _claim_streams()
     from toolkit.grading.confine import confine
     from toolkit.grading.engine import Engine
+    from toolkit.grading.evidence import Broken
     from toolkit.grading.wire import Reply, receive_job, send
 
-    engine = Engine()
-    engine.warm_up()
-    confine()
+    try:
+        engine = Engine()
+        engine.warm_up()
+        confine()
+    except Exception as error:
+        send(replies, Reply("broken", broken=Broken(describe_exception(error))))
+        return
     send(replies, Reply("ready"))
     while (job := receive_job(requests)) is not None:
         respond(replies, answer(engine, job))
