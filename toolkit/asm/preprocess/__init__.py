@@ -1,8 +1,8 @@
 """nasm's preprocessor: source text in, lines for the assembler out (nasm manual chapters 4 to 6).
 
 * ``tokens``: cutting lines into tokens and joining them; ``macros``: macros as values
-* ``single``: single-line macros; ``multi``: multi-line macros and their parameters
-* ``conditions``, ``directives``, ``functions``: everything that starts with ``%``
+* ``define`` and ``single``: single-line macros, defined and expanded; ``multi``: multi-line macros and their parameters
+* ``directives`` finds what a ``%`` word does; ``definitions``, ``blocks``, ``conditions``, ``functions`` do it
 * ``standard``: what every program starts with, and the %use packages
 * ``engine``: one run: files, macro bodies and repetitions as a stack of places lines come from
 

@@ -8,6 +8,7 @@ multi-line macro or a line for the assembler.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -24,6 +25,7 @@ from toolkit.asm.preprocess.macros import (
 )
 from toolkit.asm.preprocess.single import Expander
 from toolkit.asm.preprocess.tokens import (
+    BLANKS,
     DIRECTIVE,
     ENVIRONMENT,
     IDENTIFIER,
@@ -44,11 +46,13 @@ from toolkit.asm.source import Diagnostic, MacroFrame, SourceFile, SourceTree, S
 if TYPE_CHECKING:
     from toolkit.asm.statement import Value
 
-MAX_LINES = 3_000_000  # lines looked at in one pass; nasm: 2,000,000,000
+MAX_LINES = 1_200_000  # lines looked at in one pass; nasm: 2,000,000,000
 MAX_WORK = 40_000_000  # tokens expanded in one pass
 MAX_CONDITIONS = 10_000
 MAX_INCLUDES = 200
 MAX_CONTEXTS = 10_000
+MAX_INDIRECTIONS = 50
+MAX_TRAIL = 20  # macro calls shown in one diagnostic
 
 
 class EvaluationError(Exception):
@@ -93,7 +97,7 @@ class SourceLine(NamedTuple):
     def span(self, column: int = 1, length: int = 0) -> Span:
         """A span of the reported line; ``column`` is of ``text`` and falls back to the line's first word if they differ."""
         if not self.original.startswith(self.text):
-            stripped = self.original.lstrip()
+            stripped = self.original.lstrip(BLANKS)
             column = len(self.original) - len(stripped) + 1
             length = len(stripped.partition(";")[0].rstrip())
         return Span(self.report_file, self.report_line, column, length)
@@ -191,8 +195,7 @@ class Engine:
         self.stable = True
         self.quiet = False  # within the standard macros
         self._lines = self._work = self._calls = self._levels = 0
-        self._call_limit_reported = False
-        self._pending: list[SourceLine] = []
+        self._indirections = 0
         self.expander = Expander(self)
 
     # ---- reporting
@@ -231,18 +234,29 @@ class Engine:
 
     def place(self) -> tuple[str, int, tuple[MacroFrame, ...]]:
         """(file and line where messages about the present line belong, its macro trail innermost first)."""
-        file, line = self.file, self.line
-        trail: list[MacroFrame] = []
-        for source in reversed(self.files):
-            invocation = source.invocation
-            while invocation is not None:
-                if invocation.visible and invocation.macro.name:
-                    trail.append(MacroFrame(invocation.macro.name, file, line))
-                    file, line = invocation.call_file, invocation.call_line
-                invocation = invocation.enclosing
-            if trail:
-                break
-        return file, line, tuple(trail)
+        invocation = self.files[-1].invocation if self.files else None
+        call = invocation.macro_call if invocation is not None else None
+        while call is not None and not call.visible:
+            call = call.enclosing.macro_call if call.enclosing is not None else None
+        if call is None:
+            return self.file, self.line, ()
+        file, line, outer = call.reported_at
+        return file, line, (MacroFrame(call.macro.name, self.file, self.line), *outer[: MAX_TRAIL - 1])
+
+    @contextmanager
+    def indirection(self) -> Iterator[None]:
+        """Within %[…]; reports one nested too deeply."""
+        if self._indirections >= MAX_INDIRECTIONS:
+            raise self.fatal(
+                "interminable macro recursion",
+                f"%[…] is nested more than {MAX_INDIRECTIONS} deep",
+                "define the inner parts as macros of their own first",
+            )
+        self._indirections += 1
+        try:
+            yield
+        finally:
+            self._indirections -= 1
 
     def spend(self, amount: int) -> None:
         """Count work against the limit of one pass."""
@@ -345,7 +359,7 @@ class Engine:
         from toolkit.asm.scan import ScanError, read_number
 
         try:
-            value = int(text) if text.isdigit() and len(text) < 10 else read_number(text)[0]
+            value = int(text) if text.isdecimal() and len(text) < 10 else read_number(text)[0]
         except ScanError:
             self.error(f"unable to parse parameter count `{text}'")
             return 0
@@ -361,18 +375,15 @@ class Engine:
         self.files.append(InputFile(source, name))
         self.file, self.line = name, 0
 
-    def may_call(self, name: str) -> bool:
-        """Whether one more macro call is within the limits; reports the first that is not."""
+    def check_call(self, name: str) -> None:
+        """Count one more macro call; raises FatalError, reported, beyond the limits."""
         if self._levels < multi.MAX_CALL_LEVELS and self._calls < multi.MAX_CALLS:
-            return True
-        if not self._call_limit_reported:
-            self._call_limit_reported = True
-            self.error(
-                "interminable multiline macro recursion",
-                f"the macro `{name}' calls itself, or macros that call it, without end",
-                "give the macro a condition (%if … %endif) under which it does not call itself again",
-            )
-        return False
+            return
+        raise self.fatal(
+            "interminable multiline macro recursion",
+            f"the macro `{name}' calls itself, or macros that call it, without end",
+            "give the macro a condition (%if … %endif) under which it does not call itself again",
+        )
 
     def enter_macro(
         self, macro: MultiLineMacro, arguments: list[Tokens], called_as: str, label: Tokens
@@ -406,7 +417,7 @@ class Engine:
         outer = source.invocation
         hidden = macro.no_list or not macro.file or (outer is not None and not outer.visible)
         new = Invocation(
-            macro, lines, arguments, called_as, unique, outer, self.file, self.line, visible=not hidden
+            macro, lines, arguments, called_as, unique, outer, self.file, self.line, self.place(), not hidden
         )
         new.macro_call = new if macro.name else outer.macro_call if outer else None
         source.invocation = new
@@ -414,6 +425,7 @@ class Engine:
     def _leave(self, source: InputFile, invocation: Invocation) -> None:
         """The body has been read to its end: repeat it, or return to what called it."""
         if invocation.remaining > 0 and not invocation.ended:
+            self._count_line()
             invocation.remaining -= 1
             invocation.position = 0
             return
@@ -426,7 +438,6 @@ class Engine:
             self._levels -= 1
             if not self._levels:
                 self._calls = 0
-                self._call_limit_reported = False
         source.invocation = invocation.enclosing
         self.file, self.line = invocation.call_file, invocation.call_line
 
@@ -461,24 +472,25 @@ class Engine:
                         continue
                 tokens = self._read(text)
                 ended = False
-            self._lines += 1
-            if self._lines > MAX_LINES:
-                raise self.fatal(
-                    "overall line count exceeds the maximum",
-                    f"macros and repetitions made more than {MAX_LINES:,} lines of this program",
-                    "use `times' for repeated data, or a smaller %rep",
-                )
+            self._count_line()
             output = self._process(tokens, ended)
             if output is not None:
                 text = self.text(output, for_assembler=True)
-                if text.strip():
+                if text.strip(BLANKS):
                     yield self._source_line(text)
-            while self._pending:
-                yield self._pending.pop(0)
 
     def standard_line(self, tokens: Tokens) -> None:
         """Carry out one line of the standard macros, which has no output."""
         self._process(tokens, False)
+
+    def _count_line(self) -> None:
+        self._lines += 1
+        if self._lines > MAX_LINES:
+            raise self.fatal(
+                "overall line count exceeds the maximum",
+                f"macros and repetitions made more than {MAX_LINES:,} lines of this program",
+                "use `times' for repeated data, or a smaller %rep",
+            )
 
     def _names_nothing(self, words: frozenset[str]) -> bool:
         return self.single.keys().isdisjoint(words) and self.multi.keys().isdisjoint(words)
@@ -486,7 +498,7 @@ class Engine:
     def _read(self, text: str) -> Tokens:
         if text.startswith("# "):
             number, _, rest = text[2:].lstrip().partition(" ")
-            if number.isdigit():
+            if number.isdecimal():
                 name = rest.strip().split('"')[1] if rest.count('"') >= 2 else rest.strip()
                 text = f"%line {number} {name}"
         return tokenize_cached(text, self.warn)

@@ -33,5 +33,8 @@ class _NoSymbols:
 
     base = here
 
+    def special(self, name: str, start: int, end: int) -> None:
+        raise expr.StatementError(f"symbol `{name}' not defined", start, end)
+
 
 preprocess_only: Evaluate = evaluator(_NoSymbols())

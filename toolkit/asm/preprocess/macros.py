@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from toolkit.asm.preprocess.tokens import NUMBER, Token, Tokens
+from toolkit.asm.source import MacroFrame
 
 if TYPE_CHECKING:
     from toolkit.asm.preprocess.engine import Engine
@@ -122,6 +123,7 @@ class Invocation:
     ``arguments[0]`` is the label before the call (%00). ``remaining``: how many more rounds of a repetition follow.
     ``macro_call``: the innermost real macro call it belongs to, itself if it is one. ``ended``: left by %exitrep or
     %exitmacro, the rest of its lines only closes conditions. ``visible``: part of the trail of diagnostics.
+    ``reported_at``: where messages about the line that called it belong, and that line's own trail.
     """
 
     macro: MultiLineMacro
@@ -132,6 +134,7 @@ class Invocation:
     enclosing: Invocation | None
     call_file: str
     call_line: int
+    reported_at: tuple[str, int, tuple[MacroFrame, ...]]
     visible: bool
     rotation: int = 0
     remaining: int = 0

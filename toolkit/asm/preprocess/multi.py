@@ -209,8 +209,7 @@ def expand_call(engine: Engine, line: Sequence[Token]) -> bool:
             return False
         label = tuple(line[:name_at])
     macro, arguments = match
-    if not engine.may_call(macro.name):
-        return False
+    engine.check_call(macro.name)
     captured: Tokens = (line[start],) if label and macro.captures_label else ()
     prefix = () if not label or macro.captures_label else label if colon else (*label, (OTHER, ":"))
     engine.enter_macro(macro, [captured, *arguments], line[name_at][1], prefix)
@@ -323,8 +322,9 @@ def _parameter(engine: Engine, token: Token, call: Invocation | None) -> Sequenc
     """What one special token stands for; None when it stays as it is."""
     kind, text = token
     if kind == INDIRECT:
-        inner = expand_parameters(engine, tokenize_cached(text, engine.warn), call)
-        return engine.expander.line(inner)
+        with engine.indirection():
+            inner = expand_parameters(engine, tokenize_cached(text, engine.warn), call)
+            return engine.expander.nested(inner)
     if kind in (NAME_AS_CALLED, NAME_AS_DEFINED):
         if call is None:
             return None
@@ -341,7 +341,7 @@ def _parameter(engine: Engine, token: Token, call: Invocation | None) -> Sequenc
     if text == "%0":
         return ((NUMBER, str(call.count)),)
     digits = text[1:]
-    if not digits.isdigit() or (digits[0] == "0" and digits != "00"):
+    if not digits.isdecimal() or (digits[0] == "0" and digits != "00"):
         engine.error(f"invalid macro parameter: `{text}'")
         return ()
     return (call.argument(int(digits)) if len(digits) < 10 else None) or ()
@@ -367,7 +367,7 @@ def _range(engine: Engine, text: str, call: Invocation) -> Sequence[Token]:
 def _condition_code(engine: Engine, text: str, call: Invocation) -> Sequence[Token]:
     """%+1 and %-1: a condition code such as ``nz``, or its inverse."""
     digits = text[2:]
-    argument = (call.argument(int(digits)) if digits.isdigit() and int(digits[:9]) else None) or ()
+    argument = (call.argument(int(digits)) if digits.isdecimal() and int(digits[:9]) else None) or ()
     words = [t for t in argument if t[0] != WHITE]
     code = words[0][1].lower() if len(words) == 1 and words[0][0] == IDENTIFIER else ""
     if code not in _INVERSE_CONDITIONS:

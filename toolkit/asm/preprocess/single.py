@@ -1,12 +1,11 @@
-"""Single-line macros: defining them and expanding them in a line (nasm manual section 4.1)."""
+"""Expanding single-line macros in a line (nasm manual section 4.1)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from toolkit.asm.preprocess.macros import Context, Parameter, SingleLineMacro, SingleLineTable, number_token
+from toolkit.asm.preprocess.macros import Parameter, SingleLineMacro, SingleLineTable, number_token
 from toolkit.asm.preprocess.tokens import (
     COMMA,
     CONDITIONAL_COMMA,
@@ -21,7 +20,6 @@ from toolkit.asm.preprocess.tokens import (
     OTHER,
     PARAMETER,
     PASTE,
-    PROTECTED_PARAMETER,
     SINGLE_NAME_AS_CALLED,
     SINGLE_NAME_AS_DEFINED,
     SPACE,
@@ -32,15 +30,15 @@ from toolkit.asm.preprocess.tokens import (
     is_operator,
     quote,
     skip_white,
-    text_of,
     tokenize,
 )
 
 if TYPE_CHECKING:
-    from toolkit.asm.preprocess.engine import Engine
+    from toolkit.asm.preprocess.engine import Engine, FatalError
 
 MAX_LEVELS = 200  # nasm: 10,000; deeper nesting of %define than this is a mistake
-MAX_LINE_TOKENS = 1_000_000  # nasm: 10,000,000
+NESTING_WEIGHT = 3  # an argument expanded within an argument takes that much more of Python's stack
+MAX_LINE_TOKENS = 300_000  # nasm: 10,000,000
 MAX_TEXT = 4 << 20  # characters in one expanded line
 
 _EXPANDABLE = frozenset((IDENTIFIER, DIRECTIVE, LOCAL_MACRO))
@@ -63,7 +61,6 @@ class Expander:
         self._levels = 0
         self._budget = MAX_LINE_TOKENS
         self._text = MAX_TEXT
-        self._exhausted = False
         self._lowest = (
             0  # smallest height the stack of unread tokens had: has a call taken arguments from beyond?
         )
@@ -73,7 +70,6 @@ class Expander:
         """All macro calls of a line expanded; never empty unless ``tokens`` is."""
         self._budget = MAX_LINE_TOKENS
         self._text = MAX_TEXT
-        self._exhausted = False
         result = self.nested(tokens)
         self._engine.spend((MAX_LINE_TOKENS - self._budget) + (MAX_TEXT - self._text) // 64)
         return result
@@ -86,6 +82,9 @@ class Expander:
         expanded = True
         outer, self._held = self._held, []
         outer_lowest = self._lowest
+        self._levels += NESTING_WEIGHT
+        if self._levels >= MAX_LEVELS:
+            raise self._give_up()
         while True:
             line, changed = self._expand_once(line)
             expanded = expanded or changed
@@ -98,6 +97,7 @@ class Expander:
             expanded = False
         held, self._held = self._held, outer
         self._lowest = outer_lowest
+        self._levels -= NESTING_WEIGHT
         for category, message in held:
             self._warn(category, message)
         return line or [SPACE]
@@ -158,7 +158,7 @@ class Expander:
         """
         self._budget -= 1
         if self._budget < 0 or self._text < 0 or self._levels >= MAX_LEVELS:
-            return self._give_up()
+            raise self._give_up()
         candidates = self._find(stack[-1])
         if not candidates:
             return -1
@@ -183,15 +183,12 @@ class Expander:
         # As in nasm: once an inner call took its arguments from behind this one, the line's rest counts as expanded.
         return len(stack) if reached < height else len(stack) - height
 
-    def _give_up(self) -> int:
-        if not self._exhausted:
-            self._exhausted = True
-            self._engine.error(
-                "interminable macro recursion",
-                "the macros of this line expand without end",
-                "a macro that uses itself through another one, or that doubles its text each time, never gets finished",
-            )
-        return -1
+    def _give_up(self) -> FatalError:
+        return self._engine.fatal(
+            "interminable macro recursion",
+            "the macros of this line expand without end",
+            "a macro that uses itself through another one, or that doubles its text each time, never gets finished",
+        )
 
     def _call(
         self, candidates: tuple[SingleLineMacro, ...], stack: list[Token]
@@ -248,6 +245,7 @@ class Expander:
             if index < 0:
                 self._engine.error("macro call expects terminating `)'")
                 return None
+            self._budget -= 1
             kind, text = stack[index]
             if kind != OTHER:
                 continue
@@ -364,8 +362,7 @@ class Expander:
             self._budget -= 1
             self._text -= len(token[1])
             if self._text < 0 or self._budget < 0:
-                self._give_up()
-                return
+                raise self._give_up()
             stack.append(token)
             if kind in _EXPANDABLE:
                 count = self._expand_top(stack)
@@ -431,177 +428,3 @@ def _joined(token: Token, todo: list[Token], joins: Joins) -> str | None:
                 parts.append(todo.pop()[1])
             return "".join(parts) if len(parts) > 1 else None
     return None
-
-
-def parse_template(engine: Engine, tokens: Sequence[Token], start: int) -> tuple[tuple[Parameter, ...], int]:
-    """The parameter list that opens at ``start`` right behind a macro's name, and where the expansion begins."""
-    parameters: list[Parameter] = []
-    if start >= len(tokens) or not is_operator(tokens[start], "("):
-        return (), skip_white(tokens, start)
-    index = start + 1
-    name, flags, reported, any_flag = "", Parameter(), False, False
-    while True:
-        if index >= len(tokens):
-            wording = (
-                "`)' expected to terminate macro template"
-                if name or any_flag
-                else "parameter identifier expected"
-            )
-            engine.error(wording)
-            return tuple(parameters), index
-        kind, text = tokens[index]
-        index += 1
-        if kind == IDENTIFIER and not name:
-            name = text
-        elif kind == OTHER and text in _PARAMETER_FLAGS:
-            flags, any_flag = _with_flag(flags, text), True
-        elif kind == OTHER and text in (",", ")"):
-            if flags.greedy and text == ",":
-                engine.error("greedy parameter must be last")
-            parameters.append(replace(flags, name=name))
-            name, flags, any_flag = "", Parameter(), False
-            if text == ")":
-                return tuple(parameters), skip_white(tokens, index)
-        elif kind != WHITE and not reported:
-            engine.error(f"garbage `{text}' in macro parameter list")
-            reported = True
-
-
-_PARAMETER_FLAGS = frozenset(("=", "&", "&&", "!", "+"))
-
-
-def _with_flag(parameter: Parameter, flag: str) -> Parameter:
-    if flag == "=":
-        return replace(parameter, evaluate=True)
-    if flag in ("&", "&&"):
-        return replace(parameter, stringify=True, keep_string=parameter.keep_string or flag == "&&")
-    if flag == "!":
-        return replace(parameter, keep_space=True)
-    return replace(parameter, greedy=True, optional=True)
-
-
-def mark_parameters(
-    tokens: Iterable[Token], parameters: Sequence[Parameter], kind: int | None = None
-) -> Tokens:
-    """Identifiers that are parameter names, turned into parameter tokens (or into ``kind``)."""
-    numbers = {p.name: i for i, p in enumerate(parameters) if p.name}
-    if not numbers:
-        return tuple(tokens)
-    return tuple(
-        (kind if kind is not None else PARAMETER + numbers[text], text)
-        if old in (IDENTIFIER, PROTECTED_PARAMETER) and text in numbers
-        else (old, text)
-        for old, text in tokens
-    )
-
-
-def define(
-    engine: Engine,
-    name: str,
-    expansion: Iterable[Token],
-    *,
-    case_sensitive: bool = True,
-    parameters: tuple[Parameter, ...] = (),
-    alias: bool = False,
-    _following: int = 0,
-) -> None:
-    """Enter a single-line macro; ``%$name`` goes to its context. Follows aliases, and warns of what it shadows."""
-    full_name = name
-    context, name = engine.context_of(name) if name.startswith("%$") else (None, name)
-    if context is None and full_name.startswith("%$"):
-        name = full_name  # the missing context was reported; nasm files it globally under its whole name
-    table = context.macros if context is not None else engine.single
-    tokens = tuple(expansion) if alias else mark_parameters(expansion, parameters)
-    entries = table.get(name.lower(), ())
-    old = _defined(entries, name, len(parameters), case_sensitive)
-    if old is not None and old.alias and not alias and not engine.ignore_aliases:
-        if _following > 100:
-            engine.error("macro alias loop")
-            return
-        define(
-            engine,
-            old.expansion[0][1],
-            expansion,
-            case_sensitive=case_sensitive,
-            parameters=parameters,
-            _following=_following + 1,
-        )
-        return
-    macro = SingleLineMacro(name, tokens, parameters, case_sensitive, alias)
-    if old is not None and _warn_shadowing(engine, old, macro):
-        old = None
-    engine.enter_single(table, name, macro, old)
-
-
-def _defined(
-    entries: tuple[SingleLineMacro, ...], name: str, count: int, case_sensitive: bool
-) -> SingleLineMacro | None:
-    for macro in entries:
-        exact = macro.case_sensitive and case_sensitive
-        if (macro.name == name if exact else macro.name.lower() == name.lower()) and (
-            count <= 0
-            or not macro.parameters
-            or len(macro.parameters) == count
-            or (macro.greedy and count >= len(macro.parameters) - 1)
-        ):
-            return macro
-    return None
-
-
-def _warn_shadowing(engine: Engine, old: SingleLineMacro, new: SingleLineMacro) -> bool:
-    """Whether ``new`` stands beside ``old`` instead of replacing it; says so."""
-    if new.case_sensitive != old.case_sensitive:
-        kind, other = ("" if new.case_sensitive else "in"), ("" if old.case_sensitive else "in")
-        engine.warn(
-            "pp-macro-def-case-single",
-            f"case {kind}sensitive definition of macro `{new.name}' will shadow {other}sensitive macro `{old.name}'",
-        )
-    elif bool(new.parameters) != bool(old.parameters):
-        engine.error(
-            f"macro `{new.name}' defined both with and without parameters",
-            category="error=pp-macro-def-param-single",
-        )
-    elif len(old.parameters) < len(new.parameters):
-        engine.warn(
-            "pp-macro-def-greedy-single", f"defining macro `{new.name}' shadows previous greedy definition"
-        )
-    else:
-        return False
-    return True
-
-
-def undefine(engine: Engine, name: str, *, aliases: bool, _following: int = 0) -> None:
-    """``%undef`` and ``%undefalias``: remove every macro of that name."""
-    context, name = engine.context_of(name) if name.startswith("%$") else (None, name)
-    table = context.macros if isinstance(context, Context) else engine.single
-    kept: list[SingleLineMacro] = []
-    for macro in table.get(name.lower(), ()):
-        if not macro.matches(name):
-            kept.append(macro)
-        elif macro.alias and not aliases:
-            kept.append(macro)
-            if not engine.ignore_aliases and _following < 100:
-                undefine(engine, macro.expansion[0][1], aliases=False, _following=_following + 1)
-    if kept:
-        table[name.lower()] = tuple(kept)
-    else:
-        table.pop(name.lower(), None)
-
-
-def defined(engine: Engine, name: str, *, alias: bool) -> bool:
-    """``%ifdef`` (``%ifdefalias``): whether the name is a macro; aliases are followed."""
-    for _ in range(100):
-        context, name = engine.context_of(name) if name.startswith("%$") else (None, name)
-        table = context.macros if context is not None else engine.single
-        macro = next((m for m in table.get(name.lower(), ()) if m.matches(name)), None)
-        if macro is None or not macro.alias or alias:
-            return macro is not None and macro.alias == alias
-        if engine.ignore_aliases:
-            return False
-        name = macro.expansion[0][1]
-    return False
-
-
-def plain_text(tokens: Iterable[Token]) -> str:
-    """The tokens as text, for messages."""
-    return text_of(tokens).strip()

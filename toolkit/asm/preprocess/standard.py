@@ -486,7 +486,7 @@ def _no_diagnostics(diagnostic: Diagnostic) -> None:
 def time_macros(timestamp: int | None, environment: Mapping[str, str]) -> SingleLineTable:
     """__?DATE?__ and kin. SOURCE_DATE_EPOCH in ``environment`` fixes them (in UTC); else ``timestamp``, else the clock."""
     epoch = environment.get("SOURCE_DATE_EPOCH", "").strip()
-    fixed = epoch.isdigit() and len(epoch) < 12
+    fixed = epoch.isdecimal() and len(epoch) < 12
     seconds = int(epoch) if fixed else timestamp if timestamp is not None else int(time.time())
     utc = time.gmtime(seconds)
     local = utc if fixed or timestamp is not None else time.localtime(seconds)

@@ -37,6 +37,7 @@ Warn = Callable[[str, str], None]  # (nasm's warning class, its message)
 ) = range(20)
 PARAMETER = 32
 
+BLANKS = " \t\n\v\f\r"  # Python's own idea of blanks would take in bytes of UTF-8 letters
 SPACE: Token = (WHITE, " ")
 COMMA: Token = (OTHER, ",")
 
@@ -47,7 +48,7 @@ _LEXER = re.compile(
     rf"|(?P<identifier>\$?[{_ID_START}][{_ID}]*)"
     rf"|(?P<string>'[^']*'|\"[^\"]*\"|`(?:[^`\\]|\\.)*`)"
     rf"|(?P<number>(?:0[xX][0-9A-Fa-f_]+|[0-9]+)(?![A-Za-z0-9_.]))"
-    rf"|(?P<other>>>>|>>|>=|<<<|<<|<=>|<=|<>|!=|//|==|&&|\|\||\^\^|\$\$|[^\s%;'\"`0-9$])"
+    rf"|(?P<other>>>>|>>|>=|<<<|<<|<=>|<=|<>|!=|//|==|&&|\|\||\^\^|\$\$|[^ \t\n\v\f\r%;'\"`0-9$])"
 )
 _KINDS = {"white": WHITE, "identifier": IDENTIFIER, "string": STRING, "number": NUMBER, "other": OTHER}
 _WORDS = re.compile(
@@ -150,7 +151,7 @@ def _plain_line(line: str) -> tuple[str, frozenset[str]] | None:
             cut = found.start()
         elif group == "open":
             return None
-    return line[:cut].rstrip(), frozenset(words)
+    return line[:cut].rstrip(BLANKS), frozenset(words)
 
 
 def _skip_string(line: str, position: int) -> int:
@@ -311,6 +312,8 @@ def _number_token(line: str, start: int) -> tuple[Token, int]:
         position += 1
     if position == start + 1 and line[start] == "$":
         return (OTHER, "$"), position
+    if position == start:
+        return (OTHER, line[start]), start + 1
     is_float = is_float or (exponent and not hexadecimal)
     return (FLOAT if is_float else NUMBER, line[start:position]), position
 
