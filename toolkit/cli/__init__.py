@@ -32,7 +32,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "size": ("binary", "Print an ELF file's sizes, as size(1) does."),
     "objdump": ("binary", "Print an ELF file's headers, as objdump(1) does."),
     "trace": ("views", "Print a program's system calls, as strace(1) does."),
-    "shm": ("views", "Print System V shared memory, as lsipc(1) does."),
     "new": ("author", "Authors: make a new exercise."),
     "verify": ("author", "Authors: prove that an exercise grades what it should."),
     "doctor": ("doctor", "Say what this machine has, and what is missing."),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,26 +103,58 @@ def maps_command(
         return lambda stop: seen.__setitem__(text, take_snapshot(stop.process.memory))
 
     look(file, arguments, options, {text: note(text) for text in wanted})
+    from toolkit.views.memory import difference, render
+
     if earlier is None:
-        click.echo(render_snapshot(seen[moment], format_name), nl=False)
-        return
-    before = render_snapshot(seen[earlier], format_name).splitlines(keepends=True)
-    after = render_snapshot(seen[moment], format_name).splitlines(keepends=True)
-    click.echo("".join(difflib.unified_diff(before, after, earlier, moment, n=0)), nl=False)
+        click.echo(render(seen[moment], format_name), nl=False)
+    else:
+        click.echo(difference(seen[earlier], seen[moment]), nl=False)
 
 
-def render_snapshot(snapshot: MapSnapshot, format_name: str) -> str:
-    """A snapshot in one of the formats of ``toolkit maps``."""
-    from toolkit.kernel.fs.procfs_memory import render_maps, render_smaps
+@click.command(
+    "pages",
+    epilog="\b\nExamples:\n  toolkit pages hello.asm\n  toolkit pages hello.asm --at start --address 0x401000\n",
+)
+@program_options
+@at_option
+@click.option("--address", metavar="A", help="Walk the page tables for this address or symbol.")
+@file_argument
+@arguments_argument
+def pages_command(
+    file: Path, arguments: tuple[str, ...], moment: str, address: str | None, **options: Any
+) -> None:
+    """Print the state of a process's pages at a moment, or the page-table walk of an address."""
+    texts: list[str] = []
 
-    if format_name == "maps":
-        return render_maps(snapshot)
-    if format_name == "smaps":
-        return render_smaps(snapshot)
-    from toolkit.views import memory
+    def note(stop: Stop) -> None:
+        from toolkit.views.pages import pages, walk
 
-    renderer: Callable[[MapSnapshot], str] = getattr(memory, f"render_{format_name}")
-    return renderer(snapshot)
+        if address is None:
+            texts.append(pages(stop.process.memory))
+        else:
+            texts.append(walk(stop.process.memory, parse_address(address, stop)))
+
+    look(file, arguments, options, {moment: note})
+    click.echo(texts[0], nl=False)
+
+
+def parse_address(text: str, stop: Stop) -> int:
+    """A number, a register's name, or a symbol of the program. Raises UsageError."""
+    try:
+        return int(text, 0)
+    except ValueError:
+        pass
+    if text in stop.registers:
+        return stop.registers[text]
+    from toolkit.kernel.exec import symbol_addresses
+
+    executable = stop.process.executable
+    known = {}
+    if executable is not None:
+        known = symbol_addresses(executable.pages.read(0, executable.pages.size), stop.process.load_bias)
+    if text not in known:
+        raise click.UsageError(f"--address {text}: neither a number nor a register nor a symbol")
+    return known[text]
 
 
 @click.command("trace", epilog="\b\nExamples:\n  toolkit trace hello.asm\n  toolkit trace ./a.out one two\n")

@@ -182,13 +182,12 @@ _CUT_SHORT = {"budget": "budget", "output limit": "output", "deadlock": "deadloc
 
 def _syscall(record: object) -> SyscallRecord:
     from toolkit.kernel.outcome import SyscallRecord as KernelRecord
+    from toolkit.views.activity import syscall_line
 
     assert isinstance(record, KernelRecord)
     result = record.result
     error = _errno_name(-result) if result is not None and -4096 < result < 0 else None
-    end = "?" if result is None else str(result) if error is None else f"-1 {error}"
-    text = f"{record.name}({', '.join(record.arguments)}) = {end}"
-    return SyscallRecord(record.name, record.number, record.values, result, error, text)
+    return SyscallRecord(record.name, record.number, record.values, result, error, syscall_line(record))
 
 
 def _errno_name(number: int) -> str | None:

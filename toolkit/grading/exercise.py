@@ -156,13 +156,21 @@ _CONSTANTS = {"WORKED_EXAMPLE": bool, "SOURCES": tuple, "FORMAT": str, "BUDGET":
 def load_grader(path: Path) -> Grader:
     """Run a grader.py (the instructor's, trusted). Raises BrokenCheck with a line number when it can't be used."""
     try:
-        code = compile(path.read_text(encoding="utf-8"), "grader.py", "exec")
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise BrokenCheck("the exercise has no grader.py") from None
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise BrokenCheck(f"grader.py can't be read: {error}") from error
-    module = types.ModuleType(f"grader_{path.parent.name}")
-    module.__file__ = str(path)
+    return load_grader_text(text, path.parent.name)
+
+
+def load_grader_text(text: str, name: str) -> Grader:
+    """Run a grader's text. Raises BrokenCheck."""
+    try:
+        code = compile(text, "grader.py", "exec")
+    except (SyntaxError, ValueError) as error:
+        raise BrokenCheck(f"grader.py can't be read: {error}") from error
+    module = types.ModuleType(f"grader_{name}")
     try:
         exec(code, module.__dict__)
     except Exception as error:

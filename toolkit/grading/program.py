@@ -118,7 +118,9 @@ class Program:
         request = replace(self.build_request, defines=tuple(sorted(defines.items())))
         other = Program(request, self.options, self._sandbox)
         if other.build.elf is None:
-            first = next((each for each in other.build.diagnostics if each.severity in ("error", "fatal")), None)
+            first = next(
+                (each for each in other.build.diagnostics if each.severity in ("error", "fatal")), None
+            )
             options = " ".join(f"-D {name}={text}" for name, text in defines.items())
             raise Failure(
                 f"it does not assemble with {options}: {first.message if first else 'no message'}",
