@@ -43,6 +43,8 @@ def assign_sections(context: Context) -> None:
             if place is None or (place.statement in _LARGE and not context.is64):
                 orphans.append(section)
                 continue
+            if context.options.bind_now and place.name in (".got", ".got.plt"):
+                place = script.bound_now(place)
             output = context.by_name.get(place.name)
             if output is None:
                 statement = twins.get(place.name, place.statement)
@@ -141,12 +143,15 @@ def _combine(context: Context, output: OutputSection) -> None:
     output.flags = flags & ~_MERGE_FLAGS | merging
     output.alignment = alignment
     output.loaded = loaded
-    output.entry_size = entry_size
+    if output.flags & elf.SHF_MERGE or any(section.created for section in output.inputs):
+        output.entry_size = entry_size
     if output.flags & elf.SHF_ALLOC and not loaded:
         output.type = elf.SHT_NOBITS
     else:
         kind = _ARRAY_TYPES.get(output.name, first.type)
         output.type = elf.SHT_PROGBITS if kind == elf.SHT_NOBITS else kind
+    if output.type in _ARRAY_TYPES.values():
+        output.entry_size = context.word
 
 
 def created_section(

@@ -110,7 +110,7 @@ def _edit_contents(context: Context) -> None:
 def _read_inputs(context: Context, objects: Sequence[LinkInput]) -> None:
     for name in context.options.undefined:
         entry = context.names.entry(name)
-        entry.state = UNDEFINED
+        entry.state, entry.referenced = UNDEFINED, True
     group: list[resolve.Archive] = []
     for item in objects:
         try:

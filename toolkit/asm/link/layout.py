@@ -45,12 +45,15 @@ def place_inputs(context: Context) -> None:
                 offset = (offset + alignment - 1) & -alignment
             section.offset = offset
             offset += section.size
-        output.size = offset
+        output.size = output.contents_size = offset
         if offset or (context.is_dynamic and any(s.created for s in output.inputs)):
             kept.append(output)
         else:
             output.removed = True
     context.outputs = kept
+    threads = [output for output in kept if output.flags & elf.SHF_TLS]
+    if threads:  # the TLS segment starts with the first and has the alignment of all
+        threads[0].alignment = max(output.alignment for output in threads)
 
 
 def place_sections(context: Context, header_size: int) -> None:
@@ -132,7 +135,7 @@ def _walk(context: Context, header_size: int, segment: _Segment) -> None:
             continue
         if output.flags & elf.SHF_TLS and output.type == elf.SHT_NOBITS:
             continue
-        dot = output.address + output.size
+        dot = output.address + output.contents_size
         if statement in (script.BSS, script.LDATA) and not output.position[1]:
             dot = (dot + word - 1) & -word
             output.size = dot - output.address

@@ -147,6 +147,7 @@ class OutputSection:
     entry_size: int = 0
     inputs: list[InputSection] = field(default_factory=list)
     size: int = 0
+    contents_size: int = 0  # without the alignment the script adds to .bss
     address: int = 0
     file_offset: int = 0
     number: int = 0

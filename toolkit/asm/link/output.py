@@ -102,8 +102,6 @@ def symbol_rows(context: Context) -> tuple[list[SymbolRow], int]:
 
 def _files_in_output_order(context: Context) -> list[InputFile]:
     """Files by the first place one of their sections with contents has in the output."""
-    if len(context.files) == 1:
-        return context.files
     seen: dict[InputFile, None] = {}
     for output in context.outputs:
         if output.type != elf.SHT_NOBITS or output.flags & elf.SHF_TLS:

@@ -127,7 +127,9 @@ def _local_dynamic_to_local(section: InputSection, offset: int) -> bool:
     return True
 
 
-def value_of(special: Special, kind: int, a: int, key: Key, place: int) -> tuple[int, int] | None:
+def value_of(
+    special: Special, kind: int, a: int, key: Key, place: int, in_code: bool
+) -> tuple[int, int] | None:
     """(value, size of the field in bytes); None when the relocation is not supported."""
     from toolkit.asm.link.special import ADDRESS, TP_OFFSET
 
@@ -142,8 +144,10 @@ def value_of(special: Special, kind: int, a: int, key: Key, place: int) -> tuple
         return special.address(key) + a - special.base(), 4
     if kind == elf.R_386_GOTPC:
         return special.base() + a - place, 4
-    if kind in (elf.R_386_TLS_LE, elf.R_386_TLS_LDO_32):
+    if kind == elf.R_386_TLS_LE:
         return special.tp_offset(key) + a, 4
+    if kind == elf.R_386_TLS_LDO_32:
+        return special.block_offset(key, in_code) + a, 4
     if kind == elf.R_386_TLS_LE_32:
         return -special.tp_offset(key) + a, 4
     tls = special.got.get((key, TP_OFFSET))

@@ -162,7 +162,8 @@ def _apply_special(
             _outside(context, section, offset, kind)
             return
         relocation = relocation._replace(addend=_FIELDS[4].unpack_from(image, at)[0])
-    found = value_of(special, relocation, key, output.address + section.offset + offset)
+    in_code = bool(section.flags & elf.SHF_EXECINSTR)
+    found = value_of(special, relocation, key, output.address + section.offset + offset, in_code)
     if found is None:
         _unsupported(context, section, offset, kind)
         return

@@ -101,6 +101,7 @@ def _refer(entry: Entry, file: InputFile, symbol: InputSymbol) -> None:
 
 def _common(entry: Entry, file: InputFile, symbol: InputSymbol) -> None:
     if entry.state == DEFINED:
+        _complete(entry, symbol)
         return
     if entry.state != COMMON or symbol.size > entry.size:
         entry.file = file
@@ -115,6 +116,12 @@ def _common(entry: Entry, file: InputFile, symbol: InputSymbol) -> None:
         entry.type = symbol.type
 
 
+def _complete(entry: Entry, symbol: InputSymbol) -> None:
+    """A definition that does not count still tells a size and type that are not known yet."""
+    entry.size = entry.size or symbol.size
+    entry.type = entry.type or symbol.type
+
+
 def _define(
     context: Context, entry: Entry, file: InputFile, symbol: InputSymbol, section: InputSection | None
 ) -> None:
@@ -125,6 +132,7 @@ def _define(
         context.duplicates.append((entry, file, section, symbol.value))
         return
     if weak and state in (DEFINED, DEFINED_WEAK, COMMON) and not replaceable:
+        _complete(entry, symbol)
         return
     entry.state = DEFINED_WEAK if weak else DEFINED
     entry.section = section
@@ -136,8 +144,6 @@ def _define(
         entry.type = symbol.type or entry.type
     if symbol.size:
         entry.size = symbol.size
-    elif state == COMMON:
-        entry.size = 0 if not entry.size else entry.size
 
 
 class Archive:
@@ -213,7 +219,6 @@ def allocate_commons(context: Context) -> None:
         offset = -(-section.size // alignment) * alignment
         section.size = offset + entry.size
         entry.state, entry.section, entry.value = DEFINED, section, offset
-        entry.type = entry.type or elf.STT_OBJECT
 
 
 def report_duplicates(context: Context) -> None:

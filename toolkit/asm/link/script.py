@@ -171,6 +171,12 @@ def place_of(name: str, crt: int = ORDINARY) -> Place | None:
     return best
 
 
+def bound_now(place: Place) -> Place:
+    """The place in the script for -z now, where .got.plt is the first part of .got."""
+    rank = place.rank + (2 if place.name == ".got" else 0)
+    return Place(NUMBER[".got"], ".got", rank, PLAIN)
+
+
 def is_discarded(name: str) -> bool:
     """Whether the script's /DISCARD/ takes it."""
     return name in DISCARDED or name.startswith(".gnu.lto_")

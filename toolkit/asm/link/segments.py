@@ -73,10 +73,10 @@ def _load_segments(loaded: list[OutputSection], header_size: int) -> list[Segmen
     if not loaded:
         return segments
     first = loaded[0]
-    fits = first.address % PAGE >= header_size % PAGE or first.address % PAGE == 0
-    fits = fits and first.address >= header_size
+    room = first.address % PAGE
+    fits = first.address >= header_size and (room >= header_size % PAGE or room == 0)
     current = Segment(elf.PT_LOAD, elf.PF_R, headers=fits, alignment=PAGE)
-    if (fits and first.flags & elf.SHF_EXECINSTR) or (fits and first.address % PAGE == 0):
+    if fits and first.flags & elf.SHF_EXECINSTR:  # -z separate-code
         segments.append(current)
         current = Segment(elf.PT_LOAD, elf.PF_R, alignment=PAGE)
     last: OutputSection | None = None
@@ -223,7 +223,7 @@ def _place_load(segment: Segment, offset: int, header_size: int) -> int:
     alignment = max(PAGE, *(output.alignment for output in sections))
     segment.alignment = alignment
     if segment.headers:
-        segment.address = first.address - (first.address % alignment)
+        segment.address = (first.address - header_size) & -alignment
         segment.offset = 0
         segment.file_size = segment.memory_size = header_size
         adjusted = 0

@@ -154,6 +154,12 @@ class Special:
         end = context.tls.address + context.tls_size
         return self.own_address(key) - end
 
+    def block_offset(self, key: Key, in_code: bool) -> int:
+        """Offset in the module's TLS block; in relaxed code of a program, from the thread pointer."""
+        if in_code and not self.context.is_shared:
+            return self.tp_offset(key)
+        return self.own_address(key) - (self.context.tls.address if self.context.tls is not None else 0)
+
     def fill(self, image: bytearray) -> None:
         """Contents of the GOT, PLT and IRELATIVE relocations."""
         word = self.context.word
@@ -277,6 +283,8 @@ def _scan_section(special: Special, file: InputFile, section: InputSection) -> N
 
 def _forget_call(context: Context) -> None:
     """The call of __tls_get_addr was rewritten: a name that is not defined is not needed any more."""
+    if context.options.gc_sections:  # its mark stays on the name
+        return
     for name in ("__tls_get_addr", "___tls_get_addr"):
         entry = context.names.get(name)
         if entry is not None and not entry.is_defined:
@@ -370,12 +378,14 @@ def _is_absolute(key: Key) -> bool:
     return file.symbols[number].section == elf.SHN_ABS
 
 
-def value_of(special: Special, relocation: Relocation, key: Key, place: int) -> tuple[int, int] | None:
+def value_of(
+    special: Special, relocation: Relocation, key: Key, place: int, in_code: bool
+) -> tuple[int, int] | None:
     """(value, size of the field in bytes) of a relocation that is not plain; None when it is not supported."""
     _, kind, _, addend = relocation
     a = addend or 0
     if not special.context.is64:
-        return relax386.value_of(special, kind, a, key, place)
+        return relax386.value_of(special, kind, a, key, place, in_code)
     got = special.got
     slot = got.get((key, ADDRESS))
     where = (
@@ -396,7 +406,7 @@ def value_of(special: Special, relocation: Relocation, key: Key, place: int) -> 
     if kind in (elf.R_X86_64_TPOFF32, elf.R_X86_64_TPOFF64):
         return special.tp_offset(key) + a, 4 if kind == elf.R_X86_64_TPOFF32 else 8
     if kind in (elf.R_X86_64_DTPOFF32, elf.R_X86_64_DTPOFF64):
-        return special.tp_offset(key) + a, 4 if kind == elf.R_X86_64_DTPOFF32 else 8
+        return special.block_offset(key, in_code) + a, 4 if kind == elf.R_X86_64_DTPOFF32 else 8
     if kind == elf.R_X86_64_TLSGD and (key, MODULE) in got:
         return where + got[key, MODULE].offset + a - place, 4
     if kind == elf.R_X86_64_TLSLD and (key, MODULE) in got:

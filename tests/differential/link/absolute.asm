@@ -1,0 +1,2 @@
+global q
+q equ 5

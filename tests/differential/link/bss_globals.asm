@@ -1,0 +1,4 @@
+global bv
+section .bss
+bv: resb 4
+loc: resb 4

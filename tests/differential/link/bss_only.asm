@@ -1,0 +1,4 @@
+section .text
+nop
+section .bss
+resb 5

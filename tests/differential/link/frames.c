@@ -1,0 +1,1 @@
+extern int deep(int); int f1(int a){return deep(a)+1;} int f2(int a,int b){int v[40]; for(int i=0;i<40;i++)v[i]=a*i+b; return deep(v[b&31])+f1(a);} static int f3(int x){return x*3;} int f4(int x){return f3(x);} void _start(void){f2(1,2);for(;;);}

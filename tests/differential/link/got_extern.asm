@@ -1,0 +1,4 @@
+global ex
+ex: dd 1
+section .data
+dd 0

@@ -1,0 +1,5 @@
+global one
+extern two
+section .text
+one: call two
+ ret

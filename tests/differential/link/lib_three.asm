@@ -1,0 +1,3 @@
+global three
+section .text
+three: ret

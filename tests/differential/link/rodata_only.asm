@@ -1,0 +1,2 @@
+section .rodata
+ db "just bytes"

@@ -1,0 +1,4 @@
+section plugins write
+ dq 2, 3
+section .text
+ nop

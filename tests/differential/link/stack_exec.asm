@@ -1,0 +1,3 @@
+section .text
+ nop
+section .note.GNU-stack noalloc exec nowrite progbits

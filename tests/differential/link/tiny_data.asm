@@ -1,0 +1,3 @@
+global _start
+section .data
+_start: db 0xc3
