@@ -55,23 +55,29 @@ class Hints:
         self.register = ""
 
 
-UNKNOWN = Value(unknown=True, forward=True)
+# An unknown value counts how often it was added: nasm takes one unknown minus another for nothing at all.
+UNKNOWN = Value(1, unknown=True, forward=True)
 
 
 def _register_order(term: tuple[Base, int]) -> tuple[int, str]:
     return (0, term[0]) if isinstance(term[0], str) else (1, "")
 
 
-def _normal(constant: int, terms: dict[Base, int], wrt: Base | None, forward: bool, unknown: bool) -> Result:
-    if unknown:
-        registers = tuple(sorted((b, c) for b, c in terms.items() if isinstance(b, str) and c))
-        return Value(0, registers, None, True, True)
+def _normal(constant: int, terms: dict[Base, int], wrt: Base | None, forward: bool) -> Result:
     kept = [(base, coefficient) for base, coefficient in terms.items() if coefficient]
     if not kept and wrt is None:
         return wrap64(constant)
     if len(kept) > 1:
         kept.sort(key=_register_order)
     return Value(wrap64(constant), tuple(kept), wrt, forward)
+
+
+def _unknown(count: int, terms: dict[Base, int]) -> Result:
+    """An unknown value ``count`` times, beside registers; what else was added is lost (nasm's add_vectors)."""
+    registers = tuple(sorted((b, c) for b, c in terms.items() if isinstance(b, str) and c))
+    if not count and not registers:
+        return 0
+    return Value(count, registers, None, True, bool(count))
 
 
 def add(a: Result, b: Result, hints: Hints | None = None) -> Result:
@@ -94,8 +100,13 @@ def add(a: Result, b: Result, hints: Hints | None = None) -> Result:
         if base in terms and hints is not None and terms[base] + coefficient:
             hints.kind = Hints.SUMMED
         terms[base] = wrap64(terms.get(base, 0) + coefficient)
+    if a.unknown or b.unknown:
+        count = (a.constant if a.unknown else 0) + (b.constant if b.unknown else 0)
+        if a.unknown and b.unknown and count and hints is not None:
+            hints.kind = Hints.SUMMED
+        return _unknown(count, terms)
     wrt = a.wrt if a.wrt is not None else b.wrt
-    return _normal(a.constant + b.constant, terms, wrt, a.forward or b.forward, a.unknown or b.unknown)
+    return _normal(a.constant + b.constant, terms, wrt, a.forward or b.forward)
 
 
 def scale(a: Result, factor: int) -> Result:
@@ -103,7 +114,9 @@ def scale(a: Result, factor: int) -> Result:
     if isinstance(a, int):
         return wrap64(a * factor)
     terms = {base: wrap64(coefficient * factor) for base, coefficient in a.terms}
-    return _normal(a.constant * factor, terms, None, a.forward, a.unknown)
+    if a.unknown:
+        return _unknown(wrap64(a.constant * factor), terms)
+    return _normal(a.constant * factor, terms, None, a.forward)
 
 
 def is_unknown(a: Result) -> bool:

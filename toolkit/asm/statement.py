@@ -23,7 +23,7 @@ class Value:
 
     ``terms`` holds sections (meaning the section's start), undefined or common symbols, and registers, each once, none
     with coefficient 0. ``forward``: some symbol in it is defined later in the file. ``unknown``: some symbol has
-    no value yet in this pass (first pass); its constant is then a guess.
+    no value yet in this pass (first pass); its constant is then no number to use.
     """
 
     constant: int = 0
