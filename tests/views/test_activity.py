@@ -11,7 +11,7 @@ from toolkit.views.activity import render_trace
 def call(
     name: str, arguments: tuple[str, ...], result: int | None, note: str = "", tid: int = 7
 ) -> SyscallRecord:
-    return SyscallRecord(7, tid, 0, name, "x86_64", (), arguments, result, note)
+    return SyscallRecord(7, tid, 0, name, "x86_64", (), arguments, result, note=note)
 
 
 LINES: dict[str, tuple[TraceRecord, str]] = {
