@@ -133,7 +133,7 @@ def test_one_huge_line_is_refused() -> None:
         ("./a.asm", True),
         ("inc/b.inc", True),
         ("b.inc", True),
-        ("../a.asm", False),
+        ("../a.asm", True),
         ("/a.asm", False),
         ("inc", False),
     ],

@@ -27,6 +27,7 @@ from toolkit.asm.hints_words import (
     free_register,
     is_register,
     nearest,
+    register_size,
     take_apart,
     without_comment,
 )
@@ -76,7 +77,7 @@ def explain_preprocessor(nasm_message: str, line: str, names: Iterable[str]) -> 
 
 def explain_diagnostic(diagnostic: Diagnostic, context: Context | None = None) -> Diagnostic:
     """The diagnostic with a message and help for a student, unless it already has words of its own."""
-    if diagnostic.help or diagnostic.message != diagnostic.nasm_message:
+    if diagnostic.help or not diagnostic.nasm_message or diagnostic.message != diagnostic.nasm_message:
         return diagnostic
     line = diagnostic.expanded or diagnostic.source_line
     message, help = explain(diagnostic.nasm_message, line, context)
@@ -97,9 +98,7 @@ def remarks(line: str) -> list[Explanation]:
     """What nasm accepts without a word although it is hardly meant: (message, help) each."""
     found: list[Explanation] = []
     code = without_comment(line)
-    empty = re.search(
-        r"(?<![\w.$'\"])0[xXhHbBoOqQyYdDtT](?![\w.'\"])", re.sub(r"'[^']*'|\"[^\"]*\"", '""', code)
-    )
+    empty = re.search(r"(?<![\w.$'\"])0[xX](?![\w.'\"])", re.sub(r"'[^']*'|\"[^\"]*\"", '""', code))
     if empty:
         text = empty.group()
         found.append(
@@ -303,7 +302,7 @@ def _bad_address(match: re.Match[str], written: Written, context: Context) -> Ex
                 f"multiply first: imul {register}, {register}, {factor} and use [… + {register}]",
             )
     registers = [w for w in re.findall(r"[A-Za-z]\w*", inside) if is_register(w)]
-    sizes = {len(w) if w[:1] != "r" else 3 for w in registers}
+    sizes = {register_size(w) for w in registers} - {0}
     if len(sizes) > 1:
         return (
             f"the registers of one address must have the same size: {', '.join(registers)}",

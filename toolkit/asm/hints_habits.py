@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from toolkit.asm.hints_words import Explanation, Written, is_register, take_apart, without_comment
+from toolkit.asm.hints_words import Explanation, Written, is_register, nearest, take_apart, without_comment
 
 # GNU and MASM directives: what to write in nasm instead
 _OTHER_DIRECTIVES = {
@@ -189,7 +189,9 @@ def _bracketed(text: str) -> str:
 
 def _indexed_name(written: Written) -> Explanation | None:
     found = re.search(r"(?<![\w\]])([A-Za-z_.][\w.]*)\s*\[([^\]]+)\]", written.rest)
-    if not found or found.group(1).lower() in _NOT_NAMES or is_register(found.group(1)):
+    if not found or is_register(found.group(1)) or nearest(found.group(1), _NOT_NAMES):
+        return None
+    if found.group(1).lower() in _NOT_NAMES:
         return None
     name, inside = found.group(1), found.group(2)
     fixed = written.text.replace(found.group(0), f"[{name} + {inside}]").strip()
@@ -199,26 +201,24 @@ def _indexed_name(written: Written) -> Explanation | None:
     )
 
 
-_NOT_NAMES = frozenset(
-    [
-        "byte",
-        "word",
-        "dword",
-        "qword",
-        "tword",
-        "oword",
-        "yword",
-        "zword",
-        "short",
-        "near",
-        "far",
-        "strict",
-        "rel",
-        "abs",
-        "ptr",
-        "nosplit",
-        "to",
-    ]
+_NOT_NAMES = (
+    "byte",
+    "word",
+    "dword",
+    "qword",
+    "tword",
+    "oword",
+    "yword",
+    "zword",
+    "short",
+    "near",
+    "far",
+    "strict",
+    "rel",
+    "abs",
+    "ptr",
+    "nosplit",
+    "to",
 )
 
 

@@ -40,6 +40,7 @@ class Label:
     file: str = ""
     line: int = 0
     spelled: tuple[int, int] = (0, 0)
+    was_external: bool = False  # EXTERN said so, but it is defined here
 
 
 class LabelError(Exception):
@@ -96,7 +97,7 @@ class Labels:
             label = self.table[full] = Label(full)
         if label.kind in (EXTERN, REQUIRED):
             label.kind, label.defined, label.symbol = GLOBAL, 0, None
-            self.promoted = True
+            label.was_external = self.promoted = True
             if label in self.order:
                 self.order.remove(label)
         elif label.kind is LOCAL and full.startswith("..") and full[2:3] != "@":

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from toolkit.asm.preprocess import SourceLine
 from toolkit.asm.source import Diagnostic, Diagnostics, Span
 
+if TYPE_CHECKING:
+    from toolkit.asm.layout import Layout
+    from toolkit.asm.layout_symbols import Label
+    from toolkit.asm.preprocess import Preprocessor
+
 STRICT = frozenset(("label-orphan", "number-overflow", "ptr", "db-empty"))  # errors when asked to be strict
+
+MAX_COMPARED_NAMES = 40_000  # names looked at for "did you mean", over all messages
 
 
 class Reporter:
@@ -75,17 +83,31 @@ def initial_warnings(switches: Sequence[str]) -> dict[str, str]:
     return states
 
 
-def finish_diagnostics(
-    reporter: Reporter, symbols: Collection[str] = (), macros: Collection[str] = (), bits: int = 64
-) -> tuple[Diagnostic, ...]:
-    """Everything said in the last pass, in words for a student who uses these ``symbols`` and ``macros``."""
+def finish_diagnostics(reporter: Reporter, layout: Layout, preprocessor: Preprocessor) -> tuple[Diagnostic, ...]:
+    """Everything said in the last pass, in words for a student who knows the program's labels and macros."""
+    for label in layout.labels.table.values():
+        if label.was_external:
+            reporter.diagnostics.add(_defined_though_external(label, preprocessor))
     found = reporter.diagnostics.finished()
     if not found:
         return ()
     from toolkit.asm.hints import Context, explain_diagnostic
 
+    symbols = list(layout.labels.table)[: MAX_COMPARED_NAMES // len(found)]
+    macros = preprocessor.macro_names[: MAX_COMPARED_NAMES // len(found)]
     explained: list[Diagnostic] = []
     for diagnostic in found:
         forms = reporter.legal_forms.get((diagnostic.span.file, diagnostic.span.line), ())
-        explained.append(explain_diagnostic(diagnostic, Context(symbols, macros, bits, forms)))
+        explained.append(explain_diagnostic(diagnostic, Context(symbols, macros, layout.format.bits, forms)))
     return tuple(explained)
+
+
+def _defined_though_external(label: Label, preprocessor: Preprocessor) -> Diagnostic:
+    """A note of ours: nasm takes such a label as GLOBAL without a word."""
+    return Diagnostic(
+        "note",
+        f"`{label.name}' is declared extern, but this file defines it; it counts as global",
+        Span(label.file, label.line, 1, len(label.name)),
+        preprocessor.tree.source_line(label.file, label.line),
+        f"if others are to use it write: global {label.name}\nif it should come from another file, rename this one",
+    )

@@ -99,7 +99,12 @@ class Diagnostic:
         return "\n".join(lines)
 
     def render_nasm(self) -> str:
-        """The one-line form nasm prints, with a ``... from macro`` line for each frame, outermost first."""
+        """The one-line form nasm prints, with a ``... from macro`` line for each frame, outermost first.
+
+        Empty for a note that is ours alone.
+        """
+        if self.severity == "note" and not self.nasm_message:
+            return ""
         tail = f" [-w+{self.category}]" if self.category else ""
         text = (
             f"{self.span.file}:{self.span.line}: {self.severity}: {self.nasm_message or self.message}{tail}"

@@ -468,6 +468,8 @@ class Engine:
                     plain = plain_line(text)
                     if plain is not None and (suppressed or self._names_nothing(plain[1])):
                         if not suppressed and plain[0]:
+                            if plain[2]:
+                                self._remark(text)
                             yield SourceLine(plain[0], self.file, self.line, self.file, self.line, (), text)
                         continue
                 tokens = self._read(text)
@@ -482,6 +484,13 @@ class Engine:
     def standard_line(self, tokens: Tokens) -> None:
         """Carry out one line of the standard macros, which has no output."""
         self._process(tokens, False)
+
+    def _remark(self, text: str) -> None:
+        """Note what nasm accepts in silence on a line though it is hardly meant."""
+        from toolkit.asm.hints import remarks
+
+        for message, help in remarks(text):
+            self._say("note", "", message, help, "")
 
     def _count_line(self) -> None:
         self._lines += 1

@@ -52,7 +52,7 @@ _LEXER = re.compile(
 )
 _KINDS = {"white": WHITE, "identifier": IDENTIFIER, "string": STRING, "number": NUMBER, "other": OTHER}
 _WORDS = re.compile(
-    rf"'[^']*'|\"[^\"]*\"|`(?:[^`\\]|\\.)*`|[0-9][0-9A-Za-z_]*|(?P<word>\$?[{_ID_START}][{_ID}]*)|(?P<end>;.*)|(?P<open>['\"`])"
+    rf"'[^']*'|\"[^\"]*\"|`(?:[^`\\]|\\.)*`|(?P<empty>0[xX](?![0-9A-Za-z_.]))|[0-9][0-9A-Za-z_]*|(?P<word>\$?[{_ID_START}][{_ID}]*)|(?P<end>;.*)|(?P<open>['\"`])"
 )
 _ID_RUN = re.compile(rf"[{_ID}]+")
 _DIGITS = frozenset("0123456789")
@@ -118,12 +118,14 @@ def tokenize_cached(line: str, warn: Warn = _silent) -> Tokens:
     return tokens
 
 
-_cached_lines: dict[str, tuple[str, frozenset[str]] | None] = {}
+PlainLine = tuple[str, frozenset[str], bool]
+_cached_lines: dict[str, PlainLine | None] = {}
 
 
-def plain_line(line: str) -> tuple[str, frozenset[str]] | None:
-    """(the line without its comment, the words in it in lower case), or None if it must be looked at token by token.
+def plain_line(line: str) -> PlainLine | None:
+    """(the line without its comment, the words in it in lower case, whether a ``0x`` without digits is in it).
 
+    None if it must be looked at token by token.
     A line none of whose words names a macro is passed on as it stands: that is what makes ordinary programs fast.
     """
     try:
@@ -138,20 +140,23 @@ def plain_line(line: str) -> tuple[str, frozenset[str]] | None:
     return result
 
 
-def _plain_line(line: str) -> tuple[str, frozenset[str]] | None:
+def _plain_line(line: str) -> PlainLine | None:
     if "%" in line or line.startswith("#"):
         return None
     words: set[str] = set()
     cut = len(line)
+    empty = False
     for found in _WORDS.finditer(line):
         group = found.lastgroup
         if group == "word":
             words.add(found.group().lower())
         elif group == "end":
             cut = found.start()
+        elif group == "empty":
+            empty = True
         elif group == "open":
             return None
-    return line[:cut].rstrip(BLANKS), frozenset(words)
+    return line[:cut].rstrip(BLANKS), frozenset(words), empty
 
 
 def _skip_string(line: str, position: int) -> int:
