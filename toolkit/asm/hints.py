@@ -137,13 +137,8 @@ def _not_an_instruction(match: re.Match[str], written: Written, context: Context
         mistaken = _nearest_mnemonic(word)
     if mistaken and not mistaken.startswith("%"):
         rest = f" {written.rest}" if written.rest else ""
-        kind = (
-            "macro"
-            if mistaken in context.macros
-            else "directive"
-            if mistaken in DIRECTIVES
-            else "instruction"
-        )
+        is_macro = mistaken in context.macros and mistaken not in DIRECTIVES
+        kind = "macro" if is_macro else "directive" if mistaken in DIRECTIVES else "instruction"
         return (
             f"there is no instruction `{word}'",
             f"did you mean the {kind} `{mistaken}'? write: {mistaken}{rest}",
