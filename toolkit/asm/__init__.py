@@ -109,7 +109,7 @@ def assemble(
     return Assembly(
         None if failed else data,
         outcome.lines,
-        finish_diagnostics(reporter, list(layout.labels.table), preprocessor.macro_names, output.bits),
+        finish_diagnostics(reporter, layout, preprocessor),
         (*tree.used, *preprocessor.dependencies),
         layout.passes,
         outcome if listing else None,

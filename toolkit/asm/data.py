@@ -118,7 +118,7 @@ class ItemParser:
                 if self.kind != ",":
                     raise self._error("comma expected after operand")
             self.position += 1
-        return items
+        return _joined(items)
 
     @property
     def kind(self) -> str:
@@ -162,8 +162,7 @@ class ItemParser:
         self.count += 1
         for program, start, end in reversed(counts):
             inner = [Repeat(program, tuple(inner), start, end)]
-        for item in inner:
-            _join(items, item)
+        items += inner
 
     def _value(self, inner: list[Item], token: Token, width: int) -> tuple[Program, int, int] | None:
         """Parse one plain value into ``inner``; the program instead, when it turns out to be the count of a ``dup``."""
@@ -250,9 +249,18 @@ def _padded(text: str, width: int) -> bytes:
     return data + bytes(-len(data) % width)
 
 
-def _join(items: list[Item], item: Item) -> None:
-    last = items[-1] if items else None
-    if isinstance(item, Bytes) and isinstance(last, Bytes):
-        items[-1] = Bytes(last.data + item.data)
-    else:
-        items.append(item)
+def _joined(items: list[Item]) -> list[Item]:
+    """``items`` with each run of constants made one."""
+    result: list[Item] = []
+    run: list[bytes] = []
+    for item in items:
+        if isinstance(item, Bytes):
+            run.append(item.data)
+            continue
+        if run:
+            result.append(Bytes(b"".join(run)))
+            run = []
+        result.append(item)
+    if run:
+        result.append(Bytes(b"".join(run)))
+    return result

@@ -38,9 +38,19 @@ from toolkit.asm.statement import Base, Encoding, EncodingContext, Instruction, 
 MAX_STALLED = 1000  # nasm's limits on passes that bring no progress
 MAX_REPEATED = 2_000_000  # TIMES of something whose bytes depend on where it stands
 MAX_LINES_LAID_OUT = 3_000_000  # over all passes after the tenth
-MAX_CACHED_LINES = 50_000
+MAX_CACHED_LINES = 20_000
+MAX_CACHED_LINE = 500  # characters; longer lines are forgotten after their program
 
 _statements: dict[int, dict[str, Statement]] = {4: {}, 8: {}}  # by the characters a constant may have
+
+
+def trim_cache(layout: Layout) -> None:
+    """Forget parsed lines when there are too many; called at the end of a program, never within one."""
+    for statements, text in layout.long_lines:
+        statements.pop(text, None)
+    for statements in _statements.values():
+        if len(statements) > MAX_CACHED_LINES:
+            statements.clear()
 
 
 class Layout:
@@ -58,6 +68,7 @@ class Layout:
         self.osabi = (0, 0)
         self.passes = 0
         self.needed_early: set[tuple[str, int, str]] = set()
+        self.long_lines: list[tuple[dict[str, Statement], str]] = []
 
 
 Report = Callable[..., None]  # (severity, nasm_message, line, start, end, category, error, related)
@@ -226,10 +237,9 @@ class Pass:
             statement = statements.get(text)
             if statement is None:
                 statement = parse_line(text, self.float_mode)
-                if len(statements) > MAX_CACHED_LINES:
-                    statements.clear()
-                if len(text) < 400:
-                    statements[text] = statement
+                statements[text] = statement
+                if len(text) > MAX_CACHED_LINE:
+                    self.layout.long_lines.append((statements, text))
             try:
                 self._lay_out(statement)
             except StatementError as error:
@@ -291,7 +301,10 @@ class Pass:
     def _instruction(self, statement: Statement) -> None:
         times = self._times(statement)
         start = self.place.offset
-        encoding = self._encoding(statement, start) if times else None
+        if not times:
+            self._built(statement)  # nasm evaluates the operands all the same: a name in them counts as used
+            return
+        encoding = self._encoding(statement, start)
         if encoding is None:
             return
         if statement.kind == PREFIX_ONLY and "lock" in statement.prefixes:
@@ -385,9 +398,9 @@ class Pass:
     def _data(self, statement: Statement) -> None:
         times = self._times(statement)
         start = self.place.offset
+        rendered = render(statement.items, self, start)
         if not times:
             return
-        rendered = render(statement.items, self, start)
         size = len(rendered.data)
         if not size:
             return

@@ -26,7 +26,7 @@ class Place:
         self.section: Section | None = section
         self.absolute_base: Base | None = None
         self.absolute_offset = 0
-        self.rows: list[tuple[str, int, int, str, int]] = []
+        self.miscounted: dict[Section, int] = {}  # bytes by which nasm writes a NOBITS section too small
         self.has_contents = section.type != SHT_NOBITS
 
     @property
@@ -72,6 +72,9 @@ class Place:
             raise PlaceError("attempt to assemble code in [ABSOLUTE] space")
         if not self.has_contents:
             section.size += len(data)
+            for f in fixups:
+                if f.signed and not f.relative:  # nasm counts these backwards when it sizes the section
+                    self.miscounted[section] = self.miscounted.get(section, 0) + 2 * f.size
             return f"attempt to initialize memory in BSS section `{section.name}': ignored" if data else ""
         contents = section.contents
         if fixups:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from toolkit.asm import directives_elf
 from toolkit.asm.expr import StatementError
-from toolkit.asm.layout import MAX_LINES_LAID_OUT, MAX_STALLED, Layout, Pass, Record
+from toolkit.asm.layout import MAX_LINES_LAID_OUT, MAX_STALLED, Layout, Pass, Record, trim_cache
 from toolkit.asm.layout_symbols import COMMON, EXTERN, GLOBAL, OUTSIDE, SPECIAL, Label
 from toolkit.asm.linetable import LineTable
 from toolkit.asm.objfile import Module, Section, Symbol
@@ -74,6 +74,7 @@ def run_passes(
             _give_up(layout, run, stalled)
             break
     module = finish(layout, run, source_name)
+    trim_cache(layout)
     return Outcome(module, layout, LineTable.of(run.rows), run.records or [], run.origin)
 
 
@@ -90,6 +91,9 @@ def _give_up(layout: Layout, run: Pass, stalled: int) -> None:
 
 def finish(layout: Layout, run: Pass, source_name: str) -> Module:
     """The module of the last pass: the sections in order of use, and a symbol for each label."""
+    for section, count in run.place.miscounted.items():
+        if layout.format.name != "bin":
+            section.size = max(section.size - count, 0)
     text = layout.text
     used = text.length or any(label.base is text for label in layout.labels.order)
     if used and ".text" not in layout.sections:

@@ -83,7 +83,9 @@ def initial_warnings(switches: Sequence[str]) -> dict[str, str]:
     return states
 
 
-def finish_diagnostics(reporter: Reporter, layout: Layout, preprocessor: Preprocessor) -> tuple[Diagnostic, ...]:
+def finish_diagnostics(
+    reporter: Reporter, layout: Layout, preprocessor: Preprocessor
+) -> tuple[Diagnostic, ...]:
     """Everything said in the last pass, in words for a student who knows the program's labels and macros."""
     for label in layout.labels.table.values():
         if label.was_external:
