@@ -15,6 +15,9 @@ CODE, DATA, STACK = 0x400000, 0x402000, 0x404000
 NO_EXECUTE = 1 << 63
 
 
+Load = Callable[..., Machine]
+
+
 class Sandbox:
     """Code at CODE, two data pages at DATA, a stack below STACK + PAGE; everything else is unmapped."""
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from toolkit.machine import Event, InvalidOpcode, Machine, Nondeterministic, PageFault, Trap
+from toolkit.machine import Event, InvalidOpcode, Machine, Nondeterministic, PageFault, Trap, decode
 
 from .conftest import CODE, DATA, DATA_FRAME, PAGE, STACK, Sandbox
 
@@ -14,7 +14,7 @@ Load = Callable[..., Machine]
 RF = 0x10000  # set in the saved flags by a fault
 STORE_MARK = "c60425 10204000 55"  # mov byte [DATA+16], 0x55
 NO_AVX = InvalidOpcode("this CPU has no AVX: the instruction is VEX or EVEX encoded")
-NO_LOCK = InvalidOpcode("LOCK is allowed only with a destination in memory")
+NO_LOCK = InvalidOpcode(decode.LOCK_NEEDS_MEMORY)
 CASES = [
     pytest.param("ec", Trap(13), 0, id="in al,dx"),
     pytest.param("e540", Trap(13), 0, id="in eax,0x40"),

@@ -42,7 +42,7 @@ from toolkit.machine.registers import R11, RAX, RBX, RCX, RDX, RFLAGS, RIP, RSP,
 from toolkit.machine.segments import FIRST_TLS_ENTRY, TLS_ENTRIES
 from toolkit.machine.simd import unmasked
 
-RDPMC, INT_6 = b"\x0f\x33", b"\xcd\x06"
+INT_6 = b"\xcd\x06"
 PF_USER, PF_INSTRUCTION = 0x4, 0x10
 TLS_START = paging.GDT_FRAME * paging.ENTRIES + FIRST_TLS_ENTRY
 TLS_WORDS = slice(TLS_START, TLS_START + TLS_ENTRIES)
@@ -236,11 +236,12 @@ class Machine:
             values[RIP] -= 2
             return Trap(GENERAL_PROTECTION, vector * 8 + 2), begun - 1
         if vector == PAGE_FAULT:
-            if not error_code & PF_USER and values[RIP] in self._notes.exits | self._breakpoints:
+            address = self._engine.fault_address()
+            before = values[RIP] % PAGE_SIZE == 0 and values[RIP] - PAGE_SIZE <= address < values[RIP]
+            if (before or not error_code & PF_USER) and values[RIP] in self._notes.exits | self._breakpoints:
                 # Stopping at the first byte of a page, the engine looks up the page before it as well.
                 return self._at_exit(begun)
-            address = self._engine.fault_address()
-            if self._is_stale_exit(address, error_code):
+            if self._is_stale_exit(address):
                 return None, 0
             if not error_code & PF_INSTRUCTION:
                 return PageFault(address, error_code), begun - 1
@@ -255,11 +256,11 @@ class Machine:
             return self._general_protection(error_code), begun - 1
         return Trap(vector, error_code), begun - 1
 
-    def _is_stale_exit(self, address: int, error_code: int) -> bool:
+    def _is_stale_exit(self, address: int) -> bool:
         """Before it runs, the engine looks up the byte before each exit: one whose page is gone (exec, munmap) is dropped."""
         notes = self._notes
         stale = notes.exits & {address, address + 1}
-        if not error_code & PF_INSTRUCTION or address == self.registers.values[RIP] or not stale:
+        if address == self.registers.values[RIP] or not stale:
             return False
         notes.exits -= stale
         notes.scanned_pages -= {place & -PAGE_SIZE for place in stale}
@@ -290,8 +291,8 @@ class Machine:
             return Trap(GENERAL_PROTECTION)
         code = self._notes.code(address)
         special = decode.first(code, bits)
-        if special is not None and special.kind == "answer":
-            return answerable(special)
+        if special is not None and special.kind in ("answer", "invalid"):
+            return self._special(special)
         if error_code == 0 and bits == 64 and decode.faults_in_stack_segment(code, values, address):
             return Trap(STACK_FAULT)
         return Trap(GENERAL_PROTECTION, error_code)
@@ -301,10 +302,8 @@ class Machine:
         code = self._notes.code(self.registers.values[RIP])
         bits = self._notes.bits()
         special = decode.first(code, bits)
-        if special is not None and special.kind == "answer":
-            return answerable(special)
-        if code.startswith(RDPMC):
-            return Trap(GENERAL_PROTECTION)
+        if special is not None and special.kind not in hooks.WATCHED:
+            return self._special(special)
         if code.startswith(INT_6):
             return Trap(GENERAL_PROTECTION, INVALID_OPCODE * 8 + 2)
         return InvalidOpcode(decode.missing_feature(code, bits))
@@ -335,11 +334,12 @@ class Machine:
         address = self.registers.values[RIP]
         if address in self._breakpoints:
             return Breakpoint(), begun
-        special = decode.first(self._notes.code(address), self._notes.bits())
+        code = self._notes.code(address)
+        special = decode.first(code, self._notes.bits())
         if special is not None and special.kind not in hooks.WATCHED:
             return self._special(special), begun + (special.kind == "icebp")
-        if address not in self._notes.exits:
-            raise MachineError(f"the engine stopped without a reason at {address:#x}")
+        # A block that was translated for another address space may stop where that one had an exit.
+        self._notes.harmless[address] = code
         self._notes.exits.discard(address)
         self._engine.set_exits(self._notes.exits | self._breakpoints)
         self._engine.flush_code()
@@ -352,7 +352,7 @@ class Machine:
             case "no-avx":
                 return InvalidOpcode(decode.NO_AVX)
             case "invalid":
-                return InvalidOpcode(decode.LOCK_NEEDS_MEMORY)
+                return InvalidOpcode(decode.LOCK_NEEDS_MEMORY if special.name == "lock" else "")
             case "icebp":
                 self.registers.values[RIP] += special.length
                 return Trap(DEBUG, 0, software=True)

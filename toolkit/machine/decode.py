@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import Any, Literal
 
+from toolkit.machine import opcodes
 from toolkit.machine.events import MachineError
 from toolkit.machine.plain import is_plain
 
@@ -29,7 +30,7 @@ Kind = Literal[
 
 GENERAL_NAMES = "rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".split()  # noqa: SIM905
 NO_AVX = "this CPU has no AVX: the instruction is VEX or EVEX encoded"
-LOCK_NEEDS_MEMORY = "LOCK is allowed only with a destination in memory"
+LOCK_NEEDS_MEMORY = "LOCK is allowed only with a read-modify-write instruction whose destination is in memory"
 
 # An instruction that aborts the engine when it is translated: LOCK BT/BTS/BTR/BTC with a register destination.
 FATAL = re.compile(
@@ -39,8 +40,23 @@ PORTS = frozenset("in out insb insw insd outsb outsw outsd".split())  # noqa: SI
 ANSWERED = {"cpuid": "cpuid", "rdrand": "rdrand", "rdseed": "rdseed", "rdtsc": "rdtsc", "rdtscp": "rdtscp"}
 TOUCHING = frozenset(("clflush", "clflushopt", "clwb"))
 UNALIGNED = frozenset(
-    "movups movupd movdqu lddqu pcmpestri pcmpestrm pcmpistri pcmpistrm maskmovdqu cmpxchg16b "
-    "comisd bndmov invpcid invept invvpid".split()  # noqa: SIM905
+    [
+        "movups",
+        "movupd",
+        "movdqu",
+        "lddqu",
+        "pcmpestri",
+        "pcmpestrm",
+        "pcmpistri",
+        "pcmpistrm",
+        "maskmovdqu",
+        "cmpxchg16b",
+        "comisd",
+        "bndmov",
+        "invpcid",
+        "invept",
+        "invvpid",
+    ]
 )
 NO_ACCESS = frozenset("lea nop prefetcht0 prefetcht1 prefetcht2 prefetchnta prefetchw".split())  # noqa: SIM905
 STACK_OFFSETS = {
@@ -101,12 +117,29 @@ def specials(code: bytes, bits: int) -> tuple[Special, ...]:
     """The instructions in a block of `bits`-bit code that need care, in order."""
     if bits == 64 and is_plain(code):
         return ()
-    found = []
+    found, end = [], 0
     for instruction in disassembler(bits).disasm(code, 0):
+        end = instruction.address + instruction.size
         special = classify(instruction, bits)
         if special is not None:
             found.append(special)
+    if end < len(code):  # Capstone does not know the next one: nothing after it will be reached
+        refused = refusal(code[end:], bits, end)
+        if refused is not None:
+            found.append(refused)
     return tuple(found)
+
+
+def refusal(code: bytes, bits: int, offset: int = 0) -> Special | None:
+    """The special for an instruction that every CPU refuses."""
+    kinds: dict[str, Kind] = {
+        "privileged": "privileged",
+        "vex": "no-avx",
+        "lock": "invalid",
+        "invalid": "invalid",
+    }
+    fault = opcodes.fault(code, bits)
+    return Special(offset, 1, kinds[fault], fault) if fault else None
 
 
 @lru_cache(maxsize=1 << 10)
@@ -131,12 +164,9 @@ def accesses(code: bytes, bits: int) -> tuple[Special, ...]:
 @lru_cache(maxsize=1 << 12)
 def first(code: bytes, bits: int) -> Special | None:
     """The special instruction at the start of `code`, if there is one; its offset counts as 0."""
-    fatal = FATAL.match(code)
-    if fatal:  # Capstone does not decode it
-        return Special(0, fatal.end(), "invalid", "lock")
     for instruction in disassembler(bits).disasm(code, 0, 1):
         return classify(instruction, bits)
-    return None
+    return refusal(code, bits)
 
 
 def boundary(code: bytes, bits: int, limit: int) -> int:
@@ -153,6 +183,9 @@ def classify(instruction: Any, bits: int) -> Special | None:
     """What care a decoded instruction needs; None for nearly all."""
     code = bytes(instruction.bytes)
     name = instruction.mnemonic.removeprefix("rep ").removeprefix("repne ").removeprefix("lock ")
+    refused = refusal(code, bits, instruction.address)
+    if refused is not None and refused.kind != "no-avx":  # of those BMI has some in general registers
+        return refused
     kind: Kind | None = None
     if name in PORTS:
         kind = "privileged"
@@ -263,6 +296,10 @@ STACK_INSTRUCTIONS = frozenset(
 )
 
 
+BIT_STRINGS = frozenset(("bt", "bts", "btr", "btc"))  # the bit number moves the address
+STACK_POINTERS = {"leave": (5,), "enter": (4, 5)}
+
+
 def faults_in_stack_segment(code: bytes, registers: Any, address: int) -> bool:
     """Whether the instruction at `address`, which raised #GP for an address, natively raises #SS.
 
@@ -272,11 +309,14 @@ def faults_in_stack_segment(code: bytes, registers: Any, address: int) -> bool:
     for instruction in disassembler(64).disasm(code, address, 1):
         operand = memory_operand(instruction)
         if operand is not None and not operand.segment:
+            if instruction.mnemonic in BIT_STRINGS:
+                return operand.base in (4, 5)
             place = effective_address(operand, registers, address + instruction.size, 0)
             if not is_canonical(place):
                 return operand.base in (4, 5)
         if instruction.mnemonic in STACK_INSTRUCTIONS:
-            return not is_canonical(registers[5 if instruction.mnemonic == "leave" else 4] - 8)
+            pointers = STACK_POINTERS.get(instruction.mnemonic, (4,))
+            return not all(is_canonical(registers[pointer] - 8) for pointer in pointers)
     return False
 
 
@@ -285,8 +325,8 @@ def missing_feature(code: bytes, bits: int) -> str:
     for instruction in disassembler(bits).disasm(code, 0, 1):
         if is_vector_extension(bytes(instruction.bytes), bits, instruction.mnemonic):
             return NO_AVX
-        if instruction.mnemonic.startswith("sha"):
-            return "this CPU has no SHA extensions"
+        if not instruction.mnemonic.startswith("ud"):
+            return f"this CPU does not have the instruction {instruction.mnemonic}"
     return ""
 
 

@@ -73,6 +73,7 @@ class Notes:
     scanned_pages: set[int] = field(default_factory=set)
     exits: set[int] = field(default_factory=set)
     watched: dict[int, tuple[Special, ...]] = field(default_factory=dict)
+    harmless: dict[int, bytes] = field(default_factory=dict)
     new_exits: set[int] = field(default_factory=set)
     new_watches: set[int] = field(default_factory=set)
 
@@ -102,6 +103,7 @@ class Notes:
         """Another program comes: nothing is known of its code."""
         self.scanned_pages.clear()
         self.blocks.clear()
+        self.harmless.clear()
         self.exits.clear()
         self.watched.clear()
 
@@ -184,7 +186,7 @@ def block_callback(notes: Notes) -> Any:
 def note_special(notes: Notes, address: int, special: Special) -> None:
     """Two programs may have different code at one address: all that was seen there is watched for."""
     if special.kind not in WATCHED:
-        if address not in notes.exits:
+        if address not in notes.exits and notes.harmless.get(address) != notes.code(address):
             notes.new_exits.add(address)
         return
     seen = notes.watched.get(address)

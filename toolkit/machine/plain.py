@@ -46,6 +46,9 @@ def modrm(registers: range = range(8)) -> tuple[str, str, str]:
 ANY, REGISTER, MEMORY = modrm()
 TEST_ONLY = modrm(range(2))[0]
 NOT_TEST = modrm(range(2, 8))[0]
+BIT_BY_NUMBER = modrm(range(4, 8))[0]
+NOT_COMPARE = modrm(range(7))[2]
+STEP = modrm(range(2))[2]
 
 ARITHMETIC = any_of(span("00-03 08-0b 10-13 18-1b 20-23 28-2b 30-33 38-3b 84-8b 8d"))
 CONDITIONS_AND_BITS = any_of(span("40-4f 90-9f a3 a5 ab ad af b0 b1 b3 b6 b7 bb-bf c0 c1 0d 18 1f"))
@@ -59,7 +62,7 @@ ACCUMULATOR_IMMEDIATE = any_of(span("05 0d 15 1d 25 2d 35 3d 68 a9"))
 SAME_FOR_BOTH_SIZES = (
     f"{ARITHMETIC}{ANY}|[\\x63\\xd0-\\xd3\\xfe\\xff]{ANY}|[\\x6b\\x80\\x83\\xc0\\xc1\\xc6]{ANY}."
     f"|{WITHOUT_OPERAND}|\\xf6(?:{TEST_ONLY}.|{NOT_TEST})|\\xf7{NOT_TEST}"
-    f"|\\x0f(?:{CONDITIONS_AND_BITS}{ANY}|[\\xa4\\xac\\xba]{ANY}.|{UNALIGNED_MOVES}{ANY}|[\\x2e\\x2f\\x6e\\x7e]{ANY}"
+    f"|\\x0f(?:{CONDITIONS_AND_BITS}{ANY}|[\\xa4\\xac]{ANY}.|\\xba{BIT_BY_NUMBER}.|{UNALIGNED_MOVES}{ANY}|[\\x2e\\x2f\\x6e\\x7e]{ANY}"
     f"|{PACKED_IN_REGISTERS}{REGISTER}|[\\x70-\\x73\\xc2\\xc4-\\xc6]{REGISTER}.)"
 )
 WHOLE_WORDS = (
@@ -73,8 +76,8 @@ REPEATED = (
     f"|[\\x6f\\x7e\\x7f]{ANY})"
 )
 LOCKED = (
-    f"{any_of(span('00 01 08 09 10 11 18 19 20 21 28 29 30 31 86 87'))}{MEMORY}|[\\x80\\x83]{MEMORY}."
-    f"|\\x81{MEMORY}.{{4}}|[\\xfe\\xff]{MEMORY}|\\x0f[\\xb0\\xb1\\xc0\\xc1]{MEMORY}"
+    f"{any_of(span('00 01 08 09 10 11 18 19 20 21 28 29 30 31 86 87'))}{MEMORY}|[\\x80\\x83]{NOT_COMPARE}."
+    f"|\\x81{NOT_COMPARE}.{{4}}|[\\xfe\\xff]{STEP}|\\x0f[\\xb0\\xb1\\xc0\\xc1]{MEMORY}"
 )
 SEGMENTS = "[\\x2e\\x3e\\x64\\x65]*+"
 REX = "[\\x40-\\x4f]?+"

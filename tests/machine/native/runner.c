@@ -57,6 +57,7 @@ static void child(const struct request *request)
     map(READ_ONLY, PAGE, PROT_READ);
     map(NOTHING, PAGE, PROT_NONE);
     ptrace(PTRACE_TRACEME, 0, 0, 0);
+    ualarm(50000, 0); /* code that loops ends with SIGALRM */
     raise(SIGSTOP);
     _exit(99);
 }
@@ -71,6 +72,7 @@ static void set_registers(pid_t pid, const struct request *request)
     r.rax = v[0], r.rcx = v[1], r.rdx = v[2], r.rbx = v[3], r.rsp = v[4], r.rbp = v[5], r.rsi = v[6], r.rdi = v[7];
     r.r8 = v[8], r.r9 = v[9], r.r10 = v[10], r.r11 = v[11], r.r12 = v[12], r.r13 = v[13], r.r14 = v[14];
     r.r15 = v[15], r.rip = v[16], r.eflags = v[17], r.orig_rax = -1;
+    r.fs_base = r.gs_base = 0;
     memset(&f, 0, sizeof f);
     f.cwd = request->control_word;
     f.mxcsr = request->mxcsr;
