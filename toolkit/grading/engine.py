@@ -139,15 +139,20 @@ def evidence_of(
         stderr=outcome.stderr,
         files=_files(kernel, request.build.name),
         moments=recorder.records,
-        syscalls=tuple(_syscall(each) for each in outcome.trace if hasattr(each, "arguments")),
+        syscalls=tuple(_syscall(each, built) for each in outcome.trace if hasattr(each, "arguments")),
         fault=None if returned or outcome.fault is None else _fault(outcome.fault, built, recorder),
         call=call,
-        last_location=built.location(rip if outcome.exit_code is None else rip - 1),
+        last_location=built.location(rip - 1 if _in_syscall(outcome) else rip),
         instructions=outcome.instructions,
         unsupported=tuple(
             f"the system call {each.name} ({each.number})" for each in outcome.unknown_syscalls
         ),
     )
+
+
+def _in_syscall(outcome: Outcome) -> bool:
+    """Whether the program ended, or waits, in a system call: rip is then behind the instruction."""
+    return outcome.exit_code is not None or outcome.ending.value == "deadlock"
 
 
 def _files(kernel: Kernel, program: str) -> dict[str, bytes]:
@@ -180,14 +185,17 @@ def _fault(detail: FaultDetail, built: Built, recorder: Recorder) -> FaultRecord
 _CUT_SHORT = {"budget": "budget", "output limit": "output", "deadlock": "deadlock"}
 
 
-def _syscall(record: object) -> SyscallRecord:
+def _syscall(record: object, built: Built) -> SyscallRecord:
     from toolkit.kernel.outcome import SyscallRecord as KernelRecord
     from toolkit.views.activity import syscall_line
 
     assert isinstance(record, KernelRecord)
     result = record.result
     error = _errno_name(-result) if result is not None and -4096 < result < 0 else None
-    return SyscallRecord(record.name, record.number, record.values, result, error, syscall_line(record))
+    location = built.location(record.address)
+    return SyscallRecord(
+        record.name, record.number, record.values, result, error, syscall_line(record), location
+    )
 
 
 def _errno_name(number: int) -> str | None:
