@@ -21,7 +21,6 @@ from toolkit.abi.signals import (
 from toolkit.kernel import exec as elf_exec
 from toolkit.kernel import signals
 from toolkit.kernel.errors import SyscallError
-from toolkit.kernel.frames import FRESH_FPU
 from toolkit.kernel.fs.files import FileTable
 from toolkit.kernel.fs.mounts import FileSetup
 from toolkit.kernel.fs.streams import (
@@ -52,6 +51,7 @@ if TYPE_CHECKING:
 COMM_LENGTH = 15
 PID_LIMIT = 32768
 STACK_LIMIT = 8 << 20
+FRESH_FLAGS = 0x202
 
 
 class Processes:
@@ -205,7 +205,7 @@ class Processes:
 
     def commit(self, thread: Thread, loaded: elf_exec.Loaded) -> None:
         """Give the thread the registers of a fresh program and the process its new identity."""
-        process, machine = thread.process, self.kernel.machine
+        process = thread.process
         if process.executable is not None:
             process.executable.executed -= 1
         file = loaded.executable.file
@@ -220,14 +220,11 @@ class Processes:
         process.load_bias = loaded.bias
         process.name = process_name(loaded.name)
         thread.name = process.name
+        self.kernel.enter_mode(thread)
         values = thread.registers
         for index in range(16):
             values[index] = 0
-        values[RIP], values[RSP], values[RFLAGS] = loaded.entry, loaded.stack, 0x202
-        machine.set_fpu_state(FRESH_FPU)
-        machine.fs_base = 0
-        machine.gs_base = 0
-        self.kernel.enter_mode(thread)
+        values[RIP], values[RSP], values[RFLAGS] = loaded.entry, loaded.stack, FRESH_FLAGS
 
     # --- clone ---------------------------------------------------------------------------------------------
 
@@ -350,7 +347,8 @@ class Processes:
         futex.exit_robust_list(thread)
         if thread.clear_child_tid:
             address, thread.clear_child_tid = thread.clear_child_tid, 0
-            if self._space_users.get(thread.memory, 0) > 1 or len(thread.process.threads) > 1:
+            others = [other for other in thread.process.threads if other is not thread]
+            if others or self._space_users.get(thread.memory, 0) > 1:
                 try:
                     thread.memory.write(address, bytes(4))
                 except SyscallError:
