@@ -343,6 +343,7 @@ class Machine:
         self._notes.exits.discard(address)
         self._engine.set_exits(self._notes.exits | self._breakpoints)
         self._engine.flush_code()
+        self._engine.forget_exception()
         return None, begun
 
     def _special(self, special: decode.Special) -> Event:
