@@ -24,6 +24,7 @@ from toolkit.asm.link.special import ADDRESS, MODULE, TP_OFFSET, Key, Special, i
 
 INTERPRETER = "/lib/ld64.so.1"  # ld's default; gcc passes /lib64/ld-linux-x86-64.so.2
 _SPARE_TAGS = 6
+_MASK = (1 << 64) - 1
 _BUCKETS = (1, 3, 17, 37, 67, 97, 131, 197, 263, 521, 1031, 2053, 4099, 8209, 16411, 32771)
 _BRANCHES = (elf.R_X86_64_PLT32, elf.R_X86_64_PC32)
 _SMALL = (elf.R_X86_64_32, elf.R_X86_64_32S, elf.R_X86_64_16, elf.R_X86_64_8)
@@ -50,6 +51,11 @@ def gnu_hash(name: bytes) -> int:
 def _bucket_count(names: int, gnu: bool) -> int:
     fitting = [size for size in _BUCKETS if size <= names] or [1]
     return max(fitting[-1], 2) if gnu else fitting[-1]
+
+
+def _rela(offset: int, info: int, addend: int) -> bytes:
+    """A RELA entry; values wrap at 64 bits."""
+    return struct.pack("<QQQ", offset & _MASK, info, addend & _MASK)
 
 
 def _name(entry: Entry) -> bytes:
@@ -426,7 +432,7 @@ class Dynamic(Special):
                 rows.append(elf.SYM64.pack(offset, elf.STB_GLOBAL << 4 | entry.type, 0, 0, 0, 0))
                 continue
             size = 0 if entry.dynamic_definition is not None and entry not in self.copies else row.size
-            rows.append(elf.SYM64.pack(offset, row.info, row.other, row.section, row.value, size))
+            rows.append(elf.SYM64.pack(offset, row.info, row.other, row.section, row.value & _MASK, size))
         return b"".join(rows)
 
     def _sysv_hash_table(self) -> bytes:
@@ -532,6 +538,8 @@ class Dynamic(Special):
             return
         rows: list[tuple[int, int, int, int]] = []  # offset, type, symbol, addend
         for section, relocation, key in self.relocated:
+            if section.output is None:
+                continue
             place = section.address + relocation.offset
             addend = relocation.addend or 0
             if isinstance(key, Entry) and self.is_preemptible(key):
@@ -549,7 +557,7 @@ class Dynamic(Special):
             key=lambda r: (r[1] != elf.R_X86_64_RELATIVE, r[1] == elf.R_X86_64_COPY, lowest[r[2]], r[0])
         )
         self.relative_count = sum(row[1] == elf.R_X86_64_RELATIVE for row in rows)
-        body = [elf.RELA64.pack(offset, symbol << 32 | kind, addend) for offset, kind, symbol, addend in rows]
+        body = [_rela(offset, symbol << 32 | kind, addend) for offset, kind, symbol, addend in rows]
         self._put(image, ".rela.dyn", b"".join(body))
 
     def _local_target(self, key: Key, addend: int) -> int:
