@@ -196,6 +196,11 @@ class Machine:
             case "sysenter":  # AMD's processors do not know it in long mode
                 values[RIP] -= 2
                 return InvalidOpcode(), begun - 1
+            case "special":
+                values[RIP] = notes.address
+                special = decode.first(notes.code(notes.address), notes.bits())
+                assert special is not None
+                return self._special(special), begun - (special.kind != "icebp")
             case "protection":
                 values[RIP] = notes.address
                 return Trap(GENERAL_PROTECTION), begun - 1
@@ -302,7 +307,7 @@ class Machine:
         code = self._notes.code(self.registers.values[RIP])
         bits = self._notes.bits()
         special = decode.first(code, bits)
-        if special is not None and special.kind not in hooks.WATCHED:
+        if special is not None and special.kind not in hooks.CHECKED:
             return self._special(special)
         if code.startswith(INT_6):
             return Trap(GENERAL_PROTECTION, INVALID_OPCODE * 8 + 2)
@@ -334,12 +339,10 @@ class Machine:
         address = self.registers.values[RIP]
         if address in self._breakpoints:
             return Breakpoint(), begun
-        code = self._notes.code(address)
-        special = decode.first(code, self._notes.bits())
-        if special is not None and special.kind not in hooks.WATCHED:
+        special = decode.first(self._notes.code(address), self._notes.bits())
+        if special is not None and special.kind not in hooks.CHECKED:
             return self._special(special), begun + (special.kind == "icebp")
         # A block that was translated for another address space may stop where that one had an exit.
-        self._notes.harmless[address] = code
         self._notes.exits.discard(address)
         self._engine.set_exits(self._notes.exits | self._breakpoints)
         self._engine.flush_code()

@@ -147,13 +147,9 @@ class Engine:
         stop, handle = self._stop, self.handle
         segment, bases = self._segment, self._bases
 
-        def code_segment() -> int:
+        def mode() -> tuple[int, int]:
             segment.load()
-            return int(segment.values[0])
-
-        def flags() -> int:
-            segment.load()
-            return int(segment.values[1])
+            return segment.values[0], segment.values[1]
 
         def segment_base(name: str) -> int:
             bases.load()
@@ -165,8 +161,7 @@ class Engine:
             values=self.values,
             stop=lambda: stop(handle),
             load_registers=self.general.load,
-            code_segment=code_segment,
-            flags=flags,
+            mode=mode,
             segment_base=segment_base,
             root=paging.EMPTY_ROOT * PAGE_SIZE,
         )
@@ -298,6 +293,7 @@ class Engine:
 
     def set_root(self, root: int) -> None:
         """Write CR3, which flushes the TLB."""
+        self.notes.code_pages.clear()
         self.notes.root = self._root_register.values[0] = root
         self._root_register.store()
 
@@ -336,7 +332,7 @@ class Engine:
         """Let the CPU itself change to CS 0x23 with flat data segments, by a far return at CPL 3."""
         self.run_snippet(LOAD_FLAT_SEGMENTS, struct.pack("<QQ", COMPATIBILITY_TARGET, segments.USER32_CS))
         self.forget_exception()
-        if self.notes.code_segment() != segments.USER32_CS:
+        if self.notes.mode()[0] != segments.USER32_CS:
             raise MachineError("the engine cannot be brought into compatibility mode")
 
     def selectors(self) -> dict[str, int]:
@@ -382,6 +378,7 @@ class Engine:
 
     def flush_tlb(self) -> None:
         """Forget cached address translations."""
+        self.notes.code_pages.clear()
         self.library.functions.uc_ctl(self.handle, TLB_FLUSH)
 
 

@@ -14,6 +14,7 @@ from toolkit.machine import decode, paging
 from toolkit.machine.decode import Special
 from toolkit.machine.physical import PAGE_SIZE
 from toolkit.machine.registers import RFLAGS
+from toolkit.machine.segments import USER_CS
 from toolkit.machine.simd import SimdFlags, unmasked
 
 INTERRUPT_HOOK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p)
@@ -33,7 +34,7 @@ CODE_HOOK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_ui
 MXCSR_MASK = 0x2FFFF  # AMD's: bit 17 is "misaligned exception mask"
 MXCSR_MISALIGNED = 1 << 17
 ALIGNMENT_CHECK = 0x40000  # RFLAGS.AC
-WATCHED = frozenset(("aligned", "load-mxcsr", "save-mxcsr", "touch", "access"))
+CHECKED = frozenset(("aligned", "load-mxcsr", "save-mxcsr", "touch", "access"))
 
 
 class Block(ctypes.Structure):
@@ -56,8 +57,7 @@ class Notes:
     values: Any
     stop: Callable[[], None]
     load_registers: Callable[[], None]
-    code_segment: Callable[[], int]
-    flags: Callable[[], int]
+    mode: Callable[[], tuple[int, int]]
     segment_base: Callable[[str], int]
     look: Callable[[], None] = lambda: None
     simd: SimdFlags | None = None
@@ -70,16 +70,16 @@ class Notes:
     block: tuple[int, int] = (0, 0)
     blocks: dict[int, int] = field(default_factory=dict)
     code_frames: set[int] = field(default_factory=set)
+    code_pages: dict[int, int] = field(default_factory=dict)
     scanned_pages: set[int] = field(default_factory=set)
     exits: set[int] = field(default_factory=set)
     watched: dict[int, tuple[Special, ...]] = field(default_factory=dict)
-    harmless: dict[int, bytes] = field(default_factory=dict)
     new_exits: set[int] = field(default_factory=set)
     new_watches: set[int] = field(default_factory=set)
 
     def bits(self) -> int:
         """64, or 32 in compatibility mode."""
-        return 64 if self.code_segment() == 0x33 else 32
+        return 64 if self.mode()[0] == USER_CS else 32
 
     def code(self, address: int, size: int = 15) -> bytes:
         """The program's code at a virtual address; fewer bytes where no page is present."""
@@ -98,12 +98,12 @@ class Notes:
     def forget_code(self) -> None:
         """Nothing is translated any more."""
         self.code_frames.clear()
+        self.code_pages.clear()
 
     def forget_program(self) -> None:
         """Another program comes: nothing is known of its code."""
         self.scanned_pages.clear()
         self.blocks.clear()
-        self.harmless.clear()
         self.exits.clear()
         self.watched.clear()
 
@@ -166,14 +166,16 @@ def block_callback(notes: Notes) -> Any:
     """Each newly translated block, before it runs: note the instructions in it that need care, and stop."""
 
     def block(_engine: int, current: Any, _previous: Any, _data: int) -> None:
-        address, size = current.contents.pc, current.contents.size
+        found = current.contents
+        address, size = found.pc, found.size
         notes.blocks.pop(address, None)
         notes.blocks[address] = size
-        note_frames(notes, address, size)
-        code, bits = notes.code(address, size), notes.bits()
+        code = block_code(notes, address, size)
+        selector, flags = notes.mode()
+        bits = 64 if selector == USER_CS else 32
         for special in decode.specials(code, bits):
             note_special(notes, address + special.offset, special)
-        if notes.flags() & ALIGNMENT_CHECK:
+        if flags & ALIGNMENT_CHECK:
             for access in decode.accesses(code, bits):
                 note_special(notes, address + access.offset, access)
         if (notes.new_exits or notes.new_watches) and not notes.event:
@@ -185,10 +187,6 @@ def block_callback(notes: Notes) -> Any:
 
 def note_special(notes: Notes, address: int, special: Special) -> None:
     """Two programs may have different code at one address: all that was seen there is watched for."""
-    if special.kind not in WATCHED:
-        if address not in notes.exits and notes.harmless.get(address) != notes.code(address):
-            notes.new_exits.add(address)
-        return
     seen = notes.watched.get(address)
     if seen is None:
         notes.new_watches.add(address)
@@ -197,14 +195,27 @@ def note_special(notes: Notes, address: int, special: Special) -> None:
         notes.watched[address] = (*seen, special)
 
 
-def note_frames(notes: Notes, address: int, size: int) -> None:
-    """Remember which frames code was translated from, and look new pages through for fatal instructions."""
-    for page in range(address & -PAGE_SIZE, address + max(size, 1), PAGE_SIZE):
-        notes.code_frames.add(
-            (paging.walk(notes.words, notes.root, page)[1] & paging.FRAME_MASK) // PAGE_SIZE
-        )
-        if page not in notes.scanned_pages:
-            notes.new_exits.update(fatal_places(notes, page))
+def block_code(notes: Notes, address: int, size: int) -> bytes:
+    """The bytes of a block; new pages among its own are noted."""
+    page, offset = address & -PAGE_SIZE, address & PAGE_SIZE - 1
+    base = notes.code_pages.get(page)
+    if base is None:
+        base = note_page(notes, page)
+    if offset + size <= PAGE_SIZE:
+        return bytes(notes.memory[base + offset : base + offset + size])
+    if page + PAGE_SIZE not in notes.code_pages:
+        note_page(notes, page + PAGE_SIZE)
+    return notes.code(address, size)
+
+
+def note_page(notes: Notes, page: int) -> int:
+    """Remember which frame code is translated from, and look a new page through for fatal instructions."""
+    base = paging.walk(notes.words, notes.root, page)[1] & paging.FRAME_MASK
+    notes.code_pages[page] = base
+    notes.code_frames.add(base // PAGE_SIZE)
+    if page not in notes.scanned_pages:
+        notes.new_exits.update(fatal_places(notes, page))
+    return base
 
 
 def fatal_places(notes: Notes, page: int) -> set[int]:
@@ -216,13 +227,16 @@ def fatal_places(notes: Notes, page: int) -> set[int]:
 
 
 def watch_callback(notes: Notes) -> Any:
-    """Before an instruction whose operand must be checked each time: alignment, MXCSR value, presence."""
+    """Before an instruction that needs care: those that CHECKED names only when their operand is at fault."""
 
     def watch(_engine: int, address: int, _size: int, _data: int) -> None:
         notes.load_registers()
         for special in notes.watched.get(address, ()):
-            place = operand_address(notes, special, address)
-            event = checked(notes, special, place)
+            if special.kind not in CHECKED:
+                place, event = 0, "special"
+            else:
+                place = operand_address(notes, special, address)
+                event = checked(notes, special, place)
             if event and not notes.event and is_still_there(notes, special, address):
                 notes.event, notes.address, notes.value = event, address, place
                 notes.stop()
@@ -241,8 +255,11 @@ def operand_address(notes: Notes, special: Special, address: int) -> int:
 
 def is_still_there(notes: Notes, special: Special, address: int) -> bool:
     """Whether the code at `address` is the instruction that was seen there, and not another program's."""
-    code = notes.code(address)[: special.length]
-    return special in (*decode.specials(code, notes.bits()), *decode.accesses(code, notes.bits()))
+    code, bits = notes.code(address), notes.bits()
+    now = decode.first(code, bits)
+    if special.kind in CHECKED:
+        return special == now or special in decode.accesses(code[: special.length], bits)
+    return now is not None and now.kind not in CHECKED
 
 
 def checked(notes: Notes, special: Special, place: int) -> str:
