@@ -40,8 +40,8 @@ def test_size_by_section(object_file: bytes) -> None:
         "a  :\n"
         "section   size      addr\n"
         ".text      9   4198400\n"
-        ".data      8   4202508\n"
-        ".bss     104   4202516\n"
+        ".data      8   4202496\n"
+        ".bss     104   4202504\n"
         "Total    121\n\n\n"
     )
 
