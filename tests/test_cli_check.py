@@ -1,0 +1,241 @@
+"""``toolkit check`` and ``verify`` end to end: statuses, formats, bad submissions, watching, and pytest as a grader."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.grading.fakes import write_exercise
+from tests.test_cli import toolkit
+from toolkit.grading.exercise import Course
+from toolkit.grading.pretty import exercise_lines, summary_lines
+from toolkit.grading.runner import Choice, grade
+from toolkit.grading.sandbox import WorkerSandbox
+
+GRADER = """
+from toolkit.grading import check
+
+@check("prints a word", points=2)
+def prints(program):
+    '''The word is x.'''
+    program.run().expect.stdout(b"x")
+
+@check("ends with status 0", points=1, depends_on=prints)
+def ends(program):
+    program.run().expect.exit(0)
+"""
+SOLUTION = """\
+global _start
+section .data
+letter: db "x"
+section .text
+_start:
+    mov eax, 1
+    mov edi, 1
+    mov rsi, letter
+    mov edx, 1
+    syscall
+    mov eax, 60
+    xor edi, edi
+    syscall
+"""
+STARTER = "global _start\nsection .text\n_start:\n    mov eax, 60\n    xor edi, edi\n    syscall\n"
+MUTANTS = {
+    "mutants__nothing_dot_asm": "; caught by: prints a word\n"
+    + SOLUTION.replace("mov edx, 1", "xor edx, edx"),
+    "mutants__status_dot_asm": "; caught by: ends with status 0\n"
+    + SOLUTION.replace("xor edi, edi", "mov edi, 9"),
+    "mutants__other_dot_asm": "; caught by: prints a word\n" + SOLUTION.replace('"x"', '"y"'),
+}
+
+
+@pytest.fixture
+def course(tmp_path: Path) -> Path:
+    """A folder with one chapter of two exercises."""
+    for name in ("word", "other"):
+        write_exercise(
+            tmp_path / "exercises" / "ch09" / name,
+            GRADER,
+            STARTER,
+            hints_dot_md="## a\n## b\n## c\n",
+            **{f"reference__{name}_dot_asm": SOLUTION},
+            **MUTANTS,
+        )
+    return tmp_path
+
+
+def test_starters_fail_and_references_pass(course: Path) -> None:
+    starters = toolkit("check", "ch09", cwd=course)
+    text = starters.stdout.decode()
+    assert starters.returncode == 1
+    assert "✗ prints a word  0/2" in text
+    assert 'expected: "x"' in text
+    assert "help:     The word is x." in text
+    assert "- ends with status 0 (skipped: needs “prints a word” to pass first)  0/1" in text
+    assert "\x1b" not in text
+    references = toolkit("check", "ch09", "--reference", cwd=course)
+    assert references.returncode == 0
+    assert "2 of 2 exercises passed; 6 of 6 points" in references.stdout.decode()
+
+
+def test_what_was_passed_is_remembered(course: Path) -> None:
+    (course / "exercises" / "ch09" / "word" / "word.asm").write_text(SOLUTION)
+    assert toolkit("check", cwd=course).returncode == 1
+    assert toolkit("list", cwd=course).stdout.decode().splitlines()[1].startswith("* ch09/word")
+
+
+def test_json_is_the_same_each_time_and_on_other_jobs(course: Path) -> None:
+    first, second = (toolkit("check", "--format", "json", cwd=course) for _ in range(2))
+    several = toolkit("check", "--format", "json", "--jobs", "2", cwd=course)
+    assert first.stdout == second.stdout == several.stdout
+    document = json.loads(first.stdout)
+    assert document["exercises"][0]["status"] == "failed"
+    assert str(course).encode() not in first.stdout
+
+
+def test_output_goes_to_a_file(course: Path) -> None:
+    result = toolkit("check", "--format", "junit", "--output", "r.xml", cwd=course)
+    assert (result.returncode, result.stdout) == (1, b"")
+    assert (course / "r.xml").read_text().startswith("<?xml")
+
+
+SUBMISSIONS: dict[str, tuple[bytes | None, int, str]] = {
+    "right": (SOLUTION.encode(), 0, "3 of 3 points"),
+    "Windows line ends and a BOM": (
+        b"\xef\xbb\xbf" + SOLUTION.replace("\n", "\r\n").encode(),
+        0,
+        "3 of 3 points",
+    ),
+    "Cyrillic comments": (("; печать\n" + SOLUTION).encode(), 0, "3 of 3 points"),
+    "the starter": (STARTER.encode(), 1, "0 of 3 points"),
+    "errors": (b"_start: movv rax, 1\n", 1, "word.asm:1:9: error:"),
+    "no _start": (b"section .text\nmain: ret\n", 1, "_start"),
+    "empty": (b"", 2, "word.asm is empty"),
+    "binary": (b"\x7fELF\x02" + bytes(90), 2, "already assembled"),
+    "a 10 MB line": (b"db " + b"1," * 5_000_000 + b"1\n", 1, "the limit is"),
+    "missing": (None, 2, "does not exist"),
+    "for ever": (b"global _start\nsection .text\n_start: jmp _start\n", 1, "prints a word"),
+}
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[WorkerSandbox]:
+    with WorkerSandbox() as worker:
+        yield worker
+
+
+@pytest.mark.parametrize("case", SUBMISSIONS)
+def test_submissions(course: Path, sandbox: WorkerSandbox, case: str) -> None:
+    """As the command grades and prints them, but in one process."""
+    data, status, message = SUBMISSIONS[case]
+    path = course / "handed in.asm"
+    if data is not None:
+        path.write_bytes(data)
+    began = time.monotonic()
+    report = grade(Course(course / "exercises").select(["word"]), Choice(submission=path), sandbox)
+    lines = [line for result in report.exercises for line, _ in exercise_lines(result)]
+    text = "\n".join([*lines, *(line for line, _ in summary_lines(report))])
+    assert report.exit_status == status, text
+    assert message in text
+    assert len(text) < 5_000
+    assert time.monotonic() - began < 40
+
+
+def test_a_folder_of_submissions(course: Path) -> None:
+    (course / "inbox" / "word").mkdir(parents=True)
+    (course / "inbox" / "word" / "word.asm").write_text(SOLUTION)
+    assert toolkit("check", "word", "--submission", "inbox", cwd=course).returncode == 0
+    both = toolkit("check", "--submission", "inbox", cwd=course)
+    assert both.returncode == 2
+    assert b"inbox holds no other.asm" in both.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["check", "wrod"], b"did you mean word"),
+        (["check", "--submission", "x.asm"], b"does not exist"),
+        (["check", "-k", "nothing"], b"no exercise matches"),
+        (["check", "--format", "xml"], b"'xml' is not one of"),
+        (["check", "--output", "no/such/folder/x", "word"], b"can't be written"),
+    ],
+)
+def test_wrong_usage(course: Path, arguments: list[str], message: bytes) -> None:
+    result = toolkit(*arguments, cwd=course)
+    assert result.returncode == 2
+    assert message in result.stderr
+
+
+def test_our_own_fault_is_3(course: Path) -> None:
+    grader = course / "exercises" / "ch09" / "word" / "grader.py"
+    grader.write_text(grader.read_text() + "    1 / 0\n")
+    result = toolkit("check", "word", "--reference", cwd=course)
+    assert result.returncode == 3
+    assert b"broken, not your fault: the grader raised ZeroDivisionError" in result.stdout
+
+
+def test_verify(course: Path) -> None:
+    good = toolkit("verify", cwd=course)
+    assert (good.returncode, good.stdout.decode().splitlines()[-1]) == (
+        0,
+        "12 statements proven, 0 do not hold, 0 broken",
+    )
+    (course / "exercises" / "ch09" / "word" / "mutants" / "other.asm").write_text(
+        "; caught by: prints a word\n" + SOLUTION
+    )
+    bad = toolkit("verify", "word", cwd=course)
+    assert bad.returncode == 1
+    assert "not so: mutant other is rejected: “prints a word” passed" in bad.stdout.decode()
+
+
+def test_pytest_grades_too(course: Path) -> None:
+    def grade(*options: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rA", "exercises", *options],
+            cwd=course,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    starters = grade()
+    assert starters.returncode == 1
+    assert "2 failed, 2 passed, 2 skipped" in starters.stdout
+    assert 'expected: "x"' in starters.stdout
+    references = grade("--reference")
+    assert references.returncode == 0
+    assert "6 passed" in references.stdout
+
+
+def test_watching_without_a_terminal(course: Path) -> None:
+    source = course / "exercises" / "ch09" / "word" / "word.asm"
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "toolkit", "check", "word", "--watch"],
+        cwd=course,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        assert read_until(process, "of 1 passed") == "0 of 1 passed"
+        source.write_text(SOLUTION)
+        assert read_until(process, "of 1 passed") == "1 of 1 passed"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def read_until(process: subprocess.Popen[str], words: str) -> str:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if words in line:
+            return line.strip()
+    raise AssertionError("the output ended")
