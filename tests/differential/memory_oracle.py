@@ -218,7 +218,7 @@ class Both:
         if any(line.startswith((str(FORK_CHILD), str(FORK_PARENT))) for line in self.history):
             # Pages that were populated count as referenced in a child, by a mark on the page that is not kept here.
             for values in (*wanted.values(), *got.values()):
-                del values["Referenced"]
+                values.pop("Referenced", None)
         different = [
             f"{head}\n  native {wanted[head]}\n  ours   {got.get(head)}"
             for head in wanted
@@ -311,5 +311,6 @@ def smaps_areas(text: str) -> dict[str, dict[str, str]]:
             current = areas[line] = {}
         else:
             label, _, value = line.partition(":")
-            current[label] = value.strip()
+            if label != "LazyFree":  # Linux marks pages so when a batch of them is worked off
+                current[label] = value.strip()
     return {head: values for head, values in areas.items() if not head.startswith("00403000")}

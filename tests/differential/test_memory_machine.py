@@ -143,7 +143,9 @@ class Player:
         self.both.check(MSYNC, self.address(), self.length(), self.chance.choice([0, 1, 2, 4, 5, 6, 8]))
 
     def mincore(self) -> None:
-        vector = self.chance.choice([self.both.space.areas.first_ending_above(0x403000).start, 1])
+        bss = self.both.space.areas.first_ending_above(0x403000)
+        assert bss is not None
+        vector = self.chance.choice([bss.start, 1])
         self.both.check(MINCORE, self.address(), self.length(), vector)
 
     def fork(self) -> None:

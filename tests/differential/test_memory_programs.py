@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,8 +23,8 @@ CONTENT = bytes(index * 7 % 251 for index in range(6 * 4096 - 1000))
 
 
 @pytest.fixture(scope="module")
-def machine() -> Iterator[Machine]:
-    yield Machine()
+def machine() -> Machine:
+    return Machine()
 
 
 @pytest.fixture(scope="module")

@@ -258,10 +258,7 @@ def _will_need(space: AddressSpace, area: Area, start: int, end: int) -> None:
     if area.backing is None:
         return
     cache = area.backing.pages
-    last = min(area.page_offset(end), cache.page_count)
-    for index in range(area.page_offset(start), last):
-        if not cache.is_cached(index) and not cache.read_ahead(index):
-            return
+    cache.read_ahead(area.page_offset(start), min(area.page_offset(end), cache.page_count))
 
 
 def _cold(space: AddressSpace, area: Area, start: int, end: int) -> None:

@@ -30,6 +30,7 @@ from toolkit.kernel.errors import SyscallError
 from toolkit.kernel.mm import accounting, placing
 from toolkit.kernel.mm.areas import STACK_GUARD_GAP, AnonymousGroup, Area
 from toolkit.kernel.mm.frames import ANONYMOUS, SHMEM, OutOfMemoryError
+from toolkit.kernel.mm.page_table import LEAF_SHIFT
 from toolkit.kernel.mm.residence import PROTECTION, RESIDENT, attach, detach, swap_slot
 
 if TYPE_CHECKING:
@@ -91,12 +92,13 @@ def resolve(space: AddressSpace, area: Area, address: int, write: bool) -> Resol
     Raises OutOfMemoryError.
     """
     table = space.table
+    had_table = address >> LEAF_SHIFT in table.leaves
     slot = table.slot(address)
     entry = table.words[slot]
     if not entry:
         if area.backing is None or getattr(area.backing, "zero_device", False):
             return _anonymous(space, area, slot, write)
-        return _file(space, area, address, slot, write)
+        return _file(space, area, address, slot, write, had_table)
     if not entry & RESIDENT:
         return _swap_in(space, area, address, slot, entry, write)
     if write and not entry & PTE_WRITABLE:
@@ -179,20 +181,33 @@ def _anonymous(space: AddressSpace, area: Area, slot: int, write: bool) -> Resol
     return MINOR
 
 
-def _file(space: AddressSpace, area: Area, address: int, slot: int, write: bool) -> Resolved | Refused:
-    """A first touch of a page of a file, or of the kernel's own pages."""
+def _file(
+    space: AddressSpace, area: Area, address: int, slot: int, write: bool, had_table: bool
+) -> Resolved | Refused:
+    """A first touch of a page of a file, or of the kernel's own pages.
+
+    As in Linux a fault beyond the end has side effects too: a write gives the area its group, and a read maps
+    the pages around if the page table was there.
+    """
     cache = area.backing.pages
     index = area.page_offset(address)
-    if index >= cache.page_count:
-        return _BEYOND
-    if not write:
+    beyond = index >= cache.page_count
+    if not write and (had_table or not beyond):
         _fault_around(space, area, address)
         if space.table.words[slot]:
             return MINOR
-    source, major = cache.frame(index)
-    bits = PROTECTION[area.flags & VM_ACCESS]
     if write and not area.flags & VM_SHARED:
         prepare_group(space, area)
+    if beyond:
+        return _BEYOND
+    source, major = cache.frame(index)
+    if major and not write:
+        # The neighbours that were read with it are mapped too, as when Linux tries the fault again.
+        _fault_around(space, area, address)
+        if space.table.words[slot]:
+            return MAJOR
+    bits = PROTECTION[area.flags & VM_ACCESS]
+    if write and not area.flags & VM_SHARED:
         content = space.frames.read(source)
         frame = space.frames.allocate(ANONYMOUS, clear=False)
         space.frames.write(frame, content)

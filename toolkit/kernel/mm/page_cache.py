@@ -12,6 +12,9 @@ from typing import Protocol
 from toolkit.abi.memory import PAGE_SHIFT, PAGE_SIZE
 from toolkit.kernel.mm.frames import FILE, SHMEM, Frames, OutOfMemoryError
 
+READ_AROUND = 32
+"""Pages that a read from the device brings in (read_ahead_kb / 4)."""
+
 
 class Storage(Protocol):
     """The disk behind a file, in pages."""
@@ -20,7 +23,7 @@ class Storage(Protocol):
         """Up to 4096 bytes of page ``index``; what is missing is zeros."""
 
     def store(self, index: int, data: bytes) -> None:
-        """Keep 4096 bytes as page ``index``."""
+        """Keep 4096 bytes as page ``index``; b"" makes it a hole."""
 
 
 class Backing(Protocol):
@@ -73,7 +76,11 @@ class PageCache:
         self.swapped: dict[int, int] = {}
         """Page index → swap slot (shmem only)."""
         self.evicted: set[int] = set()
-        """Pages that reclaim took away and that must be read from the device again."""
+        """Pages below ``_known`` that are not in memory: reclaim took them away, or a hole was punched."""
+        # Pages from here on were never in memory unless resident; those below count as read ahead.
+        self._known = self.page_count if storage is not None else 0
+        # Pages at or above _known that were read ahead with a neighbour.
+        self._ahead: set[int] = set()
 
     @property
     def page_count(self) -> int:
@@ -96,23 +103,27 @@ class PageCache:
         What the storage holds counts as read ahead until reclaim evicts it.
         """
         frame = self.resident.get(index)
-        if frame is None and self.storage is not None and index not in self.evicted:
+        if frame is None and self.is_cached(index):
             frame = self._load(index)[0]
         return frame
 
     def is_cached(self, index: int) -> bool:
         """Whether the page is in memory, or counts as read ahead."""
-        return index in self.resident or (self.storage is not None and index not in self.evicted)
+        return (
+            index in self.resident
+            or (index < self._known and index not in self.evicted)
+            or index in self._ahead
+        )
 
-    def read_ahead(self, index: int) -> bool:
-        """Load a page that reclaim evicted or swapped out; false if there is no memory for it."""
-        if index not in self.evicted and index not in self.swapped:
-            return True
-        try:
-            self._load(index)
-        except OutOfMemoryError:
-            return False
-        return True
+    def read_ahead(self, first: int, last: int) -> None:
+        """Bring in pages of [first, last) that reclaim evicted or swapped out, as far as there is memory."""
+        for index in sorted(self.swapped.keys() | self.evicted):
+            if not first <= index < last:
+                continue
+            try:
+                self._load(index)
+            except OutOfMemoryError:
+                return
 
     def read(self, offset: int, count: int) -> bytes:
         """The bytes [offset, offset + count) of the file, fewer at its end."""
@@ -145,20 +156,26 @@ class PageCache:
     def truncate(self, size: int) -> None:
         """Set the length: pages beyond are dropped, from mappings too, and the tail of the last one is zeroed."""
         if size < self.size:
+            self._forget_storage(size)
             first = (size + PAGE_SIZE - 1) >> PAGE_SHIFT
             self._drop(first, None)
             tail = size & (PAGE_SIZE - 1)
             if tail and not self._absent(size >> PAGE_SHIFT):
                 self.frames.write(self.frame(size >> PAGE_SHIFT)[0], bytes(PAGE_SIZE - tail), tail)
                 self.dirty.add(size >> PAGE_SHIFT)
+            self._known = min(self._known, first)
+            self.evicted = {index for index in self.evicted if index < first}
         self.size = size
 
     def punch(self, first: int, last: int) -> None:
         """Make the pages [first, last) a hole (fallocate's FALLOC_FL_PUNCH_HOLE, MADV_REMOVE)."""
-        self._drop(first, last)
+        stored = self._stored_pages(first, last)
+        self._drop(first, last, copies=False)
         if self.storage is not None:
-            for index in range(first, min(last, self.page_count)):
-                self.storage.store(index, bytes(PAGE_SIZE))
+            for index in stored:
+                self.storage.store(index, b"")
+                if index < self._known:
+                    self.evicted.add(index)
 
     def sync(self, first: int = 0, last: int | None = None) -> None:
         """Write changed pages of [first, last) to the storage, those changed through mappings included."""
@@ -193,8 +210,9 @@ class PageCache:
         elif self.storage is None:
             frame = self.frames.allocate(self.kind)
         else:
-            major = index in self.evicted
-            self.evicted.discard(index)
+            major = not self.is_cached(index)
+            if major:
+                self._read_around(index)
             content = self.storage.load(index)
             frame = self.frames.allocate(self.kind, clear=len(content) < PAGE_SIZE)
             self.frames.write(frame, content[:PAGE_SIZE])
@@ -203,9 +221,35 @@ class PageCache:
         self.resident[index] = frame
         return frame, major
 
-    def _drop(self, first: int, last: int | None) -> None:
+    def _forget_storage(self, size: int) -> None:
+        """What the storage holds beyond a shorter length must read as zeros if the file grows again."""
+        if self.storage is not None:
+            first = (size + PAGE_SIZE - 1) >> PAGE_SHIFT
+            for index in self._stored_pages(first, self.page_count):
+                self.storage.store(index, b"")
+
+    def _stored_pages(self, first: int, last: int) -> list[int]:
+        """Pages of [first, last) that the storage may hold. A sparse file's length says nothing about their number."""
+        last = min(last, self.page_count)
+        others = [
+            index
+            for index in (*self._ahead, *self.resident)
+            if first <= index < last and index >= self._known
+        ]
+        return [*range(first, min(last, self._known)), *sorted(set(others))]
+
+    def _read_around(self, index: int) -> None:
+        """A page read from the device brings its neighbours (do_sync_mmap_readahead): they count as cached now."""
+        around = range(max(index - READ_AROUND // 2, 0), min(index + READ_AROUND // 2, self.page_count))
+        self.evicted.difference_update(around)
+        self._ahead.update(page for page in around if page >= self._known)
+
+    def _drop(self, first: int, last: int | None, *, copies: bool = True) -> None:
+        self._ahead = {
+            index for index in self._ahead if index < first or (last is not None and index >= last)
+        }
         for space in list(self.frames.spaces):
-            space.unmap_file_pages(self, first, last)
+            space.unmap_file_pages(self, first, last, copies=copies)
         for index in [index for index in self.resident if index >= first and (last is None or index < last)]:
             self.frames.free(self.resident.pop(index))
             self.dirty.discard(index)

@@ -182,7 +182,7 @@ def collect_dirty(space: AddressSpace, cache: PageCache, first: int, last: int |
 
 
 def unmap_file_pages(
-    space: AddressSpace, cache: PageCache, first: int, last: int | None, *, copies: bool = True
+    space: AddressSpace, cache: PageCache, first: int, last: int | None, *, copies: bool
 ) -> None:
     """Remove the entries of pages [first, last) of a cache (unmap_mapping_range); with ``copies`` private ones too."""
     for area, start, end in _shown(space, cache, first, last):

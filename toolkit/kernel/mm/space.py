@@ -286,9 +286,9 @@ class AddressSpace:
         """Move the dirty bits of entries that show pages [first, last) of a cache to it (folio_mkclean)."""
         residence.collect_dirty(self, cache, first, last)
 
-    def unmap_file_pages(self, cache: PageCache, first: int, last: int | None) -> None:
-        """Remove entries that show pages [first, last) of a cache, and on truncation private copies of them."""
-        residence.unmap_file_pages(self, cache, first, last)
+    def unmap_file_pages(self, cache: PageCache, first: int, last: int | None, *, copies: bool) -> None:
+        """Remove entries that show pages [first, last) of a cache; with ``copies`` private copies of them too."""
+        residence.unmap_file_pages(self, cache, first, last, copies=copies)
 
     def changed_areas(self, pages: int) -> None:
         """Account ``pages`` more (or fewer) pages of areas."""
