@@ -232,6 +232,10 @@ def check_text(name: str, data: bytes) -> None:
         raise SubmissionError(f"{name} is an ELF file, already assembled; hand in its source text")
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise SubmissionError(f"{name} is UTF-16 text; save it as UTF-8")
+    if data.startswith(b"\xef\xbb\xbf"):
+        raise SubmissionError(
+            f"{name} begins with a byte order mark, which nasm takes for code; save it without (UTF-8, no BOM)"
+        )
     if not data.strip():
         raise SubmissionError(f"{name} is empty")
     position = data.find(b"\0")
