@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from fake_machine import new_space, touch
 
@@ -117,7 +119,7 @@ def test_file_pages_are_dropped_and_read_again() -> None:
     space = new_space(limit=60)
     content = b"".join(page.to_bytes(4, "little") * 1024 for page in range(100))
     cache = PageCache(space.frames, MemoryStorage(content), len(content))
-    start = space.mmap(0, len(content), RW, MAP_SHARED, OpenFile(cache))  # type: ignore[arg-type]
+    start = space.mmap(0, len(content), RW, MAP_SHARED, OpenFile(cache))
     assert numbers(space, start, 100) == list(range(100))
     space.write(start + 5, b"kept")
     assert numbers(space, start, 100)[1:] == list(range(1, 100))
@@ -142,14 +144,10 @@ def test_the_killer_takes_the_largest_and_says_so() -> None:
     large = AddressSpace(small.machine, small.frames, small.layout, small.limits)
     killed: list[int] = []
     spaces = {1: small, 2: large}
-    killer = OutOfMemoryKiller(
-        small.frames,
-        lambda: [
-            Candidate(space, pid, f"p{pid}", 1000, lambda pid=pid: killed.append(pid))
-            for pid, space in spaces.items()
-        ],  # type: ignore[misc]
-        lambda: small,
-    )
+    candidates = [
+        Candidate(space, pid, f"p{pid}", 1000, partial(killed.append, pid)) for pid, space in spaces.items()
+    ]
+    killer = OutOfMemoryKiller(small.frames, lambda: candidates, lambda: small)
     small.frames.out_of_memory = killer
     start = large.mmap(0, 120 * PAGE_SIZE, RW, PRIVATE)
     fill(large, start, 120)
