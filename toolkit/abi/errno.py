@@ -108,7 +108,8 @@ class Errno(IntEnum):
     ENOPROTOOPT = 92, "Protocol not available"
     EPROTONOSUPPORT = 93, "Protocol not supported"
     ESOCKTNOSUPPORT = 94, "Socket type not supported"
-    ENOTSUP = 95, "Operation not supported"
+    EOPNOTSUPP = 95, "Operation not supported"
+    ENOTSUP = 95, "Operation not supported"  # an alias: strace and the kernel say EOPNOTSUPP
     EPFNOSUPPORT = 96, "Protocol family not supported"
     EAFNOSUPPORT = 97, "Address family not supported by protocol"
     EADDRINUSE = 98, "Address already in use"

@@ -42,6 +42,7 @@ from toolkit.machine.registers import R11, RAX, RBX, RCX, RDX, RFLAGS, RIP, RSP,
 from toolkit.machine.segments import FIRST_TLS_ENTRY, TLS_ENTRIES
 from toolkit.machine.simd import unmasked
 
+DOUBLE_FAULT = 8
 INT_6 = b"\xcd\x06"
 PF_USER, PF_INSTRUCTION = 0x4, 0x10
 TLS_START = paging.GDT_FRAME * paging.ENTRIES + FIRST_TLS_ENTRY
@@ -251,6 +252,9 @@ class Machine:
             if not error_code & PF_INSTRUCTION:
                 return PageFault(address, error_code), begun - 1
             return self._fetch_fault(address, error_code), begun
+        if vector == DOUBLE_FAULT:
+            # A look-up of exits had left its own page fault recorded: now forgotten, the real one comes again.
+            return None, begun - 1
         if vector == DEBUG:
             return Trap(DEBUG), begun
         if vector == BREAKPOINT:
