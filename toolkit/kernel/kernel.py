@@ -28,6 +28,7 @@ from toolkit.kernel.fs.mounts import FileSetup, Files
 from toolkit.kernel.fs.streams import OutputBudget, Sink, Source, TerminalState
 from toolkit.kernel.limits import Limits
 from toolkit.kernel.mm.frames import Frames, OutOfMemoryError
+from toolkit.kernel.mm.oom import Candidate, OutOfMemoryKiller
 from toolkit.kernel.moments import Moment, Moments, Observer, Stop
 from toolkit.kernel.outcome import (
     Ending,
@@ -70,6 +71,7 @@ class Kernel:
         seed: int = 0,
         clock: Clock | None = None,
         memory: int | None = None,
+        swap: int = 0,
         files: Mapping[str, bytes | FileSetup] | None = None,
         mounts: Mapping[str, str] | None = None,
         directory: str = "/home/student",
@@ -84,8 +86,9 @@ class Kernel:
         self.clock = clock or Clock()
         self.limits = limits or Limits()
         self.hostname = hostname
-        self.frames = Frames(machine, limit=None if memory is None else memory >> 12)
-        self.frames.out_of_memory = self._out_of_memory
+        self.frames = Frames(machine, limit=None if memory is None else memory >> 12, swap_pages=swap >> 12)
+        self.out_of_memory = OutOfMemoryKiller(self.frames, self._memory_users, self._current_space)
+        self.frames.out_of_memory = self.out_of_memory
         self.random = random.Random(seed)
         self.scheduler = Scheduler(seed)
         self.files = Files(self, files or {}, mounts or {}, directory, uid, gid)
@@ -299,7 +302,9 @@ class Kernel:
                     if self._limit_reached(thread, left):
                         return
                     continue
-                if values[RIP] in self._label_names:  # the machine never stops at the instruction it begins with
+                if (
+                    values[RIP] in self._label_names
+                ):  # the machine never stops at the instruction it begins with
                     left -= self._at_label(thread)
                     continue
                 event = run(limit)
@@ -452,8 +457,16 @@ class Kernel:
         thread.call_invoke = None
         signals.force(thread, signals.SignalInfo(Signal.SIGKILL, 128))
 
-    def _out_of_memory(self) -> bool:
-        return False
+    def _memory_users(self) -> Iterator[Candidate]:
+        """The processes that the out-of-memory killer may choose from, oldest first."""
+        for process in self.processes.all():
+            if not process.dead:
+                info = signals.SignalInfo(Signal.SIGKILL, SI_KERNEL)
+                kill = functools.partial(signals.send, process, info)
+                yield Candidate(process.memory, process.pid, process.name, process.credentials.uid, kill)
+
+    def _current_space(self) -> AddressSpace | None:
+        return self.current.process.memory if self.current is not None else None
 
     # --- moments -------------------------------------------------------------------------------------------
 

@@ -531,8 +531,8 @@ PROCESS_FILES: dict[bytes, Render] = {
     b"auxv": lambda kernel, process: b"" if process.dead else process.auxiliary,
     b"mounts": lambda kernel, process: MOUNTS,
     b"cgroup": lambda kernel, process: b"0::/\n",
-    b"oom_score": lambda kernel, process: b"0\n",
-    b"oom_score_adj": lambda kernel, process: b"0\n",
+    b"oom_score": memory_file("oom_score"),
+    b"oom_score_adj": memory_file("oom_score_adj"),
     b"personality": lambda kernel, process: b"00040000\n",
 }
 MOUNTS = (

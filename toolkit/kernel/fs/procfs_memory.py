@@ -21,7 +21,7 @@ from toolkit.abi.memory import (
     VM_WRITE,
     page_ceiling,
 )
-from toolkit.kernel.mm import accounting
+from toolkit.kernel.mm import accounting, oom
 from toolkit.kernel.mm.frames import ANONYMOUS, FILE, FIXED, SHMEM, TABLE
 from toolkit.kernel.mm.residence import RESIDENT, swap_slot
 from toolkit.kernel.mm.snapshot import AreaRow, MapSnapshot, take_snapshot
@@ -66,6 +66,16 @@ def maps(space: AddressSpace) -> str:
 def smaps(space: AddressSpace) -> str:
     """/proc/PID/smaps."""
     return render_smaps(take_snapshot(space))
+
+
+def oom_score(space: AddressSpace) -> str:
+    """/proc/PID/oom_score."""
+    return f"{oom.oom_score(space)}\n"
+
+
+def oom_score_adj(space: AddressSpace) -> str:
+    """/proc/PID/oom_score_adj."""
+    return f"{space.oom_score_adj}\n"
 
 
 def smaps_rollup(space: AddressSpace) -> str:

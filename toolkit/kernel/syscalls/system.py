@@ -10,7 +10,7 @@ from toolkit.abi.errno import Errno
 from toolkit.kernel.clock import NANOSECONDS
 from toolkit.kernel.errors import SyscallError
 from toolkit.kernel.syscalls import syscall
-from toolkit.kernel.syscalls.arguments import Address, Int, Size, UnsignedInt, Word
+from toolkit.kernel.syscalls.arguments import Address, FileDescriptor, Int, Size, UnsignedInt, Word
 
 if TYPE_CHECKING:
     from toolkit.kernel.task import Thread
@@ -110,15 +110,30 @@ def privileged(thread: Thread, first: Word) -> int:
     raise SyscallError(Errno.EPERM)
 
 
-@syscall(
-    "socket", "socketpair", "connect", "bind", "listen", "accept", "accept4", "sendto", "recvfrom", "sendmsg",
-    "recvmsg", "sendmmsg", "recvmmsg", "shutdown", "getsockname", "getpeername", "setsockopt", "getsockopt",
-    "socketcall", "recvmmsg_time64",
-    support="refused", note="there is no network",
-)  # fmt: skip
-def sockets(thread: Thread, first: Word) -> int:
+@syscall("socket", "socketpair", support="refused", note="there is no network")
+def socket(thread: Thread, family: Int) -> int:
     """A kernel without a network: no address family is there."""
     raise SyscallError(Errno.EAFNOSUPPORT)
+
+
+@syscall(
+    "connect", "bind", "listen", "accept", "accept4", "sendto", "recvfrom", "sendmsg", "recvmsg", "sendmmsg",
+    "recvmmsg", "shutdown", "getsockname", "getpeername", "setsockopt", "getsockopt", "recvmmsg_time64",
+    support="refused", note="there are no sockets",
+)  # fmt: skip
+def on_socket(thread: Thread, fd: FileDescriptor) -> int:
+    """No descriptor is a socket: EBADF or ENOTSOCK."""
+    thread.process.files.get(fd)
+    raise SyscallError(Errno.ENOTSOCK)
+
+
+@syscall("socketcall", abi="i386", support="refused", note="there is no network")
+def socketcall(thread: Thread, call: Int, arguments: Address) -> int:
+    """i386's one call for sockets: socket and socketpair, or a call on a descriptor."""
+    if call in (1, 8):
+        raise SyscallError(Errno.EAFNOSUPPORT)
+    thread.process.files.get(int.from_bytes(thread.memory.read(arguments, 4), "little"))
+    raise SyscallError(Errno.ENOTSOCK)
 
 
 @syscall("seccomp")
