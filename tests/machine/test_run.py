@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from toolkit.machine import (
     Breakpoint,
     BudgetSpent,
+    Interrupted,
     InvalidOpcode,
     Machine,
     MachineError,
@@ -161,3 +163,25 @@ def test_a_wrong_page_table_is_ours_to_answer_for(load: Load, sandbox: Sandbox) 
         machine.run()
     assert load("0f05").run() == Syscall("syscall")
     assert DATA == 0x402000
+
+
+@pytest.mark.parametrize("budget", [None, 1 << 50])
+def test_a_loop_is_interrupted_from_another_thread(load: Load, budget: int | None) -> None:
+    machine = load("48ffc0 ebfb")
+    timer = threading.Timer(0.05, machine.interrupt)
+    timer.start()
+    assert machine.run(budget) == Interrupted()
+    timer.join(5)
+    assert not timer.is_alive()
+    assert machine.registers["rax"] > 1000
+    assert CODE <= machine.registers["rip"] <= CODE + 5
+    if budget:
+        assert machine.instructions in (2 * machine.registers["rax"], 2 * machine.registers["rax"] - 1)
+    assert machine.run(10) == BudgetSpent()
+
+
+def test_the_vsyscall_page_is_for_the_kernel_to_answer(load: Load) -> None:
+    machine = load("48c7c0 000060ff ffd0")  # mov rax,0xffffffffff600000; call rax
+    assert machine.run(10) == PageFault(0xFFFF_FFFF_FF60_0000, 0x14)
+    assert machine.registers["rip"] == 0xFFFF_FFFF_FF60_0000
+    assert machine.instructions == 2

@@ -10,6 +10,8 @@ machine keeps the supervisor page of its descriptor table, and `set_page_table` 
 from __future__ import annotations
 
 import ctypes
+import threading
+import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
@@ -30,6 +32,7 @@ from toolkit.machine.events import (
     Breakpoint,
     BudgetSpent,
     Event,
+    Interrupted,
     InvalidOpcode,
     MachineError,
     Nondeterministic,
@@ -99,6 +102,8 @@ class Machine:
         self._counting = False
         self._breakpoints: frozenset[int] = frozenset()
         self._fetched: int | None = None
+        self._interrupt = threading.Event()
+        self._running = False
         self._images = {64: self._engine.context_image()}
         self._initial_registers = bytes(self.registers.values)
 
@@ -116,9 +121,24 @@ class Machine:
         if budget is not None and budget < 1:
             return BudgetSpent()
         self._prepare(counting=budget is not None)
-        if self.registers.values[RIP] in self._breakpoints:
-            return self._run_over_breakpoint(budget)
-        return self._run_legs(budget)
+        self._running = True
+        try:
+            if self.registers.values[RIP] in self._breakpoints:
+                return self._run_over_breakpoint(budget)
+            return self._run_legs(budget)
+        finally:
+            self._running = False
+
+    def interrupt(self) -> None:
+        """From another thread: make the run in progress return Interrupted; waits until it has.
+
+        Python's own signal handlers wait for the engine to return. A program that loops is reached only so: let a
+        thread read `signal.set_wakeup_fd` and call this. Without a run in progress the next one is interrupted.
+        """
+        self._interrupt.set()
+        while self._running and self._interrupt.is_set():
+            self._notes.stop()
+            time.sleep(0.001)
 
     def single_step(self) -> Event:
         """Execute one instruction: BudgetSpent when it completed, else the event that kept it from that."""
@@ -139,6 +159,9 @@ class Machine:
     def _run_legs(self, budget: int | None) -> Event:
         """The engine also stops for reasons of ours, after which the program goes on."""
         while True:
+            if self._interrupt.is_set():
+                self._interrupt.clear()
+                return Interrupted()
             if self._notes.unmasked:
                 event, executed = self._checked_step()
             else:
@@ -226,6 +249,8 @@ class Machine:
             raise MachineError(f"the engine stopped with error {status} at {values[RIP]:#x}")
         if count and begun >= count:
             return BudgetSpent(), count
+        if self._interrupt.is_set():
+            return None, begun
         return self._at_exit(begun)
 
     # ---- exceptions

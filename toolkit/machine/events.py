@@ -67,6 +67,11 @@ class Breakpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Interrupted:
+    """`Machine.interrupt` was called from another thread; RIP is the next instruction's. Not deterministic."""
+
+
+@dataclass(frozen=True, slots=True)
 class Nondeterministic:
     """An instruction whose result is a matter of time or chance; RIP is the instruction's own.
 
@@ -80,7 +85,9 @@ class Nondeterministic:
     register: int = 0
 
 
-Event: TypeAlias = Syscall | PageFault | Trap | InvalidOpcode | BudgetSpent | Breakpoint | Nondeterministic
+Event: TypeAlias = (
+    Syscall | PageFault | Trap | InvalidOpcode | BudgetSpent | Breakpoint | Interrupted | Nondeterministic
+)
 
 DIVIDE_ERROR = 0
 DEBUG = 1
