@@ -12,19 +12,20 @@ All chance comes from `seed`, all time from the virtual clock: equal inputs give
 
 from __future__ import annotations
 
+import functools
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from toolkit.abi import process as p
 from toolkit.abi.errno import Errno
-from toolkit.abi.signals import SI_USER, Signal
+from toolkit.abi.signals import SI_KERNEL, SI_USER, Signal
 from toolkit.kernel import exceptions, signals, vdso_area
 from toolkit.kernel.clock import EVENT, Clock
 from toolkit.kernel.errors import SyscallError
 from toolkit.kernel.exec import symbol_addresses
-from toolkit.kernel.fs.mounts import FileSetup, Files
+from toolkit.kernel.fs.mounts import Files, FileSetup
 from toolkit.kernel.fs.streams import OutputBudget, Sink, Source, TerminalState
 from toolkit.kernel.limits import Limits
 from toolkit.kernel.mm.frames import Frames, OutOfMemoryError
@@ -50,6 +51,7 @@ from toolkit.personality.linux_x86_64 import PERSONALITY as X86_64
 
 if TYPE_CHECKING:
     from toolkit.kernel.futex import Waiter
+    from toolkit.kernel.mm.space import AddressSpace
     from toolkit.kernel.vdso_area import VdsoFrames
     from toolkit.machine.cpu import Machine
 
@@ -59,7 +61,8 @@ UNLIMITED = 1 << 62
 class Kernel:
     """An emulated computer on a `Machine`. One run: `spawn`, `at`, `run`; then `close` leaves the machine clean.
 
-    `memory` is the physical memory the programs may use, in bytes (default: all of the machine's). `files` maps names
+    `memory` is the physical memory the programs may use, in bytes (default: all of the machine's); `swap` the size of
+    the swap device. `out_of_memory.log` holds what the kernel's log says of killings. `files` maps names
     (relative to `directory`, or absolute) to contents; `mounts` maps absolute paths to host directories that are seen
     there and never written. With `trace` every system call and signal is recorded.
     """

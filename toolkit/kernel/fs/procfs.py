@@ -39,6 +39,12 @@ LIMIT_NAMES = (
 )
 
 
+MOUNTS = (
+    b"/dev/root / ext4 rw,relatime 0 0\ndevtmpfs /dev devtmpfs rw 0 0\nproc /proc proc rw 0 0\n"
+    b"tmpfs /dev/shm tmpfs rw 0 0\n"
+)
+
+
 class ProcFile(Inode):
     """A file whose bytes a function makes."""
 
@@ -535,10 +541,6 @@ PROCESS_FILES: dict[bytes, Render] = {
     b"oom_score_adj": memory_file("oom_score_adj"),
     b"personality": lambda kernel, process: b"00040000\n",
 }
-MOUNTS = (
-    b"/dev/root / ext4 rw,relatime 0 0\ndevtmpfs /dev devtmpfs rw 0 0\nproc /proc proc rw 0 0\n"
-    b"tmpfs /dev/shm tmpfs rw 0 0\n"
-)
 
 
 # --- files of the system -----------------------------------------------------------------------------------

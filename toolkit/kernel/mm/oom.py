@@ -26,7 +26,7 @@ class Candidate:
     pid: int
     name: str
     uid: int
-    kill: Callable[[], None]
+    kill: Callable[[], object]
 
 
 def badness(space: AddressSpace) -> int | None:
