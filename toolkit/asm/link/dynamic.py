@@ -16,6 +16,7 @@ from toolkit.asm.link.context import Context
 from toolkit.asm.link.model import (
     DEFINED,
     Entry,
+    InputFile,
     InputSection,
     Relocation,
     StringTable,
@@ -73,6 +74,7 @@ class Dynamic(Special):
         self.copies: dict[Entry, int] = {}
         self.relocated: list[tuple[InputSection, Relocation, Key]] = []
         self.strings = StringTable()
+        self.versions: dict[InputFile, dict[str, int]] = {}
         self.tags: list[tuple[int, int | InputSection | str]] = []
         self.sections: dict[str, InputSection] = {}
         self.relative_count = 0
@@ -222,6 +224,7 @@ class Dynamic(Special):
         self._add_strings()
         for text in (context.options.soname, context.options.runpath):
             self.strings.add(text.encode())
+        self._find_versions(entries)
         self.calls = {entry: i for i, entry in enumerate(e for e in entries if e in self.calls)}
         self._order_symbols()
         super().allocate()
@@ -252,6 +255,42 @@ class Dynamic(Special):
         if entry.is_defined:
             return self.context.is_shared or entry.dynamic_reference or self.context.options.export_dynamic
         return entry.referenced and (self.context.is_shared or needed)
+
+    def _find_versions(self, entries: list[Entry]) -> None:
+        """Which versions of which libraries are needed: the latest found first, numbered from 2 as found."""
+        exported = set(self.exported)
+        for entry in entries:
+            if entry in exported and entry.version and entry.dynamic_definition is not None and entry.file:
+                library = self.versions.setdefault(entry.file, {})
+                if entry.version not in library:
+                    library[entry.version] = 2 + sum(len(names) for names in self.versions.values())
+        for file in reversed(self.versions):
+            self.strings.add(file.soname.rpartition("/")[2].encode())
+            for version in reversed(self.versions[file]):
+                self.strings.add(version.encode())
+
+    def _version_table(self) -> bytes:
+        """.gnu.version: one half-word for each dynamic symbol."""
+        numbers = [0]
+        for entry in self.exported:
+            versions = self.versions.get(entry.file, {}) if entry.file and entry.dynamic_definition else {}
+            numbers.append(versions.get(entry.version, 1))
+        return struct.pack(f"<{len(numbers)}H", *numbers)
+
+    def _needed_versions(self) -> bytes:
+        """.gnu.version_r: Verneed records with their Vernaux chains (gABI extension, LSB 5.0 core 10.7)."""
+        body = b""
+        files = list(reversed(self.versions))
+        for file in files:
+            versions = list(reversed(self.versions[file].items()))
+            size = 16 + 16 * len(versions)
+            name = self.strings.offsets[file.soname.rpartition("/")[2].encode()]
+            body += struct.pack("<HHIII", 1, len(versions), name, 16, 0 if file is files[-1] else size)
+            for index, (version, number) in enumerate(versions):
+                text = version.encode()
+                step = 16 if index + 1 < len(versions) else 0
+                body += struct.pack("<IHHII", sysv_hash(text), 0, number, self.strings.offsets[text], step)
+        return body
 
     def _order_symbols(self) -> None:
         """Names that are not defined here come first, the others by their .gnu.hash bucket."""
@@ -289,6 +328,11 @@ class Dynamic(Special):
         self._add(".dynsym", elf.SHT_DYNSYM, 2, 8, 24 * (count + 1), 24)
         strings = self.strings.finish()
         self._add(".dynstr", elf.SHT_STRTAB, 2, 1, len(strings)).data = strings
+        if self.versions:
+            table = self._version_table()
+            self._add(".gnu.version", elf.SHT_GNU_VERSYM, 2, 2, len(table), 2).data = table
+            needed = self._needed_versions()
+            self._add(".gnu.version_r", elf.SHT_GNU_VERNEED, 2, 8, len(needed)).data = needed
         dynamic_got = sum(self._got_relocations(g.key, g.kind) for g in self.got.values())
         relocations = len(self.relocated) + dynamic_got + len(self.copies)
         if relocations:
@@ -374,6 +418,12 @@ class Dynamic(Special):
         flags = (1 if options.bind_now else 0) | (elf.DF_1_PIE if options.kind == "pie" else 0)
         if flags:
             tags.append((elf.DT_FLAGS_1, flags))
+        if self.versions:
+            tags += [
+                (elf.DT_VERNEED, self.sections[".gnu.version_r"]),
+                (elf.DT_VERNEEDNUM, len(self.versions)),
+            ]
+            tags.append((elf.DT_VERSYM, self.sections[".gnu.version"]))
 
     # ---- contents -------------------------------------------------------------------------------------------
 
@@ -381,7 +431,12 @@ class Dynamic(Special):
         """sh_link and sh_info of the dynamic tables."""
         number = {name: s.output.number for name, s in self.sections.items() if s.output is not None}
         links = {".hash": ".dynsym", ".gnu.hash": ".dynsym", ".dynsym": ".dynstr", ".rela.dyn": ".dynsym"}
-        links |= {".rela.plt": ".dynsym", ".dynamic": ".dynstr"}
+        links |= {
+            ".gnu.version": ".dynsym",
+            ".gnu.version_r": ".dynstr",
+            ".rela.plt": ".dynsym",
+            ".dynamic": ".dynstr",
+        }
         for name, target in links.items():
             section = self.sections.get(name)
             if section is not None and section.output is not None:
@@ -389,6 +444,9 @@ class Dynamic(Special):
         symbols = self.sections[".dynsym"].output
         assert symbols is not None
         symbols.info = 1
+        versions = self.sections.get(".gnu.version_r")
+        if versions is not None and versions.output is not None:
+            versions.output.info = len(self.versions)
         plt = self.sections.get(".rela.plt")
         if plt is not None and plt.output is not None and self.got_plt is not None and self.got_plt.output:
             plt.output.flags |= elf.SHF_INFO_LINK

@@ -81,6 +81,9 @@ class InputFile:
     first_global: int = 0
     entries: list[Entry | None] = field(default_factory=list)  # by symbol number - first_global
     lines: LineTable | None = None
+    versions: list[tuple[str, bool]] = field(
+        default_factory=list
+    )  # a library's, by symbol: name, is it the default
     groups: list[tuple[str, list[int]]] = field(default_factory=list)  # COMDAT: signature, member sections
     dynamic: bool = False
     soname: str = ""
@@ -113,7 +116,16 @@ class Entry:
     dynamic_definition: InputSymbol | None = None  # the shared library's symbol
     dynamic_reference: bool = False
     marked: bool = False
-    version: str | None = None
+    version: str = ""  # of the library's definition: ``GLIBC_2.2.5``
+
+    @property
+    def table_name(self) -> str:
+        """The name under which BFD's hash table has it."""
+        return (
+            f"{self.name}@@{self.version}"
+            if self.version and self.dynamic_definition is not None
+            else self.name
+        )
 
     @property
     def is_defined(self) -> bool:
@@ -175,12 +187,16 @@ _SIZES = (4051, 4093, 8191, 16381, 32749, 65521, 131071, 262139, 524287, 1048573
 
 
 class NameTable:
-    """The global names in order of first mention, with the iteration order of BFD's hash table."""
+    """The global names in order of first mention, with the iteration order of BFD's hash table.
 
-    __slots__ = ("entries",)
+    A library's default version is in BFD's table as ``name@@VERSION``, ``name`` and ``name@VERSION``; ``all_names`` has all.
+    """
+
+    __slots__ = ("all_names", "entries")
 
     def __init__(self) -> None:
         self.entries: dict[str, Entry] = {}
+        self.all_names: dict[str, Entry] = {}
 
     def entry(self, name: str) -> Entry:
         """The entry called ``name``, made when new."""
@@ -192,11 +208,20 @@ class NameTable:
     def get(self, name: str) -> Entry | None:
         return self.entries.get(name)
 
+    def synchronise(self) -> None:
+        """Bring ``all_names`` up to date, before and after it gets versioned names."""
+        for name, entry in self.entries.items():
+            self.all_names.setdefault(name, entry)
+
     def in_hash_order(self) -> list[Entry]:
         """All entries as ``bfd_hash_traverse`` visits them: bucket by bucket, the newest of a bucket first."""
+        if self.all_names:
+            self.synchronise()
+            ordered = _grown_order(list(self.all_names))
+            return [self.all_names[name] for name in ordered if self.all_names[name].table_name == name]
         entries = list(self.entries.values())
         if len(entries) > _SIZES[0] * 3 // 4:
-            return _grown_order(entries)
+            return [self.entries[name] for name in _grown_order(list(self.entries))]
         entries.reverse()  # the sort is stable: the newest of a bucket stays first
         entries.sort(key=_small_bucket)
         return entries
@@ -206,23 +231,23 @@ def _small_bucket(entry: Entry) -> int:
     return bfd_hash(entry.name) % 4051
 
 
-def _grown_order(entries: list[Entry]) -> list[Entry]:
+def _grown_order(names: list[str]) -> list[str]:
     """The same with the table's growth: each time it is over three quarters full all chains are moved, in runs."""
     level = 0
     size = _SIZES[0]
-    buckets: dict[int, list[tuple[int, Entry]]] = {}
-    for count, entry in enumerate(entries, 1):
-        value = bfd_hash(entry.name)
-        buckets.setdefault(value % size, []).insert(0, (value, entry))
+    buckets: dict[int, list[tuple[int, str]]] = {}
+    for count, name in enumerate(names, 1):
+        value = bfd_hash(name)
+        buckets.setdefault(value % size, []).insert(0, (value, name))
         if count > size * 3 // 4 and level + 1 < len(_SIZES):
             level += 1
             size = _SIZES[level]
             buckets = _rehashed(buckets, size)
-    return [entry for index in sorted(buckets) for _, entry in buckets[index]]
+    return [name for index in sorted(buckets) for _, name in buckets[index]]
 
 
-def _rehashed(buckets: dict[int, list[tuple[int, Entry]]], size: int) -> dict[int, list[tuple[int, Entry]]]:
-    moved: dict[int, list[tuple[int, Entry]]] = {}
+def _rehashed(buckets: dict[int, list[tuple[int, str]]], size: int) -> dict[int, list[tuple[int, str]]]:
+    moved: dict[int, list[tuple[int, str]]] = {}
     for index in sorted(buckets):
         chain = buckets[index]
         at = 0

@@ -155,7 +155,8 @@ def _global_row(context: Context, entry: Entry, local: bool = False) -> SymbolRo
     kind = entry.type
     binding = elf.STB_LOCAL if local else elf.STB_GLOBAL
     other = 0 if local else entry.visibility
-    name = entry.name.encode("utf-8", "surrogateescape")
+    text = f"{entry.name}@{entry.version}" if entry.version and entry.dynamic_definition else entry.name
+    name = text.encode("utf-8", "surrogateescape")
     if entry.is_defined and (entry.dynamic_definition is None or section is not None):
         if not local and entry.state == 4:
             binding = elf.STB_WEAK

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 from toolkit.abi import elf
 from toolkit.asm.link.context import Context
 from toolkit.asm.link.elfread import MalformedError, read_header, read_sections
@@ -11,6 +13,7 @@ from toolkit.asm.link.model import (
     NEW,
     UNDEFINED,
     UNDEFINED_WEAK,
+    Entry,
     InputFile,
     InputSymbol,
 )
@@ -28,15 +31,17 @@ def read_library(name: str, data: bytes) -> InputFile:
     versions = next((_bytes(data, row) for row in rows if row[1] == elf.SHT_GNU_VERSYM), b"")
     layout = elf.SYM64 if is64 else elf.SYM32
     raw = _bytes(data, table)
+    names = _version_names(data, rows)
     for number, fields in enumerate(layout.iter_unpack(raw[: len(raw) // layout.size * layout.size])):
         if is64:
             at, info, other, section, value, size = fields
         else:
             at, value, size, info, other, section = fields
         version = int.from_bytes(versions[2 * number : 2 * number + 2], "little")
-        if number and info >> 4 != elf.STB_LOCAL and not version & 0x8000 and other & 3 in (0, 3):
+        if number and info >> 4 != elf.STB_LOCAL and other & 3 in (0, 3):
             symbol = InputSymbol(_text(strings, at), value, size, info & 15, info >> 4, other, section)
             file.symbols.append(symbol)
+            file.versions.append((names.get(version & 0x7FFF, "") if section else "", not version & 0x8000))
     dynamic = next((row for row in rows if row[1] == elf.SHT_DYNAMIC), None)
     pair = elf.DYN64 if is64 else elf.DYN32
     body = _bytes(data, dynamic) if dynamic is not None else b""
@@ -46,6 +51,26 @@ def read_library(name: str, data: bytes) -> InputFile:
         if tag == elf.DT_SONAME:
             file.soname = _text(strings, value)
     return file
+
+
+def _version_names(data: bytes, rows: list[tuple[int, ...]]) -> dict[int, str]:
+    """Version index → name, from .gnu.version_d; index 1 is the library itself and has no version."""
+    table = next((row for row in rows if row[1] == elf.SHT_GNU_VERDEF and row[6] < len(rows)), None)
+    if table is None:
+        return {}
+    body, strings = _bytes(data, table), _bytes(data, rows[table[6]])
+    names: dict[int, str] = {}
+    at = 0
+    for _ in range(min(table[7], len(body) // 20)):
+        if at + 20 > len(body):
+            raise MalformedError("a version definition lies beyond the end")
+        _, flags, index, _, _, aux, step = struct.unpack_from("<HHHHIII", body, at)
+        if not flags & 1 and at + aux + 8 <= len(body):
+            names[index] = _text(strings, struct.unpack_from("<I", body, at + aux)[0])
+        if not step:
+            break
+        at += step
+    return names
 
 
 def _bytes(data: bytes, row: tuple[int, ...]) -> bytes:
@@ -65,8 +90,20 @@ def add_library(context: Context, file: InputFile) -> None:
     """Enter the library's names; its definitions give way to those of objects."""
     context.libraries.append(file)
     context.inputs.append(file)
-    for symbol in file.symbols:
-        entry = context.names.entry(symbol.name)
+    names = context.names
+    if any(version for version, _ in file.versions):
+        names.synchronise()
+    for symbol, (version, is_default) in zip(file.symbols, file.versions, strict=True):
+        if version and not is_default:
+            names.all_names.setdefault(f"{symbol.name}@{version}", Entry(symbol.name))
+            continue
+        entry = names.entry(symbol.name)
+        if version:
+            names.all_names.setdefault(f"{symbol.name}@@{version}", entry)
+        if names.all_names:
+            names.all_names.setdefault(symbol.name, entry)
+        if version:
+            names.all_names.setdefault(f"{symbol.name}@{version}", entry)
         if symbol.section == elf.SHN_UNDEF:
             entry.dynamic_reference = True
             continue
@@ -75,5 +112,5 @@ def add_library(context: Context, file: InputFile) -> None:
             continue
         entry.state = DEFINED_WEAK if symbol.binding == elf.STB_WEAK else DEFINED
         entry.dynamic_definition = symbol
-        entry.section, entry.value, entry.file = None, 0, file
+        entry.section, entry.value, entry.file, entry.version = None, 0, file, version
         entry.type, entry.size = symbol.type, symbol.size
