@@ -13,8 +13,11 @@ from functools import cache
 
 
 def any_of(values: list[int]) -> str:
-    """A character class of byte values."""
-    return "[" + "".join(f"\\x{value:02x}" for value in values) + "]"
+    """A character class of byte values, in ranges."""
+    inside = sorted(set(values))
+    starts = [value for value in inside if value - 1 not in values]
+    ends = [value for value in inside if value + 1 not in values]
+    return "[" + "".join(f"\\x{a:02x}-\\x{b:02x}" for a, b in zip(starts, ends, strict=True)) + "]"
 
 
 def span(text: str) -> list[int]:
@@ -50,30 +53,30 @@ BIT_BY_NUMBER = modrm(range(4, 8))[0]
 NOT_COMPARE = modrm(range(7))[2]
 STEP = modrm(range(2))[2]
 
-ARITHMETIC = any_of(span("00-03 08-0b 10-13 18-1b 20-23 28-2b 30-33 38-3b 84-8b 8d"))
-CONDITIONS_AND_BITS = any_of(span("40-4f 90-9f a3 a5 ab ad af b0 b1 b3 b6 b7 bb-bf c0 c1 0d 18 1f"))
-UNALIGNED_MOVES = any_of(span("10-13 16 17"))
+WITH_MODRM = any_of(span("00-03 08-0b 10-13 18-1b 20-23 28-2b 30-33 38-3b 63 84-8b 8d d0-d3 d8-df fe ff"))
+WITH_MODRM_0F = any_of(
+    span("0d 10-13 16-18 1f 2e 2f 40-4f 6e 7e 90-9f a3 a5 ab ad af b0 b1 b3 b6 b7 bb-bf c0 c1")
+)
 PACKED_IN_REGISTERS = any_of(span("14-17 28 29 2a 2c-2f 50-6f 74-76 7e 7f d0-ef f1-fe"))
-SCALAR = any_of(span("10 11 2a 2c 2d 51-53 58 59 5a 5c-5f"))
+SCALAR = any_of(span("10 11 2a 2c 2d 51-53 58 59 5a 5c-5f 6f 7e 7f"))
 WITHOUT_OPERAND = any_of(span("50-5f 90-99 9c-9f a4-a7 aa-af c3 c9 cc f4 f5 f8 f9 fc fd"))
 IMMEDIATE_BYTE = any_of(span("04 0c 14 1c 24 2c 34 3c 6a 70-7f a8 b0-b7 cd e0-e3 eb"))
 ACCUMULATOR_IMMEDIATE = any_of(span("05 0d 15 1d 25 2d 35 3d 68 a9"))
 
 SAME_FOR_BOTH_SIZES = (
-    f"{ARITHMETIC}{ANY}|[\\x63\\xd0-\\xd3\\xfe\\xff]{ANY}|[\\x6b\\x80\\x83\\xc0\\xc1\\xc6]{ANY}."
-    f"|{WITHOUT_OPERAND}|\\xf6(?:{TEST_ONLY}.|{NOT_TEST})|\\xf7{NOT_TEST}"
-    f"|\\x0f(?:{CONDITIONS_AND_BITS}{ANY}|[\\xa4\\xac]{ANY}.|\\xba{BIT_BY_NUMBER}.|{UNALIGNED_MOVES}{ANY}|[\\x2e\\x2f\\x6e\\x7e]{ANY}"
-    f"|{PACKED_IN_REGISTERS}{REGISTER}|[\\x70-\\x73\\xc2\\xc4-\\xc6]{REGISTER}.)"
+    f"(?:{WITH_MODRM}|\\x0f{WITH_MODRM_0F}){ANY}|(?:[\\x6b\\x80\\x83\\xc0\\xc1\\xc6]|\\x0f[\\xa4\\xac]){ANY}."
+    f"|{WITHOUT_OPERAND}|\\xf6{TEST_ONLY}.|[\\xf6\\xf7]{NOT_TEST}|\\x0f\\xba{BIT_BY_NUMBER}."
+    f"|\\x0f(?:{PACKED_IN_REGISTERS}{REGISTER}|[\\x70-\\x73\\xc2\\xc4-\\xc6]{REGISTER}.)"
 )
 WHOLE_WORDS = (
-    f"{SAME_FOR_BOTH_SIZES}|{IMMEDIATE_BYTE}.|{ACCUMULATOR_IMMEDIATE}.{{4}}|[\\xe8\\xe9].{{4}}"
-    f"|[\\x69\\x81\\xc7]{ANY}.{{4}}|\\xf7{TEST_ONLY}.{{4}}|\\xc2..|[\\xd8-\\xdf]{ANY}"
-    "|\\x0f(?:[\\x05\\x0b\\x31]|[\\x80-\\x8f].{4}|[\\xc8-\\xcf]|\\xae[\\xe8\\xf0\\xf8])"
+    f"{IMMEDIATE_BYTE}.|(?:{ACCUMULATOR_IMMEDIATE}|[\\xe8\\xe9]|\\x0f[\\x80-\\x8f]).{{4}}"
+    f"|(?:[\\x69\\x81\\xc7]{ANY}|\\xf7{TEST_ONLY}).{{4}}|\\xc2.."
+    "|\\x0f(?:[\\x05\\x0b\\x31]|[\\xc8-\\xcf]|\\xae[\\xe8\\xf0\\xf8])"
 )
-HALF_WORDS = f"{SAME_FOR_BOTH_SIZES}|{ACCUMULATOR_IMMEDIATE}..|[\\x69\\x81\\xc7]{ANY}..|\\xf7{TEST_ONLY}..|[\\xb8-\\xbf].."
+HALF_WORDS = f"(?:{ACCUMULATOR_IMMEDIATE}|[\\x69\\x81\\xc7]{ANY}|\\xf7{TEST_ONLY}|[\\xb8-\\xbf]).."
 REPEATED = (
     f"[\\xa4-\\xa7\\xaa-\\xaf\\x90\\xc3]|\\x0f(?:{SCALAR}{ANY}|[\\x12\\x16\\xb8\\xbc\\xbd\\x1e\\xe6]{REGISTER}|[\\xc2\\x70]{REGISTER}."
-    f"|[\\x6f\\x7e\\x7f]{ANY})"
+    ")"
 )
 LOCKED = (
     f"{any_of(span('00 01 08 09 10 11 18 19 20 21 28 29 30 31 86 87'))}{MEMORY}|[\\x80\\x83]{NOT_COMPARE}."
@@ -81,9 +84,10 @@ LOCKED = (
 )
 SEGMENTS = "[\\x2e\\x3e\\x64\\x65]*+"
 REX = "[\\x40-\\x4f]?+"
+HALF = "\\x66[\\x66\\x2e]*+[\\x40-\\x47]?+"
 INSTRUCTION = (
-    f"{SEGMENTS}(?>[\\x48-\\x4f][\\xb8-\\xbf].{{8}}|[\\x40-\\x47]?+[\\xb8-\\xbf].{{4}}|{REX}(?:{WHOLE_WORDS})"
-    f"|\\x66(?:[\\x66\\x2e]*+[\\x40-\\x47]?+(?:{HALF_WORDS})|[\\x48-\\x4f]\\x0f[\\x6e\\x7e]{ANY})"
+    f"{SEGMENTS}(?>(?:{HALF}|{REX})(?:{SAME_FOR_BOTH_SIZES})|{REX}(?:{WHOLE_WORDS})|{HALF}(?:{HALF_WORDS})"
+    f"|[\\x48-\\x4f][\\xb8-\\xbf].{{8}}|[\\x40-\\x47]?+[\\xb8-\\xbf].{{4}}|\\x66[\\x48-\\x4f]\\x0f[\\x6e\\x7e]{ANY}"
     f"|[\\xf2\\xf3]{REX}(?:{REPEATED})|\\xf0{REX}(?:{LOCKED}))"
 )
 
