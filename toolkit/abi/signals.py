@@ -61,6 +61,7 @@ class Signal(IntEnum):
     SIGSYS = 31, "Bad system call", DefaultAction.CORE
 
 
+DEFAULT_ACTIONS: dict[int, DefaultAction] = {int(signal): signal.default for signal in Signal}
 SIGRTMIN = 32
 """The kernel's first real-time signal; glibc keeps 32 and 33 and shows 34 as its SIGRTMIN."""
 SIGNAL_MAXIMUM = 64
@@ -70,13 +71,19 @@ SIGNAL_MAXIMUM = 64
 def signal_name(number: int) -> str:
     """``SIGSEGV`` for 11; real-time signals as strace prints them, ``SIGRT_2`` for 34."""
     if 1 <= number <= 31:
-        return Signal(number).name
+        return next(signal.name for signal in Signal if signal == number)
     return f"SIGRT_{number - SIGRTMIN}"
+
+
+def signal_text(number: int) -> str:
+    """strsignal(3): ``Segmentation fault`` for 11, ``Real-time signal 2`` for 36."""
+    known = {int(signal): signal.text for signal in Signal}
+    return known.get(number) or f"Real-time signal {number - SIGRTMIN - 2}"
 
 
 def default_action(number: int) -> DefaultAction:
     """The default action of any signal, real-time ones included (signal(7))."""
-    return Signal(number).default if number <= 31 else DefaultAction.TERMINATE
+    return DEFAULT_ACTIONS.get(number, DefaultAction.TERMINATE)
 
 
 def parse_signal(text: str) -> int:

@@ -7,7 +7,8 @@ is an errno; what fails in mapping the segments kills a running process with SIG
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from struct import Struct, error as struct_error, pack
+from struct import Struct, pack
+from struct import error as struct_error
 from typing import TYPE_CHECKING
 
 from toolkit.abi import elf
@@ -29,9 +30,9 @@ from toolkit.kernel.errors import SyscallError
 from toolkit.kernel.fs.files import OpenRegular
 from toolkit.kernel.fs.vfs import RegularFile, require, walk
 from toolkit.kernel.mm.space import AddressSpace
+from toolkit.personality.layout import Personality
 from toolkit.personality.linux_i386 import PERSONALITY as I386
 from toolkit.personality.linux_x86_64 import PERSONALITY as X86_64
-from toolkit.personality.layout import Personality
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -190,7 +190,8 @@ def pop_64(thread: Thread) -> int:
     _, _, sp, flags, size, context, mask = UCONTEXT_64.unpack(thread.memory.read(frame + 8, UCONTEXT_64.size))
     fields = SIGCONTEXT_64.unpack(context)
     thread.set_blocked(mask)
-    v[R8 : R8 + 8] = fields[:8]
+    for index in range(8):
+        v[R8 + index] = fields[index]
     for index, value in zip((RDI, RSI, RBP, RBX, RDX, RAX, RCX, RSP, RIP), fields[8:17], strict=True):
         v[index] = value
     v[RFLAGS] = v[RFLAGS] & ~FLAGS_FIXED | fields[17] & FLAGS_FIXED
@@ -313,5 +314,5 @@ def pop_32(thread: Thread, real_time: bool) -> int:
     v[RFLAGS] = v[RFLAGS] & ~FLAGS_FIXED | fields[16] & FLAGS_FIXED
     fpstate = fields[19]
     restore_fpu(thread, fpstate + LEGACY_FPU_SIZE if fpstate else 0)
-    value = v[RAX] & 0xFFFFFFFF
-    return value - (1 << 32) if value >> 31 else value
+    result = int(v[RAX]) & 0xFFFFFFFF
+    return result - (1 << 32) if result >> 31 else result

@@ -88,14 +88,14 @@ class Kernel:
         self.seed = seed
         self.clock = clock or Clock()
         self.limits = limits or Limits()
-        self.hostname = hostname
+        self.hostname: str = hostname
         self.frames = Frames(machine, limit=None if memory is None else memory >> 12, swap_pages=swap >> 12)
         self.out_of_memory = OutOfMemoryKiller(self.frames, self._memory_users, self._current_space)
         self.frames.out_of_memory = self.out_of_memory
         self.random = random.Random(seed)
         self.scheduler = Scheduler(seed)
         self.files = Files(self, files or {}, mounts or {}, directory, uid, gid)
-        self.processes = Processes(self, uid, gid)
+        self.processes: Processes = Processes(self, uid, gid)
         self.moments = Moments()
         self.output = OutputBudget(self.limits.output, lambda: self.end(Ending.OUTPUT_LIMIT))
         self.terminal: TerminalState | None = None

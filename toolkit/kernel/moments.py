@@ -34,9 +34,7 @@ class Moment:
             return Moment("step", count=positive(rest, text))
         if kind in ("syscall", "label") and rest:
             name, colon, number = rest.rpartition(":")
-            if not colon:
-                name, number = rest, "1"
-            elif not number.isdecimal():
+            if not colon or not number.isdecimal():
                 name, number = rest, "1"
             return Moment("syscall" if kind == "syscall" else "label", name, positive(number, text))
         raise ValueError(

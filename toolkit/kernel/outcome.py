@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Literal
 
 from toolkit.abi.process import CORE_BIT
-from toolkit.abi.signals import Signal, code_name, signal_name
+from toolkit.abi.signals import Signal, code_name, signal_name, signal_text
 
 
 class Ending(Enum):
@@ -155,5 +155,5 @@ class Outcome:
         """What the student's shell prints about a killed program: ``Segmentation fault``; empty for an exit."""
         if self.signal is None or self.signal in (Signal.SIGINT, Signal.SIGPIPE):
             return ""
-        text = Signal(self.signal).text if self.signal <= 31 else f"Real-time signal {self.signal - 34}"
+        text = signal_text(self.signal)
         return text + (" (core dumped)" if self.core_dumped else "")

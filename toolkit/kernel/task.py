@@ -299,9 +299,9 @@ class Process:
         self.pid = pid
         self.parent = parent
         self.children: list[Process] = []
-        self.group = parent.group if parent else pid
-        self.session = parent.session if parent else pid
-        self.name = ""
+        self.group: int = parent.group if parent else pid
+        self.session: int = parent.session if parent else pid
+        self.name: str = ""
         self.memory: AddressSpace
         self.personality: Personality
         self.word_mask = (1 << 64) - 1
@@ -319,7 +319,7 @@ class Process:
         self.stop_signal = 0
         self.report: int | None = None
         """A stop or continue status that wait has not fetched yet."""
-        self.dead = False
+        self.dead: bool = False
         self.reaped = False
         self.exit_code: int | None = None
         self.signal: int | None = None

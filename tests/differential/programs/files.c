@@ -11,7 +11,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 static void say(const char *what, long result) {
-    printf("%s: %ld%s%s\n", what, result < 0 ? -1 : result, result < 0 ? " " : "", result < 0 ? strerrorname_np(errno) : "");
+    printf("%s: %ld%s%s\n", what, result < 0 ? -1 : result, result < 0 ? " " : "", result < 0 ? strerror(errno) : "");
 }
 static int compare(const void *a, const void *b) { return strcmp(*(char **)a, *(char **)b); }
 int main(void) {

@@ -75,7 +75,7 @@ class OpenEpoll(OpenFile):
     def collect(self, thread: Thread, limit: int) -> list[tuple[int, int]]:
         """Up to `limit` ready events."""
         self._forget_closed()
-        found = []
+        found: list[tuple[int, int]] = []
         for interest in self.interests.values():
             ready = interest.file.poll(thread) & (interest.events & 0xFFFF | f.POLLERR | f.POLLHUP)
             fresh = ready & ~interest.reported if interest.events & f.EPOLLET else ready
@@ -215,7 +215,7 @@ class OpenSignals(OpenFile):
     def read(self, thread: Thread, count: int) -> bytes:
         if count < SIGINFO_SIZE:
             raise SyscallError(Errno.EINVAL)
-        taken = []
+        taken: list[bytes] = []
         while len(taken) < count // SIGINFO_SIZE:
             info = thread.pending.take(self.mask) or thread.process.pending.take(self.mask)
             if info is None:

@@ -176,7 +176,7 @@ class OpenRegular(OpenFile):
         if not data:
             return 0
         room = thread.process.kernel.file_room(thread, offset)
-        if self.file.seals >= 0 and self.file.seals & 0x8 or room <= 0:
+        if (self.file.seals >= 0 and self.file.seals & 0x8) or room <= 0:
             raise SyscallError(Errno.EPERM if room > 0 else Errno.EFBIG)
         data = data[:room]
         thread.process.kernel.account_storage(self.file, offset + len(data))

@@ -86,8 +86,9 @@ class Files:
         for place, host_path in sorted(mounts.items()):
             if place != "/":
                 parent = self.make_directories(place.rpartition("/")[0], 0, 0)
-                name = place.rpartition("/")[2].encode()
-                parent.add(name, HostDirectory(self.system, host_path, self.host_pages))
+                parent.add(
+                    place.rpartition("/")[2].encode(), HostDirectory(self.system, host_path, self.host_pages)
+                )
         return root
 
     def make_directories(self, path: str, uid: int, gid: int) -> Directory:

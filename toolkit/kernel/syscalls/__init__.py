@@ -125,7 +125,8 @@ class SyscallTable:
         if name is None:
             return Entry(number, f"syscall_{number:#x}", None, None)
         declaration = DECLARATIONS.get((self.personality.name, name)) or DECLARATIONS.get((None, name))
-        return Entry(number, name, declaration, declaration and declaration.compile(self.personality))
+        invoke = declaration.compile(self.personality) if declaration is not None else None
+        return Entry(number, name, declaration, invoke)
 
 
 TABLES: dict[str, SyscallTable] = {}

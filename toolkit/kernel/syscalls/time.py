@@ -45,7 +45,7 @@ def read_timespec(thread: Thread, address: int) -> int:
     seconds, nanoseconds = layout.unpack(thread.memory.read(address, layout.size))
     if seconds < 0 or not 0 <= nanoseconds < NANOSECONDS:
         raise SyscallError(Errno.EINVAL)
-    return min(seconds * NANOSECONDS + nanoseconds, 1 << 62)
+    return min(int(seconds) * NANOSECONDS + int(nanoseconds), 1 << 62)
 
 
 def write_timespec(thread: Thread, address: int, nanoseconds: int) -> None:
@@ -59,7 +59,7 @@ def read_timeval(thread: Thread, address: int) -> int:
     seconds, microseconds = layout.unpack(thread.memory.read(address, layout.size))
     if seconds < 0 or not 0 <= microseconds < 1_000_000:
         raise SyscallError(Errno.EINVAL)
-    return min(seconds * NANOSECONDS + microseconds * 1000, 1 << 62)
+    return min(int(seconds) * NANOSECONDS + int(microseconds) * 1000, 1 << 62)
 
 
 def pack_timeval(thread: Thread, nanoseconds: int) -> bytes:

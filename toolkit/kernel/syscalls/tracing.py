@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 UNKNOWN_ARGUMENTS = 6
 INSTRUCTION_LENGTH = 2
+ERRNO_TEXTS = {int(errno): errno.message for errno in Errno}
 
 
 class Tracer:
@@ -68,7 +69,7 @@ class Tracer:
                 tuple(text or "" for text in texts),
                 None,
                 address=thread.registers[RIP] - INSTRUCTION_LENGTH,
-            )  # fmt: skip
+            )
         )
         return entry
 
@@ -88,8 +89,8 @@ class Tracer:
             for text, (name, argument) in zip(texts, arguments, strict=False)
         )
         note = ""
-        if result is not None and -4096 < result < 0 and -result in Errno._value2member_map_:
-            note = Errno(-result).message
+        if result is not None and -4096 < result < 0 and -result in ERRNO_TEXTS:
+            note = ERRNO_TEXTS[-result]
         self._records[index] = replace(
             record, arguments=complete or record.arguments, result=result, note=note
         )
