@@ -438,8 +438,6 @@ class Machine:
     def set_page_table(self, root: int) -> None:
         """Make the root page table at physical address `root` (bytes) the current one; flushes the TLB."""
         paging.share_machine_half(self.words, root)
-        if root != self._notes.root:
-            self._notes.scanned_pages.clear()
         self._engine.set_root(root)
 
     def flush_tlb(self) -> None:
@@ -449,7 +447,8 @@ class Machine:
     def frame_changed(self, frame: int) -> None:
         """A frame (number) was written, reused or freed from outside: drop code translated from it."""
         if frame in self._notes.code_frames:
-            self._notes.scanned_pages.clear()
+            self._notes.scanned.clear()
+            self._notes.use_root(self._notes.root)
             self._engine.flush_code()
 
     def write_physical(self, address: int, data: bytes) -> None:
@@ -554,9 +553,9 @@ class Machine:
         if self._notes.exits or self._breakpoints:
             self._breakpoints = frozenset()
             self._engine.set_exits(())
+        self._notes.root = paging.EMPTY_ROOT * PAGE_SIZE
         self._notes.forget_program()
         self._fetched = None
-        self._notes.root = paging.EMPTY_ROOT * PAGE_SIZE
         self.enter_program()
 
     @property

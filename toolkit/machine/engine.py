@@ -293,8 +293,8 @@ class Engine:
 
     def set_root(self, root: int) -> None:
         """Write CR3, which flushes the TLB."""
-        self.notes.code_pages.clear()
-        self.notes.root = self._root_register.values[0] = root
+        self.notes.use_root(root)
+        self._root_register.values[0] = root
         self._root_register.store()
 
     def base(self, index: int) -> int:

@@ -71,6 +71,7 @@ class Notes:
     blocks: dict[int, int] = field(default_factory=dict)
     code_frames: set[int] = field(default_factory=set)
     code_pages: dict[int, int] = field(default_factory=dict)
+    scanned: dict[int, set[int]] = field(default_factory=dict)
     scanned_pages: set[int] = field(default_factory=set)
     exits: set[int] = field(default_factory=set)
     watched: dict[int, tuple[Special, ...]] = field(default_factory=dict)
@@ -100,9 +101,16 @@ class Notes:
         self.code_frames.clear()
         self.code_pages.clear()
 
+    def use_root(self, root: int) -> None:
+        """Another page table is current: what was seen of its pages is known again."""
+        self.root = root
+        self.code_pages.clear()
+        self.scanned_pages = self.scanned.setdefault(root, set())
+
     def forget_program(self) -> None:
         """Another program comes: nothing is known of its code."""
-        self.scanned_pages.clear()
+        self.scanned.clear()
+        self.use_root(self.root)
         self.blocks.clear()
         self.exits.clear()
         self.watched.clear()
