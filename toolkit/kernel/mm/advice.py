@@ -117,7 +117,9 @@ def name_area(space: AddressSpace, address: int, length: int, name: bytes | None
         if area.backing is not None and not isinstance(area.backing, SharedMemory):
             raise SyscallError(Errno.EBADF)
         kind = "anon" if area.backing is None else "anon_shmem"
-        modify(space, area, start, stop, name=f"[{kind}:{text}]" if text is not None else None)
+        new = f"[{kind}:{text}]" if text is not None else None
+        if new != area.name:
+            modify(space, area, start, stop, name=new)
 
     if end != address:
         _walk(space, address, end, rename)
