@@ -101,7 +101,7 @@ class MemoryOperand:
     summed: bool = False
 
 
-Operand = Union[RegisterOperand, ImmediateOperand, MemoryOperand]
+Operand = RegisterOperand | ImmediateOperand | MemoryOperand
 
 
 @dataclass(slots=True)
