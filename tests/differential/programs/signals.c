@@ -99,13 +99,15 @@ int main(void) {
     struct itimerval timer = {.it_value = {0, 20000}};
     setitimer(ITIMER_REAL, &timer, NULL);
     count = 0;
-    printf("read %zd eintr %d\n", read(fds[0], &byte, 1), errno == EINTR);
+    ssize_t got = read(fds[0], &byte, 1);
+    printf("read %zd eintr %d\n", got, errno == EINTR);
     simple.sa_flags = SA_RESTART;
     sigaction(SIGALRM, &simple, NULL);
     sigaction(SIGCHLD, &simple, NULL);
     if (!fork()) { usleep(50000); write(fds[1], "x", 1); _exit(0); }
     setitimer(ITIMER_REAL, &timer, NULL);
-    printf("restarted %zd count at least %d\n", read(fds[0], &byte, 1), count >= 2);
+    got = read(fds[0], &byte, 1);
+    printf("restarted %zd count at least %d\n", got, count >= 2);
     wait(NULL);
     sigemptyset(&set);
     sigaddset(&set, SIGUSR1);
@@ -113,14 +115,17 @@ int main(void) {
     sigqueue(getpid(), SIGUSR1, value);
     siginfo_t info;
     struct timespec limit = {0, 1000000};
-    printf("sigwaitinfo %d value %d\n", sigwaitinfo(&set, &info), info.si_value.sival_int);
-    printf("timed %d %d\n", sigtimedwait(&set, &info, &limit), errno == EAGAIN);
+    int taken = sigwaitinfo(&set, &info);
+    printf("sigwaitinfo %d value %d\n", taken, info.si_value.sival_int);
+    taken = sigtimedwait(&set, &info, &limit);
+    printf("timed %d %d\n", taken, errno == EAGAIN);
     raise(SIGUSR1);
     count = 0;
     sigemptyset(&set);
     simple.sa_handler = counted;
     sigaction(SIGUSR1, &simple, NULL);
-    printf("sigsuspend %d %d count %d\n", sigsuspend(&set), errno == EINTR, count);
+    taken = sigsuspend(&set);
+    printf("sigsuspend %d %d count %d\n", taken, errno == EINTR, count);
     simple.sa_flags = SA_RESETHAND;
     sigaction(SIGTERM, &simple, NULL);
     raise(SIGTERM);
