@@ -25,9 +25,9 @@ class Preprocessed(NamedTuple):
     messages: list[str]
 
 
-def load_cases() -> Iterator[tuple[str, str]]:
-    """(title, program) of every case in the data folder."""
-    for path in sorted(CASES.glob("*.txt")):
+def load_cases(folder: Path = CASES) -> Iterator[tuple[str, str]]:
+    """(title, program) of every case in a data folder."""
+    for path in sorted(folder.glob("*.txt")):
         for block in re.split(r"^=== ?", path.read_bytes().decode("latin-1"), flags=re.M)[1:]:
             title, _, body = block.partition("\n")
             yield f"{path.stem}: {title}", body
@@ -86,3 +86,37 @@ def _messages(messages: list[str]) -> list[str]:
         if message and message not in kept:
             kept.append(message)
     return kept
+
+
+class Assembled(NamedTuple):
+    """An object's bytes, None where it was refused, and the messages."""
+
+    data: bytes | None
+    messages: list[str]
+
+
+def assembled_by_nasm(program: str, output_format: str) -> Assembled:
+    """What ``nasm -f FORMAT`` writes."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "t.asm").write_bytes(program.encode("latin-1"))
+        done = subprocess.run(
+            ["nasm", "-f", output_format, "t.asm", "-o", "t.o"],
+            cwd=folder,
+            capture_output=True,
+            env=ENVIRONMENT,
+            timeout=20,
+            check=False,
+        )
+        made = Path(folder, "t.o")
+        data = made.read_bytes() if done.returncode == 0 and made.exists() else None
+    return Assembled(data, _messages(done.stderr.decode("latin-1").split("\n")))
+
+
+def assembled_by_us(program: str, output_format: str) -> Assembled:
+    """The same from ``assemble``."""
+    from toolkit.asm import assemble
+
+    tree = SourceTree.from_memory({"t.asm": program.encode("latin-1")})
+    result = assemble("", name="t.asm", tree=tree, format=output_format, environment=ENVIRONMENT)
+    messages = [part for d in result.diagnostics for part in d.render_nasm().split("\n")]
+    return Assembled(result.object, _messages(messages))

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from preprocess_oracle import load_cases, nasm, ours
+from preprocess_oracle import CASES as FOLDER
+from preprocess_oracle import assembled_by_nasm, assembled_by_us, load_cases, nasm, ours
 
 pytestmark = pytest.mark.differential
 CASES = list(load_cases())
@@ -27,6 +28,39 @@ def test_case(title: str, program: str) -> None:
     expected, actual = nasm(program), ours(program)
     assert actual.lines == expected.lines
     assert actual.messages == expected.messages
+
+
+# found here, to be settled in the parser, the encoder and the ELF writer
+OPEN_DIFFERENCES = {
+    ("elf64", "passes: use masm"): "`dword ptr x' of %use masm (__?masm_ptr?__) is not parsed",
+    ("elf32", "passes: use masm"): "`dword ptr x' of %use masm (__?masm_ptr?__) is not parsed",
+    ("bin", "passes: use masm"): "`dword ptr x' of %use masm (__?masm_ptr?__) is not parsed",
+    (
+        "elf32",
+        "passes: a table of functions",
+    ): "dq of a label in elf32 is a warning and a zero-extended relocation",
+    ("elf32", "passes: arguments on the stack"): "messages of 64-bit addresses in 32-bit code",
+    ("bin", "passes: arguments on the stack"): "messages of 64-bit addresses in 16-bit code",
+}
+OBJECTS = [
+    pytest.param(
+        form,
+        program,
+        id=f"{form}: {title}",
+        marks=[pytest.mark.xfail(reason=OPEN_DIFFERENCES[form, title], strict=True)]
+        if (form, title) in OPEN_DIFFERENCES
+        else [],
+    )
+    for form in ("elf64", "elf32", "bin")
+    for title, program in load_cases(FOLDER / "objects")
+]
+
+
+@pytest.mark.parametrize(("form", "program"), OBJECTS)
+def test_object(form: str, program: str) -> None:
+    expected, actual = assembled_by_nasm(program, form), assembled_by_us(program, form)
+    assert actual.messages == expected.messages
+    assert actual.data == expected.data
 
 
 NAMES = st.sampled_from(["a", "b", "c", "foo", "Foo", "x1"])
