@@ -176,7 +176,7 @@ def test_a_loop_is_interrupted_from_another_thread(load: Load, budget: int | Non
     assert machine.registers["rax"] > 1000
     assert CODE <= machine.registers["rip"] <= CODE + 5
     if budget:
-        assert machine.instructions in (2 * machine.registers["rax"], 2 * machine.registers["rax"] - 1)
+        assert abs(machine.instructions - 2 * machine.registers["rax"]) <= 2
     assert machine.run(10) == BudgetSpent()
 
 

@@ -68,7 +68,10 @@ class Breakpoint:
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """`Machine.interrupt` was called from another thread; RIP is the next instruction's. Not deterministic."""
+    """`Machine.interrupt` was called from another thread; RIP is the next instruction's.
+
+    Where that is depends on the moment, and the count of instructions may be one too many or too few.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -195,12 +195,22 @@ def block_callback(notes: Notes) -> Any:
 
 def note_special(notes: Notes, address: int, special: Special) -> None:
     """Two programs may have different code at one address: all that was seen there is watched for."""
+    if special.kind == "aligned" and is_aligned_constant(special, address):
+        return
     seen = notes.watched.get(address)
     if seen is None:
         notes.new_watches.add(address)
         notes.watched[address] = (special,)
     elif special not in seen:
         notes.watched[address] = (*seen, special)
+
+
+def is_aligned_constant(special: Special, address: int) -> bool:
+    """Whether the operand's address is known from the code alone, and aligned."""
+    operand = special.operand
+    if operand is None or operand.base >= 0 or operand.index >= 0 or operand.segment:
+        return False
+    return decode.effective_address(operand, (), address + special.length, 0) % 16 == 0
 
 
 def block_code(notes: Notes, address: int, size: int) -> bytes:

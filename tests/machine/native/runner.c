@@ -57,7 +57,7 @@ static void child(const struct request *request)
     map(READ_ONLY, PAGE, PROT_READ);
     map(NOTHING, PAGE, PROT_NONE);
     ptrace(PTRACE_TRACEME, 0, 0, 0);
-    ualarm(50000, 0); /* code that loops ends with SIGALRM */
+    ualarm(900000, 0); /* code that loops ends with SIGALRM */
     raise(SIGSTOP);
     _exit(99);
 }
