@@ -31,6 +31,13 @@ _BRANCHES = (elf.R_X86_64_PLT32, elf.R_X86_64_PC32)
 _SMALL = (elf.R_X86_64_32, elf.R_X86_64_32S, elf.R_X86_64_16, elf.R_X86_64_8)
 
 
+_PLT_CIE = bytes.fromhex("14000000 00000000 01 7a5200 01 78 10 01 1b 0c0708 9001 0000")
+_PLT_FDE = bytes.fromhex(
+    "24000000 1c000000 00000000 00000000 00 0e10 46 0e18 4a 0f 0b 7708 8000 3f1a3b2a332422 00000000"
+)
+_PLT_GOT_FDE = bytes.fromhex("14000000 1c000000 00000000 00000000 00 00000000000000")
+
+
 def sysv_hash(name: bytes) -> int:
     """The ABI's hash of a symbol name (System V ABI, figure 5-13)."""
     value = 0
@@ -71,6 +78,9 @@ class Dynamic(Special):
         self.exported: list[Entry] = []
         self.numbers: dict[Entry, int] = {}
         self.calls: dict[Entry, int] = {}  # PLT index
+        self.got_calls: dict[Entry, int] = {}  # index in .plt.got
+        self.addressed: set[Entry] = set()  # functions whose PLT entry stands for their address
+        self.frames: dict[str, InputSection] = {}  # unwind information by PLT section
         self.copies: dict[Entry, int] = {}
         self.relocated: list[tuple[InputSection, Relocation, Key]] = []
         self.strings = StringTable()
@@ -90,7 +100,7 @@ class Dynamic(Special):
             return True
         if key.is_defined:
             return self.context.is_shared and key.visibility == 0 and not key.local
-        return key.visibility == 0 and (self.context.is_shared or key.dynamic_reference)
+        return key.visibility == 0 and (self.context.is_shared or is_weak_undefined(key))
 
     def rewrite(
         self, section: InputSection, relocation: Relocation, key: Key | None
@@ -160,6 +170,8 @@ class Dynamic(Special):
         ):
             self.calls.setdefault(key, 0)
             return
+        if is_weak_undefined(key) and not self.context.is_pic:
+            return
         if (
             kind == elf.R_X86_64_64
             and (self.context.is_pic or section.flags & elf.SHF_WRITE)
@@ -170,6 +182,7 @@ class Dynamic(Special):
         if not self.context.is_shared and key.dynamic_definition is not None:
             if is_function:
                 self.calls.setdefault(key, 0)
+                self.addressed.add(key)
             else:
                 self.copies.setdefault(key, 0)
             return
@@ -225,7 +238,12 @@ class Dynamic(Special):
         for text in (context.options.soname, context.options.runpath):
             self.strings.add(text.encode())
         self._find_versions(entries)
-        self.calls = {entry: i for i, entry in enumerate(e for e in entries if e in self.calls)}
+        for entry in self.exported:
+            self.strings.add(_name(entry))
+        through_got = [e for e in entries if e in self.calls and self._is_called_through_got(e)]
+        self.got_calls = {entry: i for i, entry in enumerate(through_got)}
+        lazy = [e for e in entries if e in self.calls and e not in self.got_calls]
+        self.calls = {entry: i for i, entry in enumerate(lazy)}
         self._order_symbols()
         super().allocate()
         self._make_sections()
@@ -239,13 +257,26 @@ class Dynamic(Special):
             seen, others = (libraries, objects) if file.dynamic else (objects, libraries)
             for symbol in file.symbols[file.first_global :]:
                 name = symbol.name
-                if name in wanted and (name in others or self.context.is_shared):
+                if (
+                    name in wanted
+                    and (name in others or self.context.is_shared)
+                    and not self._is_late(wanted[name])
+                ):
                     self.strings.add(_name(wanted[name]))
                 seen.add(name)
             if file.dynamic:
                 self.strings.add(file.soname.encode())
         for entry in self.exported:
-            self.strings.add(_name(entry))
+            if not self._is_late(entry):
+                self.strings.add(_name(entry))
+
+    def _is_late(self, entry: Entry) -> bool:
+        """An undefined weak name of a program becomes dynamic only when its GOT entry is made."""
+        return is_weak_undefined(entry) and not self.context.is_shared
+
+    def _is_called_through_got(self, entry: Entry) -> bool:
+        """A function that has a GOT entry anyway is called through that, not lazily."""
+        return (entry, ADDRESS) in self.got and entry not in self.addressed
 
     def _is_exported(self, entry: Entry, needed: bool) -> bool:
         if entry.local or entry.visibility in (1, 2):
@@ -300,9 +331,13 @@ class Dynamic(Special):
         hashed.sort(key=lambda e: gnu_hash(_name(e)) % buckets)
         self.exported = plain + hashed
         self.numbers = {entry: number for number, entry in enumerate(self.exported, 1)}
+        for entry, number in self.numbers.items():
+            entry.dynamic = number
 
     def _is_hashed(self, entry: Entry) -> bool:
-        return entry.is_defined and (entry.dynamic_definition is None or entry in self.copies)
+        if entry in self.copies or entry in self.got_calls:  # those too, as ld does
+            return True
+        return entry.is_defined and entry.dynamic_definition is None
 
     def _add(
         self, name: str, kind: int, flags: int, alignment: int, size: int, entry: int = 0
@@ -340,7 +375,9 @@ class Dynamic(Special):
         if self.calls:
             self._add(".rela.plt", elf.SHT_RELA, 2, 8, 24 * len(self.calls), 24)
             self._add(".plt", elf.SHT_PROGBITS, 6, 16, 16 * (len(self.calls) + 1), 16)
-        self._add(".eh_frame", elf.SHT_PROGBITS, 2, 8, 0)
+        if self.got_calls:
+            self._add(".plt.got", elf.SHT_PROGBITS, 6, 8, 8 * len(self.got_calls), 8)
+        self._make_frames()
         if self.got_plt is None and self.calls:
             self.got_plt = created_section(context, ".got.plt", 1, 3, 8, 8)
             self.got_plt.size = 24
@@ -353,6 +390,27 @@ class Dynamic(Special):
         self._list_tags(bool(relocations))
         self._add(".dynamic", elf.SHT_DYNAMIC, 3, 8, 16 * (len(self.tags) + _SPARE_TAGS), 16)
         self._define("_DYNAMIC", self.sections[".dynamic"])
+
+    def _make_frames(self) -> None:
+        """Unwind information of .plt and .plt.got, where the program has some of its own."""
+        present = any(
+            s.size for f in self.context.files for s in f.content() if s.kept and s.name == ".eh_frame"
+        )
+        for name, fde in ((".plt", _PLT_FDE), (".plt.got", _PLT_GOT_FDE)):
+            body = _PLT_CIE + fde if present and name in self.sections else b""
+            if body or name == ".plt":
+                section = self._add(".eh_frame", elf.SHT_PROGBITS, 2, 8, len(body))
+                section.data = body
+                self.frames[name] = section
+
+    def _fill_frames(self, image: bytearray) -> None:
+        for name, frames in self.frames.items():
+            if frames.size and frames.output is not None and frames.moved is not None:
+                place = frames.moved.place(len(_PLT_CIE) + 8)
+                at = frames.output.file_offset + place
+                target = self.sections[name]
+                field = struct.pack("<iI", target.address - frames.output.address - place, target.size)
+                image[at : at + 8] = field
 
     def _define(self, name: str, section: InputSection) -> None:
         entry = self.context.names.entry(name)
@@ -453,12 +511,14 @@ class Dynamic(Special):
             plt.output.info = self.got_plt.output.number
 
     def address(self, key: Key) -> int:
+        if isinstance(key, Entry) and key in self.got_calls:
+            return self.sections[".plt.got"].address + 8 * self.got_calls[key]
         if isinstance(key, Entry) and key in self.calls and self.is_preemptible(key):
             return self.sections[".plt"].address + 16 * (self.calls[key] + 1)
         return super().address(key)
 
     def target(self, key: Key, found: int | None) -> int | None:
-        if isinstance(key, Entry) and key in self.calls:
+        if isinstance(key, Entry) and (key in self.calls or key in self.got_calls):
             return self.address(key)
         if isinstance(key, Entry) and self.is_preemptible(key) and key not in self.copies:
             return 0
@@ -466,6 +526,8 @@ class Dynamic(Special):
 
     def fill(self, image: bytearray) -> None:
         super().fill(image)
+        self._fill_frames(image)
+        self._fill_got_calls(image)
         self._fill_calls(image)
         self._fill_relocations(image)
         self._put(image, ".dynsym", self._symbol_table())
@@ -556,6 +618,16 @@ class Dynamic(Special):
         if output is not None:
             return output.address if text[:1] == "." else output.size
         return self.strings.offsets[text.encode()]
+
+    def _fill_got_calls(self, image: bytearray) -> None:
+        if not self.got_calls or self.got_section is None:
+            return
+        start, table = self.sections[".plt.got"].address, self.got_section.address
+        stubs = []
+        for entry, index in self.got_calls.items():
+            slot = table + self.got[entry, ADDRESS].offset
+            stubs.append(b"\xff\x25" + struct.pack("<i", slot - start - 8 * index - 6) + b"\x66\x90")
+        self._put(image, ".plt.got", b"".join(stubs))
 
     def _fill_calls(self, image: bytearray) -> None:
         if self.got_plt is None:

@@ -105,7 +105,7 @@ def _parse(context: Context, section: InputSection) -> Edited:
                 by_offset[at] = frame
             else:
                 cie = by_offset.get(at + 4 - identifier)
-                if cie is None or at + 8 not in relocations:
+                if cie is None or (at + 8 not in relocations and not section.created):
                     raise _StrangeError
                 frame.cie = cie
                 _parse_fde(context, frame, data)
@@ -253,7 +253,9 @@ def _choose(context: Context, edited: Edited, known: dict[tuple[object, ...], Fr
     for frame in edited.frames:
         if frame.size == 4 and frame.cie is None and not frame.is_cie:
             frame.kept = last
-        elif frame.cie is not None and not _is_dropped(context, file, relocations[frame.offset + 8]):
+        elif frame.cie is not None and not (
+            frame.offset + 8 in relocations and _is_dropped(context, file, relocations[frame.offset + 8])
+        ):
             frame.kept = True
             frame.cie = _merged(frame.cie, known)
 

@@ -107,6 +107,7 @@ class Entry:
     visibility: int = 0
     file: InputFile | None = None  # that defined or first mentioned it
     referenced: bool = False  # by an object, not only by a shared library
+    strongly: bool = False  # some reference by an object is not weak
     local: bool = False  # forced local: hidden, or provided hidden
     unique: bool = False
     got: int = -1  # offset in .got

@@ -82,7 +82,7 @@ def symbol_rows(context: Context) -> tuple[list[SymbolRow], int]:
     for file in _files_in_output_order(context):
         _local_rows(context, file, rows)
     entries = context.names.in_hash_order()
-    if context.is_dynamic:
+    if context.is_shared:
         for entry in entries:
             entry.local = entry.local or (entry.visibility in (1, 2) and entry.is_defined)
     hidden = [entry for entry in entries if entry.local]
@@ -177,9 +177,9 @@ def _global_row(context: Context, entry: Entry, local: bool = False) -> SymbolRo
                 value -= context.tls.address
         return SymbolRow(name, value, entry.size, binding << 4 | kind, other, number)
     if entry.state in (UNDEFINED, UNDEFINED_WEAK) or entry.dynamic_definition is not None:
-        if not entry.referenced or (entry.state == UNDEFINED_WEAK and not context.is_pic):
+        if not entry.referenced or (entry.state == UNDEFINED_WEAK and entry.dynamic < 0):
             return None
-        if entry.state == UNDEFINED_WEAK or (entry.dynamic_definition is not None and entry.state == 4):
+        if entry.state == UNDEFINED_WEAK or (entry.dynamic_definition is not None and not entry.strongly):
             binding = elf.STB_WEAK
         return SymbolRow(name, 0, 0, binding << 4 | kind, other, 0)
     return None

@@ -90,6 +90,7 @@ def _merge(context: Context, file: InputFile, entry: Entry, symbol: InputSymbol)
 
 def _refer(entry: Entry, file: InputFile, symbol: InputSymbol) -> None:
     weak = symbol.binding == elf.STB_WEAK
+    entry.strongly = entry.strongly or not weak
     if entry.state == NEW:
         entry.state = UNDEFINED_WEAK if weak else UNDEFINED
         entry.file = file
