@@ -299,6 +299,7 @@ def build(
 ) -> Loaded:
     """Stack, segments, interpreter, vdso, tables: in the kernel's order, which decides the addresses."""
     executable, implies = stack_executable(image, personality)
+    space.read_implies_exec = implies
     strings = place_strings(request, personality)
     map_stack(process, space, personality, strings, executable)
     mapped = map_image(space, image, request.opened, has_interpreter=interpreter is not None, implies=implies)

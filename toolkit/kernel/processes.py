@@ -284,6 +284,7 @@ class Processes:
         else:
             kernel.deactivate(old.memory)
             process.memory = old.memory.clone(process)
+            process.memory.read_implies_exec = old.memory.read_implies_exec
             kernel.activate(thread)
         self._use(process.memory)
         if flags & p.CLONE_FILES:

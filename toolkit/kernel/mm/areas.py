@@ -205,6 +205,8 @@ class AreaSet:
     def overlapping(self, start: int, end: int) -> list[Area]:
         """The areas that share an address with [start, end), in order."""
         found: list[Area] = []
+        if start >= end:
+            return found
         chunk = max(bisect_right(self._firsts, start) - 1, 0)
         while chunk < len(self._areas) and self._firsts[chunk] < end:
             starts, run = self._starts[chunk], self._areas[chunk]

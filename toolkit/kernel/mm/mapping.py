@@ -330,7 +330,7 @@ def _within_data_limit(space: AddressSpace, address: int) -> bool:
 def _extend_heap(space: AddressSpace, start: int, end: int) -> None:
     """do_brk_flags. Raises ENOMEM, EAGAIN, EINVAL."""
     placing.place(space, start, end - start, MAP_FIXED)
-    flags = VM_DATA | VM_ACCOUNT | space.future_flags
+    flags = VM_DATA | VM_ACCOUNT | space.future_flags | (VM_EXEC if space.read_implies_exec else 0)
     pages = (end - start) >> PAGE_SHIFT
     if not accounting.may_lock_more(space, flags, pages):
         raise SyscallError(Errno.EAGAIN)

@@ -125,6 +125,8 @@ class AddressSpace:
         self.peak_resident = 0
         self.swap_entries = 0
         self.oom_score_adj = 0
+        self.read_implies_exec = False
+        """personality(2): readable mappings and the heap are executable too (old i386 programs)."""
         self.uses_keys = False
         """Whether some area is execute-only."""
         if not frames.spaces:
@@ -147,6 +149,8 @@ class AddressSpace:
         ``backing`` is the file of a descriptor the caller has checked (EBADF), None with MAP_ANONYMOUS. Returns the address.
         Raises EACCES, EAGAIN, EEXIST, EINVAL, ENODEV, ENOMEM, EOPNOTSUPP, EOVERFLOW, EPERM.
         """
+        if self.read_implies_exec and prot & PROT_READ:
+            prot |= PROT_EXEC
         return mapping.mmap(self, address, length, prot, flags, backing, offset)
 
     def munmap(self, address: int, length: int) -> None:
@@ -167,6 +171,8 @@ class AddressSpace:
 
     def mprotect(self, address: int, length: int, prot: int) -> None:
         """mprotect(2). Raises EACCES, EINVAL, ENOMEM (what came before the gap stays changed), EPERM."""
+        if self.read_implies_exec and prot & PROT_READ:
+            prot |= PROT_EXEC
         protection.mprotect(self, address, length, prot)
 
     def mremap(self, old: int, old_length: int, new_length: int, flags: int, new: int = 0) -> int:
