@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from toolkit.abi.memory import (
     MAX_MAP_COUNT,
+    PROT_EXEC,
+    PROT_READ,
     VM_ACCOUNT,
     VM_LOCKED,
 )
