@@ -16,7 +16,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 
-from toolkit.machine import branches, decode, fxsave, hooks, paging
+from toolkit.machine import branches, decode, fxsave, hooks, paging, umip
 from toolkit.machine.engine import FLAGS_ALWAYS, FLAGS_OF_PROGRAMS, Engine, Library, calibrated
 from toolkit.machine.events import (
     ALIGNMENT_CHECK,
@@ -224,6 +224,8 @@ class Machine:
                 values[RIP] = notes.address
                 special = decode.first(notes.code(notes.address), notes.bits())
                 assert special is not None
+                if special.kind == "umip":
+                    return self._descriptor_table(special, begun)
                 return self._special(special), begun - (special.kind != "icebp")
             case "protection":
                 values[RIP] = notes.address
@@ -390,6 +392,25 @@ class Machine:
                 self.registers.values[RIP] += special.length
                 return Trap(DEBUG, 0, software=True)
         return Trap(GENERAL_PROTECTION)
+
+    def _descriptor_table(self, special: decode.Special, begun: int) -> tuple[Event | None, int]:
+        """Do what Linux does for an instruction that reads system registers, and go on."""
+        notes, values = self._notes, self.registers.values
+        if special.register >= 0:
+            umip.set_register(special, values)
+        else:
+            image = umip.stored(special, notes.bits())
+            place = hooks.operand_address(notes, special, values[RIP])
+            if not decode.is_canonical(place):
+                return Trap(GENERAL_PROTECTION), begun - 1
+            stretches, refused = umip.writable_places(self.words, notes.root, place, len(image))
+            if refused is not None:
+                return PageFault(refused, umip.write_fault(self.words, notes.root, refused)), begun - 1
+            for start, length in stretches:
+                self.write_physical(start, image[:length])
+                image = image[length:]
+        values[RIP] += special.length
+        return None, begun
 
     def answer(self, event: Nondeterministic, *values: int) -> None:
         """Complete the instruction of a Nondeterministic event with the kernel's answer, and step over it.

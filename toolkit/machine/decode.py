@@ -26,6 +26,7 @@ Kind = Literal[
     "save-mxcsr",
     "touch",
     "access",
+    "umip",
 ]
 
 GENERAL_NAMES = "rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".split()  # noqa: SIM905
@@ -37,6 +38,7 @@ FATAL = re.compile(
     rb"\xf0[\x26\x2e\x36\x3e\x64-\x67\xf0\xf2\xf3]{0,4}[\x40-\x4f]?\x0f(?:[\xa3\xab\xb3\xbb]|\xba)[\xc0-\xff]"
 )
 PORTS = frozenset("in out insb insw insd outsb outsw outsd".split())  # noqa: SIM905
+DESCRIPTOR_TABLES = frozenset("sgdt sidt sldt str smsw".split())  # noqa: SIM905
 ANSWERED = {"cpuid": "cpuid", "rdrand": "rdrand", "rdseed": "rdseed", "rdtsc": "rdtsc", "rdtscp": "rdtscp"}
 TOUCHING = frozenset(("clflush", "clflushopt", "clwb"))
 UNALIGNED = frozenset(
@@ -187,6 +189,12 @@ def classify(instruction: Any, bits: int) -> Special | None:
     if refused is not None and refused.kind != "no-avx":  # of those BMI has some in general registers
         return refused
     kind: Kind | None = None
+    if name in DESCRIPTOR_TABLES:
+        register = instruction.operands[0]
+        return Special(
+            instruction.address, instruction.size, "umip", name, memory_operand(instruction),
+            register_number(instruction, register.reg) if register.type == 1 else -1, register.size,
+        )  # fmt: skip
     if name in PORTS:
         kind = "privileged"
     elif name in ANSWERED:
