@@ -44,7 +44,7 @@ from toolkit.kernel.syscalls import Entry, SyscallTable, table
 from toolkit.kernel.syscalls.tracing import Tracer
 from toolkit.kernel.task import Process, Scheduler, State, Thread
 from toolkit.kernel.waiting import Blocked, ThreadGone
-from toolkit.machine.events import Breakpoint, BudgetSpent, Syscall
+from toolkit.machine.events import Breakpoint, BudgetSpent, Interrupted, Syscall
 from toolkit.machine.registers import RAX, RIP
 from toolkit.personality.linux_i386 import PERSONALITY as I386
 from toolkit.personality.linux_x86_64 import PERSONALITY as X86_64
@@ -346,7 +346,7 @@ class Kernel:
                         self._kill_for_memory(thread)
                 else:
                     self._call_slowly(thread, values[RAX] & 0xFFFFFFFF, "i386")
-            elif type(event) is BudgetSpent or type(event) is Breakpoint:
+            elif isinstance(event, (BudgetSpent, Breakpoint, Interrupted)):
                 continue
             else:
                 exceptions.handle(self, thread, event)
@@ -513,7 +513,7 @@ class Kernel:
         if isinstance(event, Syscall):
             abi = "x86_64" if event.kind == "syscall" else "i386"
             self._call_slowly(thread, self._values[RAX] & 0xFFFFFFFF, abi)
-        elif not isinstance(event, BudgetSpent):
+        elif not isinstance(event, (BudgetSpent, Interrupted)):
             exceptions.handle(self, thread, event)
         return executed
 
