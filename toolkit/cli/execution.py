@@ -57,6 +57,7 @@ class Execution:
         seed: int = 0,
     ) -> None:
         from toolkit.cli.common import parse_size
+        from toolkit.cli.interrupt import Interrupts
         from toolkit.cli.programs import load_program
 
         self._memory = None if memory is None else parse_size(memory)
@@ -76,6 +77,7 @@ class Execution:
         self.built = load_program(file)
         self._kernel: Kernel | None = None
         self._recorder: Any = None
+        self._interrupts = Interrupts()
 
     def kernel(self, *, trace: bool = False) -> Kernel:
         """The emulated computer; use it with ``with`` around everything that follows."""
@@ -101,7 +103,7 @@ class Execution:
 
         assert self._kernel is not None
         assert self.built.elf is not None
-        streams: dict[str, Any] = {"stdin": _read_stdin}
+        streams: dict[str, Any] = {"stdin": self._read_stdin}
         if passed_through:
             sys.stdout.flush()
             terminal = os.isatty(0) and os.isatty(1)
@@ -122,8 +124,18 @@ class Execution:
 
     def run(self, budget: int | None) -> Outcome:
         """Run to the end."""
+        from toolkit.cli.interrupt import passed_on
+
         assert self._kernel is not None
-        return self._kernel.run(budget=budget)
+        with passed_on(self._kernel, self._interrupts):
+            return self._kernel.run(budget=budget)
+
+    def _read_stdin(self, count: int) -> bytes:
+        self._interrupts.reading = True
+        try:
+            return os.read(0, count)
+        finally:
+            self._interrupts.reading = False
 
     def evidence(self, outcome: Outcome) -> Evidence:
         """What a grading would have been given."""
@@ -138,10 +150,6 @@ class Execution:
             from toolkit.cli.common import write_back
 
             write_back(self._kernel, self._root)
-
-
-def _read_stdin(count: int) -> bytes:
-    return os.read(0, count)
 
 
 def _writer(descriptor: int) -> Callable[[bytes], None]:

@@ -55,7 +55,7 @@ class Recorder:
         registers = stop.registers
         peeks = [peek for peek in self._request.peeks if peek.moment == moment]
         self.records[moment] = MomentRecord(
-            take_snapshot(stop.process.memory, pages=False),
+            take_snapshot(stop.process.memory),
             registers,
             {peek_key(peek): self._read(stop, peek) for peek in peeks},
             self._built.location(registers["rip"]),
