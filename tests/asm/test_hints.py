@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.asm import assemble
+from toolkit.asm import assemble, hints_messages, hints_preprocess
 from toolkit.asm.hints import Context, explain, nearest, remarks
 from toolkit.asm.hints_habits import habit
 from toolkit.asm.hints_words import distance, resized, split_operands, take_apart, without_comment
@@ -263,3 +263,37 @@ def test_lines_are_taken_apart() -> None:
     assert split_operands("[a, b], (1, 2), ',', x") == ["[a, b]", "(1, 2)", "','", "x"]
     assert [resized("ebx", size) for size in (8, 4, 2, 1)] == ["rbx", "ebx", "bx", "bl"]
     assert resized("r9b", 8) == "r9"
+
+
+@pytest.mark.parametrize(
+    "table", [hints_messages.MESSAGES, hints_preprocess.MESSAGES], ids=["assembler", "preprocessor"]
+)
+def test_every_row_of_the_tables_can_be_filled_in(
+    table: tuple[tuple[re.Pattern[str], str, str], ...],
+) -> None:
+    for pattern, message, help_text in table:
+        fields = dict.fromkeys(pattern.groupindex, "X")
+        assert message.format(**fields)
+        assert isinstance(help_text.format(**fields), str)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("x db 1\ny db 2\n%assign n x\n", "a number that is known while assembling"),
+        ("section .text align=3\n", "power of two"),
+        ("section .foo bar\n", "no attribute `bar'"),
+        ("mov rax, [bx]\n", "64-bit registers"),
+        ("[foo]\n", "no directive [foo]"),
+        ("resb later\nlater:\n", "known at this line"),
+        ("lock mov rax, rbx\n", "only with instructions that change memory"),
+        ("bits 63\n", "16, 32 or 64"),
+        ("dt 5\n", "not whole numbers"),
+        ("mov rax, x * y\nx:\ny:\n", "multiplied by a number only"),
+    ],
+)
+def test_other_messages_are_in_plain_words_too(source: str, message: str) -> None:
+    found = assemble(source).diagnostics
+    assert any(message in d.message or message in d.help for d in found), [
+        (d.nasm_message, d.message) for d in found
+    ]

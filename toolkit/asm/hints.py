@@ -11,9 +11,9 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from toolkit.asm import hints_messages, hints_preprocess
 from toolkit.asm.hints_habits import habit
 from toolkit.asm.hints_operands import explain_missing_size, explain_mode, explain_operands
-from toolkit.asm.hints_preprocess import MESSAGES
 from toolkit.asm.hints_words import (
     COMMON_MNEMONICS,
     DIRECTIVES,
@@ -43,6 +43,7 @@ __all__ = [
     "remarks",
 ]
 
+Table = tuple[tuple[re.Pattern[str], str, str], ...]
 Rule = Callable[["re.Match[str]", Written, Context], "Explanation | None"]
 
 
@@ -62,17 +63,22 @@ def explain(nasm_message: str, line: str, context: Context | None = None) -> Exp
             explanation = rule(match, written, context)
             if explanation is not None:
                 return explanation
-    return explain_preprocessor(nasm_message, line, context.macros)
+    found = _from_table(hints_messages.MESSAGES, nasm_message)
+    return found or explain_preprocessor(nasm_message, line, context.macros)
 
 
 def explain_preprocessor(nasm_message: str, line: str, names: Iterable[str]) -> Explanation:
     """(message, help) for a message of the preprocessor; ``names``: the macros there are."""
-    for pattern, message, help in MESSAGES:
+    return _from_table(hints_preprocess.MESSAGES, nasm_message) or (nasm_message, "")
+
+
+def _from_table(table: Table, nasm_message: str) -> Explanation | None:
+    for pattern, message, help in table:
         match = pattern.fullmatch(nasm_message)
         if match:
             fields = match.groupdict("")
             return message.format(**fields), help.format(**fields)
-    return nasm_message, ""
+    return None
 
 
 def explain_diagnostic(diagnostic: Diagnostic, context: Context | None = None) -> Diagnostic:
