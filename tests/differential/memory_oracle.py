@@ -5,6 +5,8 @@ The native side is memory/oracle.c; our side begins as a copy of its areas, so t
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
 import re
 import shutil
@@ -32,6 +34,7 @@ from toolkit.abi.memory import (
     VM_READ,
     VM_WRITE,
 )
+from toolkit.abi.process import RLIMIT_MEMLOCK, RLIMIT_STACK
 from toolkit.kernel.errors import SyscallError
 from toolkit.kernel.fs import procfs_memory
 from toolkit.kernel.mm.areas import AnonymousGroup, Area
@@ -52,7 +55,7 @@ CONTENT = bytes(index * 7 % 251 for index in range(FILE_SIZE))
 
 MMAP, MPROTECT, MUNMAP, BRK, MREMAP, MSYNC, MINCORE, MADVISE = 9, 10, 11, 12, 25, 26, 27, 28
 MLOCK, MUNLOCK, MLOCKALL, MUNLOCKALL, MLOCK2 = 149, 150, 151, 152, 325
-TOUCH_WRITE, TOUCH_READ, FORK_CHILD, FORK_PARENT, PEEK, NOTHING = range(1000, 1006)
+TOUCH_WRITE, TOUCH_READ, FORK_CHILD, FORK_PARENT, PEEK, NOTHING, SET_LIMIT, BECOME_NOBODY = range(1000, 1008)
 MAPS, SMAPS, STATM, STATUS = range(4)
 
 
@@ -70,16 +73,24 @@ class OpenFile:
     executable: bool = True
 
 
+@functools.cache
+def helper() -> Path:
+    """The compiled helper; removed when Python ends."""
+    folder = Path(tempfile.mkdtemp(prefix="memory-oracle-"))
+    atexit.register(shutil.rmtree, folder)
+    folder.chmod(0o755)
+    flags = ["-O1", "-static", "-nostdlib", "-fno-stack-protector", "-fno-pie", "-no-pie"]
+    subprocess.run(["gcc", *flags, "-o", folder / "oracle", SOURCE], check=True)
+    return folder / "oracle"
+
+
 class Native:
     """The helper process."""
 
     def __init__(self, folder: Path, preexec: Any = None) -> None:
-        program, data, scratch = folder / "oracle", folder / "data", folder / "scratch"
+        program, data, scratch = helper(), folder / "data", folder / "scratch"
         _write_in_pages(data)
         scratch.write_bytes(b"x")
-        if not program.exists():
-            flags = ["-O1", "-static", "-nostdlib", "-fno-stack-protector", "-fno-pie", "-no-pie"]
-            subprocess.run(["gcc", *flags, "-o", program, SOURCE], check=True)
         self.requests, theirs = os.pipe()[::-1]
         replies, their_replies = os.pipe()
         hold, self._release = os.pipe()
@@ -136,8 +147,9 @@ class Both:
         self.native = Native(self.folder)
         machine = FakeMachine(64 << 20)
         self.frames = Frames(machine)
+        self.limits = FixedLimits({RLIMIT_STACK: 8 << 20, RLIMIT_MEMLOCK: 8 << 20})
         self.frames.commitment.memory = 6 << 20
-        self.space = AddressSpace(machine, self.frames, LAYOUT, FixedLimits())
+        self.space = AddressSpace(machine, self.frames, LAYOUT, self.limits)
         cache = PageCache(self.frames, MemoryStorage(CONTENT), FILE_SIZE)
         name = str(self.folder / "data")
         self.files = {
@@ -154,9 +166,7 @@ class Both:
 
     def begin(self, maps: str) -> None:
         """Give our side the areas of the native process."""
-        program = OpenFile(
-            PageCache(self.frames, MemoryStorage(b"x" * 65536), 65536), str(self.folder / "oracle")
-        )
+        program = OpenFile(PageCache(self.frames, MemoryStorage(b"x" * 65536), 65536), str(helper()))
         for line in maps.splitlines():
             match = re.match(r"(\w+)-(\w+) (....) (\w+) \S+ (\d+) +(.*)", line)
             assert match, line
@@ -257,6 +267,12 @@ class Both:
             child = space.clone()
             self.kept.append(space if number == FORK_CHILD else child)
             self.space = child if number == FORK_CHILD else space
+            return 0
+        if number == SET_LIMIT:
+            self.limits.values[a[0]] = a[1]
+            return 0
+        if number == BECOME_NOBODY:
+            self.limits.privileged = False
             return 0
         calls: dict[int, Any] = {
             MPROTECT: space.mprotect,

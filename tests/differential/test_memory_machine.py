@@ -8,7 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 from memory_oracle import (
+    BECOME_NOBODY,
     BRK,
     FORK_CHILD,
     FORK_PARENT,
@@ -25,6 +29,7 @@ from memory_oracle import (
     MUNLOCKALL,
     MUNMAP,
     PEEK,
+    SET_LIMIT,
     TOUCH_READ,
     TOUCH_WRITE,
     Both,
@@ -163,9 +168,114 @@ def play(seed: int, steps: int) -> None:
         both.close()
 
 
-@pytest.mark.parametrize("seed", range(12))
+CHANCE = st.randoms(use_true_random=False)
+
+
+class MemoryMachine(RuleBasedStateMachine):
+    """The calls as rules, so that a failing run is cut down to the few calls that matter."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.both = Both(Path(tempfile.mkdtemp(prefix="memory-oracle-")))
+
+    @rule(chance=CHANCE)
+    def mmap(self, chance: random.Random) -> None:
+        Player(self.both, chance).mmap()
+
+    @rule(chance=CHANCE)
+    def munmap(self, chance: random.Random) -> None:
+        Player(self.both, chance).munmap()
+
+    @rule(chance=CHANCE)
+    def mprotect(self, chance: random.Random) -> None:
+        Player(self.both, chance).mprotect()
+
+    @rule(chance=CHANCE)
+    def touch(self, chance: random.Random) -> None:
+        Player(self.both, chance).touch()
+
+    @rule(chance=CHANCE)
+    def mremap(self, chance: random.Random) -> None:
+        Player(self.both, chance).mremap()
+
+    @rule(chance=CHANCE)
+    def brk(self, chance: random.Random) -> None:
+        Player(self.both, chance).brk()
+
+    @rule(chance=CHANCE)
+    def madvise(self, chance: random.Random) -> None:
+        Player(self.both, chance).madvise()
+
+    @rule(chance=CHANCE)
+    def any_other(self, chance: random.Random) -> None:
+        player = Player(self.both, chance)
+        chance.choice([player.lock, player.msync, player.mincore, player.fork])()
+
+    def teardown(self) -> None:
+        try:
+            self.both.check_pages()
+        finally:
+            self.both.close()
+
+
+def run_machine(examples: int, steps: int) -> None:
+    health = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+    run_state_machine_as_test(
+        MemoryMachine,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            derandomize=True,
+            suppress_health_check=health,
+        ),
+    )
+
+
+def test_state_machine() -> None:
+    run_machine(examples=25, steps=40)
+
+
+@pytest.mark.slow
+def test_state_machine_long() -> None:
+    run_machine(examples=1500, steps=80)
+
+
+@pytest.mark.parametrize("seed", range(8))
 def test_random_calls(seed: int) -> None:
     play(seed, 150)
+
+
+LIMITS = {
+    2: (0, 8 << 12, 40 << 12, 1 << 46),
+    8: (0, 4096, 5 << 12, 8 << 20),
+    9: (30 << 12, 120 << 12, 1 << 40),
+}
+HARD = {8: 8 << 20}
+"""RLIMIT_DATA, RLIMIT_MEMLOCK and RLIMIT_AS: values to try."""
+
+
+def play_limited(seed: int, steps: int) -> None:
+    """As play, by a user without privileges and under changing limits."""
+    both = Both(Path(tempfile.mkdtemp(prefix="memory-oracle-")))
+    try:
+        chance = random.Random(seed)
+        player = Player(both, chance)
+        both.check(BECOME_NOBODY)
+        for _ in range(steps):
+            if chance.random() < 0.1:
+                resource = chance.choice(list(LIMITS))
+                both.check(
+                    SET_LIMIT, resource, chance.choice(LIMITS[resource]), HARD.get(resource, (1 << 64) - 1)
+                )
+            player.step()
+    finally:
+        both.close()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_calls_under_limits(seed: int) -> None:
+    play_limited(seed, 120)
 
 
 @pytest.mark.slow

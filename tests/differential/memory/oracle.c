@@ -18,8 +18,9 @@ static long call(long n, long a, long b, long c, long d, long e, long f)
     return result;
 }
 
-enum { READ = 0, WRITE = 1, OPEN = 2, CLOSE = 3, PREAD = 17, PWRITE = 18, FORK = 57, EXIT = 60, WAIT = 61, MEMFD = 319 };
-enum { TOUCH_WRITE = 1000, TOUCH_READ = 1001, FORK_CHILD_GOES_ON = 1002, FORK_PARENT_GOES_ON = 1003, PEEK = 1004, NOTHING = 1005 };
+enum { READ = 0, WRITE = 1, OPEN = 2, CLOSE = 3, PREAD = 17, PWRITE = 18, FORK = 57, EXIT = 60, WAIT = 61, SETRESUID = 117, PRLIMIT = 302 };
+enum { TOUCH_WRITE = 1000, TOUCH_READ = 1001, FORK_CHILD_GOES_ON = 1002, FORK_PARENT_GOES_ON = 1003, PEEK = 1004, NOTHING = 1005,
+       SET_LIMIT = 1006, BECOME_NOBODY = 1007 };
 
 static char buffer[65536];
 static const char *paths[] = { "/proc/self/maps", "/proc/self/smaps", "/proc/self/statm", "/proc/self/status" };
@@ -60,6 +61,12 @@ static long perform(struct request *q)
     }
     case NOTHING:
         return 0;
+    case SET_LIMIT: {
+        uint64_t limit[2] = { a[1], a[2] };
+        return call(PRLIMIT, 0, a[0], (long)limit, 0, 0, 0);
+    }
+    case BECOME_NOBODY:
+        return call(SETRESUID, 65534, 65534, 65534, 0, 0, 0);
     }
     return call(q->number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }

@@ -42,7 +42,8 @@ def may_expand(space: AddressSpace, flags: int, pages: int) -> bool:
     if limit != RLIM_INFINITY and space.total_pages + pages > limit >> PAGE_SHIFT:
         return False
     limit = space.limits.soft(RLIMIT_DATA)
-    if limit != RLIM_INFINITY and is_data(flags):
+    # A soft limit of 0 does not count: a workaround for Valgrind in may_expand_vm.
+    if limit not in (0, RLIM_INFINITY) and is_data(flags):
         return data_pages(space) + pages <= limit >> PAGE_SHIFT
     return True
 

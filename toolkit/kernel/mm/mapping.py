@@ -295,6 +295,9 @@ def _map_region(space: AddressSpace, area: Area) -> None:
     replaced = space.areas.overlapping(area.start, area.end)
     if replaced:
         check_unmap(space, area.start, area.end)
+        # As in Linux the areas stay split where a later check fails.
+        space.areas.split(area.start)
+        space.areas.split(area.end)
     covered = [old.part(max(old.start, area.start), min(old.end, area.end)) for old in replaced]
     freed = sum(old.pages for old in covered)
     if not accounting.may_expand(space, area.flags, area.pages - freed):
