@@ -1,0 +1,447 @@
+"""From what the engine noted to the event that a kernel sees: runs, exceptions, special instructions, breakpoints."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+import time
+from collections.abc import Collection
+
+from toolkit.machine import branches, decode, hooks, paging, umip
+from toolkit.machine.engine import FLAGS_ALWAYS, FLAGS_OF_PROGRAMS, Engine, Library, calibrated
+from toolkit.machine.events import (
+    ALIGNMENT_CHECK,
+    BREAKPOINT,
+    DEBUG,
+    GENERAL_PROTECTION,
+    INVALID_OPCODE,
+    OVERFLOW,
+    PAGE_FAULT,
+    SIMD_FLOATING_POINT,
+    STACK_FAULT,
+    SYSCALL_VECTOR,
+    Breakpoint,
+    BudgetSpent,
+    Event,
+    Interrupted,
+    InvalidOpcode,
+    MachineError,
+    Nondeterministic,
+    PageFault,
+    Syscall,
+    Trap,
+)
+from toolkit.machine.physical import PAGE_SIZE, PhysicalMemory
+from toolkit.machine.registers import R11, RAX, RBX, RCX, RDX, RFLAGS, RIP, RSP, Registers
+from toolkit.machine.simd import unmasked
+
+DOUBLE_FAULT = 8
+INT_6 = b"\xcd\x06"
+PF_USER, PF_INSTRUCTION = 0x4, 0x10
+ARITHMETIC_FLAGS, CARRY, RESUME = 0x8D5, 0x1, 0x10000
+
+
+class Runner:
+    """The running half of a machine: an engine over physical memory, driven until something happens."""
+
+    def __init__(self, library: Library, physical: PhysicalMemory) -> None:
+        self._physical = physical
+        self.memory_size = physical.size
+        self.bytes = physical.bytes
+        self.words = physical.words
+        self.registers = Registers()
+        self.instructions = 0
+        self._engine = Engine(library, physical, self.registers.values)
+        self._engine.bind(*calibrated(library))
+        self._notes = self._engine.notes
+        self._counting = False
+        self._breakpoints: frozenset[int] = frozenset()
+        self._fetched: int | None = None
+        self._interrupt = threading.Event()
+        self._running = False
+
+    # ---- running
+
+    def run(self, budget: int | None = None) -> Event:
+        """Run the program from `registers` until something happens; `registers` then hold its state.
+
+        With a `budget` at most that many instructions are executed, and `instructions` tells how many were
+        completed; a repeated string instruction counts once for each iteration. Without one the engine does
+        not count and is about ten times faster, and `instructions` is 0. A breakpoint at the first instruction
+        does not stop the run. Raises MachineError when the engine does what no program can cause.
+        """
+        self.instructions = 0
+        if budget is not None and budget < 1:
+            return BudgetSpent()
+        self._prepare(counting=budget is not None)
+        self._running = True
+        try:
+            if self.registers.values[RIP] in self._breakpoints:
+                return self._run_over_breakpoint(budget)
+            return self._run_legs(budget)
+        finally:
+            self._running = False
+
+    def interrupt(self) -> None:
+        """From another thread: make the run in progress return Interrupted; waits until it has.
+
+        Python's own signal handlers wait for the engine to return. A program that loops is reached only so: let a
+        thread read `signal.set_wakeup_fd` and call this. Without a run in progress the next one is interrupted.
+        """
+        self._interrupt.set()
+        while self._running and self._interrupt.is_set():
+            self._notes.stop()
+            time.sleep(0.001)
+
+    def single_step(self) -> Event:
+        """Execute one instruction: BudgetSpent when it completed, else the event that kept it from that."""
+        return self.run(1)
+
+    def _prepare(self, counting: bool) -> None:
+        """Counted and uncounted code are translated differently: none of the other kind may be left."""
+        if counting != self._counting:
+            self._engine.flush_code()
+            self._counting = counting
+        if self._fetched is not None:
+            self._guard_page(self._fetched & -PAGE_SIZE)
+            self._fetched = None
+        page = self.registers.values[RIP] & -PAGE_SIZE
+        if page not in self._notes.scanned_pages:
+            self._guard_page(page)
+
+    def _run_legs(self, budget: int | None) -> Event:
+        """The engine also stops for reasons of ours, after which the program goes on."""
+        while True:
+            if self._interrupt.is_set():
+                self._interrupt.clear()
+                return Interrupted()
+            if self._notes.unmasked:
+                event, executed = self._checked_step()
+            else:
+                event, executed = self._leg(0 if budget is None else budget - self.instructions)
+            if budget is not None:
+                self.instructions += executed
+            if event is not None:
+                if is_fault(event):
+                    self.registers.values[RFLAGS] |= RESUME
+                return event
+            if self.instructions == budget:
+                return BudgetSpent()
+            self._prepare(counting=self._notes.unmasked or budget is not None)
+
+    def _checked_step(self) -> tuple[Event | None, int]:
+        """One instruction while an SSE exception is unmasked: #XM instead of its result, if it raises one."""
+        engine = self._engine
+        self._prepare(counting=True)
+        engine.simd.update()
+        engine.simd.clear()
+        engine.general.store()
+        before, registers = engine.context_image(), bytes(self.registers.values)
+        event, executed = self._leg(1)
+        raised = engine.simd.raised()
+        if raised & unmasked(engine.simd.mxcsr()):
+            engine.restore_image(before)
+            ctypes.memmove(self.registers.values, registers, len(registers))
+            engine.simd.update(raised)
+            return Trap(SIMD_FLOATING_POINT), 0
+        return (None if isinstance(event, BudgetSpent) else event), executed
+
+    def _leg(self, count: int) -> tuple[Event | None, int]:
+        """Let the engine run until it stops: what happened, and how many instructions were completed."""
+        engine, notes, values = self._engine, self._notes, self.registers.values
+        if values[RIP] in notes.exits:
+            return self._at_exit(0)
+        values[RFLAGS] = values[RFLAGS] & FLAGS_OF_PROGRAMS | FLAGS_ALWAYS
+        engine.general.store()
+        status = engine.start(values[RIP], count)
+        engine.general.load()
+        begun: int = engine.counter.value
+        if notes.error is not None:
+            error, notes.error = notes.error, None
+            raise error
+        match notes.event:
+            case "syscall":
+                values[RCX], values[R11] = values[RIP], values[RFLAGS]
+                return Syscall("syscall"), begun
+            case "exception":
+                return self._exception(begun)
+            case "decode":
+                self._attend_to_block()
+                return None, begun
+            case "sysenter" if notes.bits() == 32:
+                return Syscall("sysenter"), begun
+            case "sysenter":  # AMD's processors do not know it in long mode
+                values[RIP] -= 2
+                return InvalidOpcode(), begun - 1
+            case "special":
+                values[RIP] = notes.address
+                special = decode.first(notes.code(notes.address), notes.bits())
+                assert special is not None
+                if special.kind == "umip":
+                    return self._descriptor_table(special, begun)
+                return self._special(special), begun - (special.kind != "icebp")
+            case "protection":
+                values[RIP] = notes.address
+                return Trap(GENERAL_PROTECTION), begun - 1
+            case "alignment":
+                values[RIP] = notes.address
+                return Trap(ALIGNMENT_CHECK), begun - 1
+            case "unmask":
+                values[RIP], notes.unmasked = notes.address, True
+                return None, begun - 1
+            case "touch":
+                values[RIP] = notes.address
+                present = paging.walk(self.words, notes.root, notes.value)[1] & paging.PRESENT
+                return PageFault(notes.value, PF_USER | present), begun - 1
+            case "invalid":
+                engine.forget_exception()
+                return self._invalid(), begun - 1
+            case "beyond":
+                raise MachineError(
+                    f"an access beyond physical memory, at {notes.value:#x}: a page table is wrong"
+                )
+        if status:
+            raise MachineError(f"the engine stopped with error {status} at {values[RIP]:#x}")
+        if count and begun >= count:
+            return BudgetSpent(), count
+        if self._interrupt.is_set():
+            return None, begun
+        return self._at_exit(begun)
+
+    # ---- exceptions
+
+    def _exception(self, begun: int) -> tuple[Event | None, int]:
+        """The engine counts an instruction when it begins it; one that faults was not completed."""
+        error_code, software = self._engine.forget_exception()
+        vector, values = self._notes.value, self.registers.values
+        if software:
+            if vector == SYSCALL_VECTOR:
+                return Syscall("int80"), begun
+            if vector in (BREAKPOINT, OVERFLOW):
+                return Trap(vector, 0, software=True), begun
+            values[RIP] -= 2
+            return Trap(GENERAL_PROTECTION, vector * 8 + 2), begun - 1
+        if vector == PAGE_FAULT:
+            address = self._engine.fault_address()
+            before = values[RIP] % PAGE_SIZE == 0 and values[RIP] - PAGE_SIZE <= address < values[RIP]
+            if (before or not error_code & PF_USER) and values[RIP] in self._notes.exits | self._breakpoints:
+                # Stopping at the first byte of a page, the engine looks up the page before it as well.
+                return self._at_exit(begun)
+            if self._is_stale_exit(address):
+                return None, 0
+            if not error_code & PF_INSTRUCTION:
+                return PageFault(address, error_code), begun - 1
+            return self._fetch_fault(address, error_code), begun
+        if vector == DOUBLE_FAULT:
+            # A look-up of exits had left its own page fault recorded: now forgotten, the real one comes again.
+            return None, begun - 1
+        if vector == DEBUG:
+            return Trap(DEBUG), begun
+        if vector == BREAKPOINT:
+            return Trap(BREAKPOINT, 0, software=True), begun
+        if vector == INVALID_OPCODE:
+            return self._invalid(), begun - 1
+        if vector == GENERAL_PROTECTION:
+            return self._general_protection(error_code), begun - 1
+        return Trap(vector, error_code), begun - 1
+
+    def _is_stale_exit(self, address: int) -> bool:
+        """Before it runs, the engine looks up the byte before each exit: one whose page is gone (exec, munmap) is dropped."""
+        notes = self._notes
+        stale = notes.exits & {address, address + 1}
+        if address == self.registers.values[RIP] or not stale:
+            return False
+        notes.exits -= stale
+        notes.scanned_pages -= {place & -PAGE_SIZE for place in stale}
+        self._engine.set_exits(notes.exits | self._breakpoints)
+        return True
+
+    def _fetch_fault(self, address: int, error_code: int) -> Event | None:
+        """A block that runs off its page is translated as a whole: let what lies before the end run first."""
+        start = self.registers.values[RIP]
+        if address > start and address % PAGE_SIZE == 0:
+            code = self._notes.code(start, address - start)
+            whole = decode.boundary(code, self._notes.bits(), len(code))
+            if whole:
+                self._notes.exits.add(start + whole)
+                self._engine.set_exits(self._notes.exits | self._breakpoints)
+                return None
+        self._fetched = address
+        return PageFault(address, error_code)
+
+    def _general_protection(self, error_code: int) -> Event:
+        """`rdtsc` faults so that the kernel can answer it; what goes through the stack segment is #SS."""
+        values = self.registers.values
+        address, bits = values[RIP], self._notes.bits()
+        if not decode.is_canonical(address):
+            jump = branches.find_jump(self._notes.recent_blocks(), values, address, self._notes.word)
+            if jump is not None:
+                values[RIP], values[RSP] = jump.address, jump.stack_pointer
+            return Trap(GENERAL_PROTECTION)
+        code = self._notes.code(address)
+        special = decode.first(code, bits)
+        if special is not None and special.kind in ("answer", "invalid"):
+            return self._special(special)
+        if error_code == 0 and bits == 64 and decode.faults_in_stack_segment(code, values, address):
+            return Trap(STACK_FAULT)
+        return Trap(GENERAL_PROTECTION, error_code)
+
+    def _invalid(self) -> Event:
+        """The engine also calls invalid what the CPU only refuses to programs."""
+        code = self._notes.code(self.registers.values[RIP])
+        bits = self._notes.bits()
+        special = decode.first(code, bits)
+        if special is not None and special.kind not in hooks.CHECKED:
+            return self._special(special)
+        if code.startswith(INT_6):
+            return Trap(GENERAL_PROTECTION, INVALID_OPCODE * 8 + 2)
+        return InvalidOpcode(decode.missing_feature(code, bits))
+
+    # ---- instructions that need care
+
+    def _attend_to_block(self) -> None:
+        """A new block holds special instructions: translate it again with stops or checks at them."""
+        engine, notes = self._engine, self._notes
+        if notes.new_exits:
+            notes.exits |= notes.new_exits
+            engine.set_exits(notes.exits | self._breakpoints)
+        for address in notes.new_watches:
+            engine.watch(address)
+        notes.new_exits.clear()
+        notes.new_watches.clear()
+        engine.drop_block(*notes.block)
+
+    def _guard_page(self, page: int) -> None:
+        """Keep the engine from translating an instruction that would abort the host's process."""
+        places = hooks.fatal_places(self._notes, page)
+        if places:
+            self._notes.exits |= places
+            self._engine.set_exits(self._notes.exits | self._breakpoints)
+
+    def _at_exit(self, begun: int) -> tuple[Event | None, int]:
+        """The engine stopped before an instruction: a breakpoint, a special one, or a stop no longer needed."""
+        address = self.registers.values[RIP]
+        if address in self._breakpoints:
+            return Breakpoint(), begun
+        special = decode.first(self._notes.code(address), self._notes.bits())
+        if special is not None and special.kind not in hooks.CHECKED:
+            return self._special(special), begun + (special.kind == "icebp")
+        # A block that was translated for another address space may stop where that one had an exit.
+        self._notes.exits.discard(address)
+        self._engine.set_exits(self._notes.exits | self._breakpoints)
+        self._engine.flush_code()
+        self._engine.forget_exception()
+        return None, begun
+
+    def _special(self, special: decode.Special) -> Event:
+        match special.kind:
+            case "answer":
+                return answerable(special)
+            case "no-avx":
+                return InvalidOpcode(decode.NO_AVX)
+            case "invalid":
+                return InvalidOpcode(decode.LOCK_NEEDS_MEMORY if special.name == "lock" else "")
+            case "icebp":
+                self.registers.values[RIP] += special.length
+                return Trap(DEBUG, 0, software=True)
+        return Trap(GENERAL_PROTECTION)
+
+    def _descriptor_table(self, special: decode.Special, begun: int) -> tuple[Event | None, int]:
+        """Do what Linux does for an instruction that reads system registers, and go on."""
+        notes, values = self._notes, self.registers.values
+        if special.register >= 0:
+            umip.set_register(special, values)
+        else:
+            image = umip.stored(special, notes.bits())
+            place = hooks.operand_address(notes, special, values[RIP])
+            if not decode.is_canonical(place):
+                return Trap(GENERAL_PROTECTION), begun - 1
+            stretches, refused = umip.writable_places(self.words, notes.root, place, len(image))
+            if refused is not None:
+                return PageFault(refused, umip.write_fault(self.words, notes.root, refused)), begun - 1
+            for start, length in stretches:
+                self.write_physical(start, image[:length])
+                image = image[length:]
+        values[RIP] += special.length
+        return None, begun
+
+    def answer(self, event: Nondeterministic, *values: int) -> None:
+        """Complete the instruction of a Nondeterministic event with the kernel's answer, and step over it.
+
+        `rdtsc` and `rdtscp` take the 64-bit counter (and `rdtscp` TSC_AUX, default 0), `rdrand` and `rdseed`
+        the number, `cpuid` EAX, EBX, ECX, EDX.
+        """
+        registers = self.registers.values
+        if event.instruction == "cpuid":
+            for register, value in zip((RAX, RBX, RCX, RDX), values, strict=True):
+                registers[register] = value & 0xFFFF_FFFF
+        elif event.instruction in ("rdtsc", "rdtscp"):
+            registers[RAX], registers[RDX] = values[0] & 0xFFFF_FFFF, values[0] >> 32 & 0xFFFF_FFFF
+            if event.instruction == "rdtscp":
+                registers[RCX] = values[1] & 0xFFFF_FFFF if len(values) > 1 else 0
+        else:
+            mask = (1 << 8 * event.size) - 1
+            kept = registers[event.register] & ~mask if event.size == 2 else 0
+            registers[event.register] = kept | values[0] & mask
+            registers[RFLAGS] = registers[RFLAGS] & ~ARITHMETIC_FLAGS | CARRY
+        registers[RIP] += event.length
+
+    # ---- breakpoints
+
+    def set_breakpoints(self, addresses: Collection[int]) -> None:
+        """Replace the set of virtual addresses before whose instruction `run` returns Breakpoint."""
+        self._breakpoints = frozenset(addresses)
+        self._engine.set_exits(self._notes.exits | self._breakpoints)
+        self._engine.flush_code()
+
+    def _run_over_breakpoint(self, budget: int | None) -> Event:
+        """Execute the instruction under a breakpoint alone, with the breakpoint lifted, then go on."""
+        breakpoints = self._breakpoints
+        self.set_breakpoints(breakpoints - {self.registers.values[RIP]})
+        self._prepare(counting=True)
+        event = self._run_legs(1)
+        self.set_breakpoints(breakpoints)
+        if not isinstance(event, BudgetSpent) or budget == 1:
+            return event
+        self._prepare(counting=budget is not None)
+        self.instructions = 0 if budget is None else 1
+        return Breakpoint() if self.registers.values[RIP] in breakpoints else self._run_legs(budget)
+
+    # ---- memory
+
+    def set_page_table(self, root: int) -> None:
+        """Make the root page table at physical address `root` (bytes) the current one; flushes the TLB."""
+        paging.share_machine_half(self.words, root)
+        self._engine.set_root(root)
+
+    def flush_tlb(self) -> None:
+        """Forget cached translations: after an entry of the current page table lost a right or its frame."""
+        self._engine.flush_tlb()
+
+    def frame_changed(self, frame: int) -> None:
+        """A frame (number) was written, reused or freed from outside: drop code translated from it."""
+        if frame in self._notes.code_frames:
+            self._notes.scanned.clear()
+            self._notes.use_root(self._notes.root)
+            self._engine.flush_code()
+
+    def write_physical(self, address: int, data: bytes) -> None:
+        """Write `data` at a physical address (bytes), and drop code translated from what was there."""
+        end = address + len(data)
+        if address < 0 or end > self.memory_size:
+            raise MachineError(f"no physical memory from {address:#x} to {end:#x}")
+        self.bytes[address:end] = data
+        for frame in range(address // PAGE_SIZE, (end + PAGE_SIZE - 1) // PAGE_SIZE):
+            self.frame_changed(frame)
+
+
+def is_fault(event: Event) -> bool:
+    """Whether the CPU reports the event as a fault: with RF set in the saved flags (SDM volume 3, 17.3.1.1)."""
+    if isinstance(event, Trap):
+        return not event.software and event.vector != DEBUG
+    return isinstance(event, (PageFault, InvalidOpcode))
+
+
+def answerable(special: decode.Special) -> Nondeterministic:
+    """The event for an instruction of time or chance."""
+    return Nondeterministic(special.name, special.length, special.size, special.register)  # type: ignore[arg-type]
