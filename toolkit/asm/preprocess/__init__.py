@@ -4,7 +4,7 @@
 * ``define`` and ``single``: single-line macros, defined and expanded; ``multi``: multi-line macros and their parameters
 * ``directives`` finds what a ``%`` word does; ``definitions``, ``blocks``, ``conditions``, ``functions`` do it
 * ``standard``: what every program starts with, and the %use packages
-* ``engine``: one run: files, macro bodies and repetitions as a stack of places lines come from
+* ``engine``: one run: files, macro bodies and repetitions as a stack of places lines come from; ``state``: what it keeps
 
 nasm preprocesses anew on every pass, since ``%if`` and ``%assign`` may look at labels and at `$`; so ``Preprocessor.lines`` starts a
 run each time it is called, and yields lines as the pass asks for them.
@@ -14,15 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from toolkit.asm.preprocess.engine import (
-    Engine,
-    Evaluate,
-    EvaluationError,
-    FatalError,
-    InputFile,
-    SourceLine,
-)
+from toolkit.asm.preprocess.engine import Engine
 from toolkit.asm.preprocess.standard import packages, standard_tables, time_macros
+from toolkit.asm.preprocess.state import Evaluate, EvaluationError, FatalError, InputFile, SourceLine
 from toolkit.asm.source import Diagnostic, Diagnostics, SourceError, SourceFile, SourceTree, Span
 
 __all__ = ["Evaluate", "EvaluationError", "Preprocessor", "SourceLine"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from toolkit.asm.preprocess.calls import Call, Handler
-from toolkit.asm.preprocess.engine import MAX_CONTEXTS, Definition, is_blank
 from toolkit.asm.preprocess.macros import Context, Invocation, MultiLineMacro
 from toolkit.asm.preprocess.multi import captures_label, parse_specification
+from toolkit.asm.preprocess.state import MAX_CONTEXTS, Definition, is_blank
 from toolkit.asm.preprocess.tokens import IDENTIFIER, skip_white
 
 MAX_REPETITIONS = 1_000_000  # nasm's %rep limit

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from toolkit.asm.preprocess.define import defined
-from toolkit.asm.preprocess.engine import MAX_CONDITIONS, Condition, ConditionState, is_blank
 from toolkit.asm.preprocess.macros import MANY
 from toolkit.asm.preprocess.multi import expand_parameters
+from toolkit.asm.preprocess.state import MAX_CONDITIONS, Condition, ConditionState, is_blank
 from toolkit.asm.preprocess.tokens import (
     BARE_STRING,
     ENVIRONMENT,

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from toolkit.asm.preprocess import define, functions
 from toolkit.asm.preprocess.calls import Call, Handler
-from toolkit.asm.preprocess.engine import StackFrame, is_blank
 from toolkit.asm.preprocess.macros import number_token
+from toolkit.asm.preprocess.state import StackFrame, is_blank
 from toolkit.asm.preprocess.tokens import (
     BARE_STRING,
     IDENTIFIER,

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 
 from toolkit.asm.preprocess import blocks, conditions, define, definitions, functions
 from toolkit.asm.preprocess.calls import Call, Handler
-from toolkit.asm.preprocess.engine import MAX_INCLUDES, Engine, number_text
+from toolkit.asm.preprocess.engine import Engine
 from toolkit.asm.preprocess.macros import MultiLineMacro, SingleLineTable
+from toolkit.asm.preprocess.state import MAX_INCLUDES, number_text
 from toolkit.asm.preprocess.tokens import (
     BARE_STRING,
     BLANKS,

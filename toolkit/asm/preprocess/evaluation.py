@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from toolkit.asm import expr, scan
-from toolkit.asm.preprocess.engine import Evaluate, EvaluationError
+from toolkit.asm.preprocess.state import Evaluate, EvaluationError
 
 
 def evaluator(environment: expr.Environment) -> Evaluate:

@@ -119,7 +119,7 @@ def _numeral(engine: Engine, arguments: list[Tokens], name: str) -> Tokens:
 
 def _test(engine: Engine, arguments: list[Tokens], name: str) -> Tokens:
     from toolkit.asm.preprocess.conditions import evaluate_test, split_name
-    from toolkit.asm.preprocess.engine import ConditionState
+    from toolkit.asm.preprocess.state import ConditionState
 
     found = split_name("%if" + name[3:].lower())
     assert found is not None, "only names of tests are registered"

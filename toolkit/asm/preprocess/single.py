@@ -34,7 +34,8 @@ from toolkit.asm.preprocess.tokens import (
 )
 
 if TYPE_CHECKING:
-    from toolkit.asm.preprocess.engine import Engine, FatalError
+    from toolkit.asm.preprocess.engine import Engine
+    from toolkit.asm.preprocess.state import FatalError
 
 MAX_LEVELS = 200  # nasm: 10,000; deeper nesting of %define than this is a mistake
 NESTING_WEIGHT = 3  # an argument expanded within an argument takes that much more of Python's stack

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from functools import lru_cache
 
-from toolkit.asm.preprocess.engine import Engine, InputFile
+from toolkit.asm.preprocess.engine import Engine
 from toolkit.asm.preprocess.functions import function_table
 from toolkit.asm.preprocess.macros import (
     MacroLine,
@@ -19,6 +19,7 @@ from toolkit.asm.preprocess.macros import (
     SingleLineTable,
     number_token,
 )
+from toolkit.asm.preprocess.state import InputFile
 from toolkit.asm.preprocess.tokens import IDENTIFIER, STRING, Token, Tokens, quote, tokenize
 from toolkit.asm.source import Diagnostic, SourceFile, SourceTree
 from toolkit.asm.statement import Value
