@@ -62,7 +62,25 @@ def assign_sections(context: Context) -> None:
             parts.sort(key=_order)
         output.inputs = [part[3] for part in parts]
         _combine(context, output)
+    _order_notes(context, list(members))
     context.outputs = sorted(members, key=_position)
+
+
+def _order_notes(context: Context, outputs: list[OutputSection]) -> None:
+    """Loaded notes that the script does not name stand by falling alignment, around .note.gnu.build-id."""
+    build_id = script.NUMBER[".note.gnu.build-id"]
+    interpreter = script.NUMBER[".interp"]
+    notes = [o for o in outputs if o.type == elf.SHT_NOTE and o.position[0] == build_id]
+    orphans = [
+        o for o in outputs if o.type == elf.SHT_NOTE and o.position[0] == interpreter and o.position[1]
+    ]
+    for orphan in sorted(orphans, key=_position):
+        larger = [i for i, note in enumerate(notes) if note.alignment >= orphan.alignment]
+        notes.insert(larger[-1] + 1 if larger else 0, orphan)
+    first = next((i for i, note in enumerate(notes) if note not in orphans), len(notes))
+    for index, note in enumerate(notes):
+        if note in orphans:
+            note.position = (interpreter if index < first else build_id, index + 1)
 
 
 def _order(member: _Member) -> tuple[int, tuple[int, str], int]:

@@ -30,7 +30,7 @@ from toolkit.asm.link.elfread import (
     is_shared_library,
     read_object,
 )
-from toolkit.asm.link.model import UNDEFINED
+from toolkit.asm.link.model import DEFINED, UNDEFINED, InputSection
 
 if TYPE_CHECKING:
     from toolkit.asm.link import Linked, LinkInput
@@ -73,17 +73,24 @@ def _link(context: Context, objects: Sequence[LinkInput]) -> bytes | None:
     notes.merge_properties(context)
     if context.options.gc_sections:
         collect.collect_sections(context)
+    build_id = _make_build_id(context)
     needs = special.scan(context)
+    header = ehframe.make_header(context) if context.options.eh_frame_hdr else None
+    if header is not None:
+        entry = context.names.entry("__GNU_EH_FRAME_HDR")
+        entry.state, entry.section, entry.local = DEFINED, header, True
     if context.linker_file is not None:
         context.files.insert(1, context.linker_file)
     assign.assign_sections(context)
     _edit_contents(context)
+    if header is not None:
+        ehframe.size_header(context, header)
     layout.place_inputs(context)
     parts = _lay_out(context)
     if parts is None:
         return None
     chosen, offset = parts
-    entry = _entry_address(context)
+    start = _entry_address(context)
     if offset > output.MAX_IMAGE:
         context.say("error", f"the program would be {offset:,} bytes long", context.files[0].name)
         return None
@@ -94,10 +101,34 @@ def _link(context: Context, objects: Sequence[LinkInput]) -> bytes | None:
         needs.finish_headers()
         needs.fill(image)
     relocate.apply(context, image, needs)
+    if header is not None:
+        ehframe.fill_header(context, image, header)
     segments.warn_about_stack(context)
     if context.failed:
         return None
-    return output.write(context, chosen, offset, entry, image)
+    data = output.write(context, chosen, offset, start, image)
+    return _with_build_id(context, data, build_id) if build_id is not None else data
+
+
+def _make_build_id(context: Context) -> InputSection | None:
+    kind = context.options.build_id
+    if kind is None:
+        return None
+    note = assign.created_section(context, ".note.gnu.build-id", elf.SHT_NOTE, elf.SHF_ALLOC, 4)
+    note.data = notes.build_id_note(notes.build_id_size(kind))
+    note.size = len(note.data)
+    return note
+
+
+def _with_build_id(context: Context, data: bytes, note: InputSection) -> bytes:
+    """The file with its identifier, which is a hash of everything else in it."""
+    assert note.output is not None
+    assert context.options.build_id is not None
+    start = note.output.file_offset + note.offset
+    at = start + 16
+    without = data[:start] + bytes(note.size) + data[start + note.size :]  # BFD hashes before it writes the note
+    identifier = notes.build_id(context.options.build_id, output.checksummed(context, without))
+    return data[:at] + identifier + data[at + len(identifier) :]
 
 
 def _edit_contents(context: Context) -> None:

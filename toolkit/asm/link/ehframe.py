@@ -8,6 +8,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass, field
 
+from toolkit.abi import elf
+from toolkit.asm.link.assign import created_section
 from toolkit.asm.link.context import Context
 from toolkit.asm.link.model import Entry, InputFile, InputSection, OutputSection, Relocation
 
@@ -352,6 +354,63 @@ def _rewrite(edited: Edited) -> None:
         if frame.kept:
             relocations.append(relocation._replace(offset=frame.place + relocation.offset - frame.offset))
     section.relocations = relocations
+
+
+def make_header(context: Context) -> InputSection | None:
+    """An .eh_frame_hdr (--eh-frame-hdr), where there is an .eh_frame."""
+    if any(s.size for f in context.files for s in f.content() if s.kept and s.name == ".eh_frame"):
+        return created_section(context, ".eh_frame_hdr", elf.SHT_PROGBITS, elf.SHF_ALLOC, 4)
+    return None
+
+
+def size_header(context: Context, header: InputSection) -> None:
+    """Room for the search table: one row for each FDE that stays."""
+    frames = _table_frames(context)
+    header.size = 8 if frames is None or not frames else 12 + 8 * len(frames)
+    header.data = bytes(header.size)
+
+
+def _table_frames(context: Context) -> list[Frame] | None:
+    """The FDEs of the output; None when some section was not understood."""
+    output = context.by_name.get(".eh_frame")
+    found: list[Frame] = []
+    for section in output.inputs if output is not None else ():
+        if not section.size:
+            continue
+        if not isinstance(section.moved, Edited):
+            return None
+        found += [frame for frame in section.moved.frames if frame.kept and frame.cie is not None]
+    return found
+
+
+def fill_header(context: Context, image: bytearray, header: InputSection) -> None:
+    """Version, encodings, the address of .eh_frame, and the table sorted by function (LSB 5.0 core, 10.6.2)."""
+    output, frames_output = header.output, context.by_name.get(".eh_frame")
+    if output is None or frames_output is None or not header.size:
+        return
+    base = header.address
+    at = output.file_offset + header.offset
+    frames = _table_frames(context) if header.size > 8 else None
+    encodings = b"\x03\x3b" if frames else b"\xff\xff"
+    image[at : at + 8] = b"\x01\x1b" + encodings + _word(frames_output.address - base - 4)
+    rows = []
+    for frame in frames or ():
+        place = frame.section.offset + frame.place
+        start = frames_output.file_offset + place + 8
+        value = int.from_bytes(image[start : start + 4], "little", signed=True)
+        encoding = frame.cie.encoding if frame.cie is not None else 0
+        if encoding & 0x70 == 0x10:
+            value += frames_output.address + place + 8
+        elif _width(encoding, context.word) == 8:
+            value = int.from_bytes(image[start : start + 8], "little")
+        rows.append((value - base, frames_output.address + place - base))
+    if frames:
+        body = b"".join(_word(function) + _word(frame) for function, frame in sorted(rows))
+        image[at + 8 : at + 12 + len(body)] = _word(len(rows)) + body
+
+
+def _word(value: int) -> bytes:
+    return (value & 0xFFFFFFFF).to_bytes(4, "little")
 
 
 def link_frames(context: Context) -> None:

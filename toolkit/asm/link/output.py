@@ -256,6 +256,25 @@ def write(
     return b"".join(parts)
 
 
+def checksummed(context: Context, data: bytes) -> bytes:
+    """What BFD hashes for the build ID: the headers without file offsets, and the contents of the sections."""
+    ehdr, shdr, phdr = (
+        (elf.EHDR64, elf.SHDR64, elf.PHDR64) if context.is64 else (elf.EHDR32, elf.SHDR32, elf.PHDR32)
+    )
+    header = list(ehdr.unpack_from(data))
+    start, count, table, sections = header[5], header[10], header[6], header[12]
+    header[5] = header[6] = 0
+    parts = [ehdr.pack(*header), data[start : start + count * phdr.size]]
+    for number in range(sections):
+        row = list(shdr.unpack_from(data, table + number * shdr.size))
+        offset, size = row[4], row[5]
+        row[4] = 0
+        parts.append(shdr.pack(*row))
+        if row[1] not in (elf.SHT_NOBITS, elf.SHT_NULL) and 0 < number <= len(context.headers):
+            parts.append(data[offset : offset + size])
+    return b"".join(parts)
+
+
 def _pack_symbols(rows: list[SymbolRow], strings: StringTable, is64: bool) -> bytes:
     offsets = strings.offsets
     if is64:

@@ -113,4 +113,5 @@ def add_library(context: Context, file: InputFile) -> None:
         entry.state = DEFINED_WEAK if symbol.binding == elf.STB_WEAK else DEFINED
         entry.dynamic_definition = symbol
         entry.section, entry.value, entry.file, entry.version = None, 0, file, version
-        entry.type, entry.size = symbol.type, symbol.size
+        entry.type = elf.STT_FUNC if symbol.type == elf.STT_GNU_IFUNC else symbol.type
+        entry.size = symbol.size
