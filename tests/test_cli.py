@@ -55,6 +55,9 @@ _start:
 """
 
 
+ROOT = Path(__file__).parents[1]
+
+
 def toolkit(
     *arguments: str | Path, cwd: Path | None = None, stdin: bytes = b"", **environment: str
 ) -> subprocess.CompletedProcess[bytes]:
@@ -65,7 +68,7 @@ def toolkit(
         input=stdin,
         capture_output=True,
         timeout=60,
-        env=variables | {"PYTHONPATH": str(Path(__file__).parents[1])} | environment,
+        env=variables | {"PYTHONPATH": str(ROOT)} | environment,
     )
 
 

@@ -131,9 +131,18 @@ class Execution:
             return self._kernel.run(budget=budget)
 
     def _read_stdin(self, count: int) -> bytes:
+        """Wait for input; Ctrl-C meanwhile interrupts the program's system call, as signal(7) says."""
+        from toolkit.abi.errno import Errno
+        from toolkit.abi.signals import Signal
+        from toolkit.kernel.errors import SyscallError
+
+        assert self._kernel is not None
         self._interrupts.reading = True
         try:
             return os.read(0, count)
+        except KeyboardInterrupt:
+            self._kernel.send_signal(Signal.SIGINT)
+            raise SyscallError(Errno.EINTR) from None
         finally:
             self._interrupts.reading = False
 

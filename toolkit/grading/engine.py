@@ -84,6 +84,7 @@ class Engine:
             self.machine,
             seed=request.seed,
             memory=request.memory,
+            swap=request.swap,
             files={file.name: file.data for file in request.files},
             limits=Limits(output=OUTPUT_LIMIT, storage=STORAGE_LIMIT),
             trace=True,

@@ -76,7 +76,7 @@ class CallRequest:
 class RunRequest:
     """One run of one program. Equal requests have equal evidence: chance comes from ``seed`` alone.
 
-    ``memory``: the machine's, in bytes; ``None``: as much as it has.
+    ``memory`` and ``swap``: the machine's, in bytes; ``None``: as much as it has.
     """
 
     build: BuildRequest
@@ -91,6 +91,7 @@ class RunRequest:
     kill: Kill | None = None
     call: CallRequest | None = None
     memory: int | None = None
+    swap: int = 0
 
 
 @dataclass(frozen=True, slots=True)

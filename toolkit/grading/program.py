@@ -147,6 +147,7 @@ class Program:
         kill_with: str = "SIGTERM",
         at: Iterable[str] = (),
         memory: int | None = None,
+        swap: int = 0,
     ) -> Run:
         """Run the program once (see README.md). Raises BrokenCheck when no evidence could be had."""
         request = RunRequest(
@@ -160,6 +161,7 @@ class Program:
             moments=_moments(at),
             kill=None if kill_at is None else Kill(check_moment(kill_at), kill_with),
             memory=memory,
+            swap=swap,
         )
         return Run(self, request)
 

@@ -1,0 +1,208 @@
+"""``toolkit run``: what goes in and comes out of a program besides its standard streams."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.test_cli import COPY, CRASH, HELLO, ROOT, toolkit
+
+CAT = """\
+global _start
+section .bss
+buffer: resb 100
+section .text
+_start:
+    mov rdi, [rsp + 16]
+    mov eax, 2
+    xor esi, esi
+    syscall
+    test eax, eax
+    js .fail
+    mov edi, eax
+    xor eax, eax
+    mov rsi, buffer
+    mov edx, 100
+    syscall
+    mov edx, eax
+    mov eax, 1
+    mov edi, 1
+    mov rsi, buffer
+    syscall
+    xor edi, edi
+    mov eax, 60
+    syscall
+.fail:
+    mov edi, 1
+    mov eax, 60
+    syscall
+"""
+CREATE = """\
+global _start
+section .data
+name: db "/made.txt", 0
+section .text
+_start:
+    mov eax, 2
+    mov rdi, name
+    mov esi, 0x41
+    mov edx, 0x1a4
+    syscall
+    mov edi, eax
+    mov eax, 1
+    mov rsi, name
+    mov edx, 5
+    syscall
+    mov eax, 60
+    xor edi, edi
+    syscall
+"""
+PRINT_ENVIRONMENT = """\
+global _start
+section .text
+_start:
+    mov rsi, [rsp + 24]     ; envp[0]
+    mov eax, 1
+    mov edi, 1
+    mov edx, 3
+    syscall
+    mov eax, 60
+    xor edi, edi
+    syscall
+"""
+LOOP = "global _start\nsection .text\n_start: jmp _start\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    sources = {
+        "cat": CAT,
+        "create": CREATE,
+        "env": PRINT_ENVIRONMENT,
+        "loop": LOOP,
+        "crash": CRASH,
+        "hello": HELLO,
+    }
+    for name, text in sources.items():
+        (tmp_path / f"{name}.asm").write_text(text)
+    return tmp_path
+
+
+def test_a_host_file_is_seen_under_the_name_given(folder: Path) -> None:
+    (folder / "secret").write_text("for the program\n")
+    assert toolkit("run", "cat.asm", "data.txt", cwd=folder).returncode == 1
+    given = toolkit("run", "--file", "data.txt=secret", "cat.asm", "data.txt", cwd=folder)
+    assert (given.returncode, given.stdout) == (0, b"for the program\n")
+
+
+def test_the_environment_is_what_is_said(folder: Path) -> None:
+    assert toolkit("run", "--env", "A=b", "env.asm", cwd=folder, HOME="/x").stdout == b"A=b"
+
+
+def test_a_root_is_read_only_unless_write(folder: Path) -> None:
+    (folder / "root").mkdir()
+    (folder / "root" / "in.txt").write_text("in the root")
+    read = toolkit("run", "--root", "root", "cat.asm", "/in.txt", cwd=folder)
+    assert (read.returncode, read.stdout) == (0, b"in the root")
+    toolkit("run", "--root", "root", "create.asm", cwd=folder)
+    assert not (folder / "root" / "made.txt").exists()
+
+
+def test_instructions_can_be_limited(folder: Path) -> None:
+    result = toolkit("run", "--max-instructions", "1000", "loop.asm", cwd=folder)
+    assert result.returncode == 124
+    assert result.stderr == b"toolkit: still running after 1,000 instructions, at loop.asm:3\n"
+
+
+def test_strace(folder: Path) -> None:
+    result = toolkit("run", "--strace", "hello.asm", cwd=folder)
+    assert result.stdout == b"hello\n"
+    assert result.stderr.decode().splitlines()[-3:] == [
+        'write(1, "hello\\n", 6)                  = 6',
+        "exit(3)                                 = ?",
+        "+++ exited with 3 +++",
+    ]
+
+
+def test_evidence_is_saved_as_json(folder: Path) -> None:
+    result = toolkit("run", "--save-evidence", "e.json", "hello.asm", cwd=folder)
+    assert (result.returncode, result.stdout) == (3, b"hello\n")
+    evidence = json.loads((folder / "e.json").read_text())
+    assert evidence["exit_code"] == 3
+    assert [call["name"] for call in evidence["syscalls"]] == ["write", "exit"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--file", "x"], b"NAME=PATH"),
+        (["--file", "x=missing"], b"missing does not exist"),
+        (["--env", "x"], b"NAME=VALUE"),
+        (["--memory", "much"], b"is no size"),
+        (["--root", "missing"], b"is not a directory"),
+        (["--write"], b"needs --root"),
+    ],
+)
+def test_options_that_make_no_sense(folder: Path, options: list[str], message: bytes) -> None:
+    result = toolkit("run", *options, "hello.asm", cwd=folder)
+    assert result.returncode == 2
+    assert message in result.stderr
+
+
+def test_what_is_no_program(folder: Path) -> None:
+    (folder / "text").write_text("just text")
+    result = toolkit("run", "text", cwd=folder)
+    assert result.returncode == 2
+    assert b"neither an .asm file nor an ELF program" in result.stderr
+    (folder / "damaged").write_bytes(b"\x7fELF" + bytes(200))
+    damaged = toolkit("run", "damaged", cwd=folder)
+    assert damaged.returncode == 126
+    assert b"cannot execute: ENOEXEC" in damaged.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
+@pytest.mark.parametrize("name", ["loop", "waiting"])
+def test_control_c_is_a_signal_to_the_program(folder: Path, name: str) -> None:
+    (folder / "waiting.asm").write_text(COPY)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "toolkit", "run", f"{name}.asm"],
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    wait_until_busy(process.pid)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 130
+    assert process.stderr is not None
+    assert process.stderr.read() == b""
+
+
+def wait_until_busy(pid: int) -> None:
+    """Until the process has installed its own handler for SIGINT (proc(5), SigCgt, and the wakeup's thread)."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        threads = list(Path(f"/proc/{pid}/task").iterdir()) if Path("/proc").is_dir() else []
+        if len(threads) > 1:
+            time.sleep(0.3)
+            return
+        time.sleep(0.05)
+
+
+def test_maps_pages_and_sizes(folder: Path) -> None:
+    assert b"00401000-00402000 r-xp" in toolkit("maps", "hello.asm", cwd=folder).stdout
+    assert (
+        b"[heap]" not in toolkit("maps", "hello.asm", "--at", "start", "--format", "smaps", cwd=folder).stdout
+    )
+    assert toolkit("maps", "hello.asm", "--at", "label:gone", cwd=folder).returncode == 1
+    assert toolkit("maps", "hello.asm", "--at", "noon", cwd=folder).returncode == 2
+    assert b"0x0000000000402000" in toolkit("pages", "hello.asm", "--address", "message", cwd=folder).stdout
+    assert toolkit("size", "hello.asm", cwd=folder).stdout.decode().splitlines()[1].split()[:2] == ["39", "6"]
+    assert b"start address 0x0000000000401000" in toolkit("objdump", "-f", "hello.asm", cwd=folder).stdout
