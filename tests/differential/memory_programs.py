@@ -3,6 +3,7 @@
     a = mmap 0 8192 rw private|anonymous -1 0     make the call, keep the result in a, print it
     mprotect a+4096 4096 r                        make the call, print the result
     store a+5 7                                   a byte written by an instruction
+    faults … faults, counted                      the faults between, minor and major, as getrusage counts them
     load a                                        a byte read by an instruction, and printed
     child … end                                   a forked child does the lines between and exits; the parent waits for it
 
@@ -15,7 +16,7 @@ import re
 from itertools import product
 
 NUMBERS = {
-    "read": 0, "write": 1, "open": 2, "close": 3, "lseek": 8, "mmap": 9, "mprotect": 10, "munmap": 11, "brk": 12,
+    "read": 0, "write": 1, "open": 2, "close": 3, "lseek": 8, "mmap": 9, "mprotect": 10, "getrusage": 98, "munmap": 11, "brk": 12,
     "pread": 17, "pwrite": 18, "mremap": 25, "msync": 26, "mincore": 27, "madvise": 28, "ftruncate": 77,
     "mlock": 149, "munlock": 150, "mlockall": 151, "munlockall": 152, "prlimit": 302, "memfd": 319, "mlock2": 325,
 }  # fmt: skip
@@ -80,7 +81,7 @@ def assembly(script: str) -> str:
     """The NASM source of a script."""
     lines = ["global _start", "section .text", "_start:"]
     variables: dict[str, str] = {}
-    blocks = 0
+    blocks, counting = 0, False
     for statement in (line.strip() for line in script.strip().splitlines()):
         words = statement.split()
         if not words:
@@ -102,6 +103,17 @@ def assembly(script: str) -> str:
             lines += [*_load("rax", words[1], variables), f"mov byte [rax], {words[2]}"]
         elif words[0] == "load":
             lines += [*_load("rax", words[1], variables), "movzx eax, byte [rax]", "call print"]
+        elif words[0] == "faults":
+            buffer = "[rsp - 512]" if counting else "[rsp - 1024]"
+            counting = not counting
+            lines += ["mov eax, 98", "xor edi, edi", f"lea rsi, {buffer}", "syscall"]
+        elif words[0] == "counted":
+            for offset in (64, 72):
+                lines += [
+                    f"mov rax, [rsp - 512 + {offset}]",
+                    f"sub rax, [rsp - 1024 + {offset}]",
+                    "call print",
+                ]
         elif words[0] == "execute":
             lines += [*_load("rax", words[1], variables), "call rax"]
         elif words[0] == "push":
@@ -176,12 +188,39 @@ def _scripts() -> dict[str, str]:
             scripts[f"madvise {advice} {kind}"] = (
                 f"f = open data 2 0\na = mmap 0 16384 rw {kind} 0\nstore a+4096 1\nmadvise a 8192 {advice}\nload a+4096"
             )
+    for name, (before, work) in _COUNTED.items():
+        scripts[f"faults of {name}"] = f"{before}\nfaults\n{work}\nfaults\ncounted"
     for name, call in _REFUSED.items():
         scripts[f"refused {name}"] = (
             f"f = open data 0 0\ng = open data 1 0\na = mmap 0 8192 {ANONYMOUS}\n{call}"
         )
     return scripts
 
+
+_MAP = f"a = mmap 0 32768 {ANONYMOUS}"
+_OPEN = "f = open data 2 0"
+_COUNTED = {
+    "nothing": ("", ""),
+    "two stores": (_MAP, "store a 1\nstore a+4096 1\nstore a+8 1"),
+    "a load, then a store": (_MAP, "load a\nstore a 1"),
+    "populated memory": (_MAP + "\nmadvise a 32768 populate_write", "store a 1\nstore a+4096 1"),
+    "a file page, loaded": (_OPEN + "\na = mmap 0 24576 r private f 0", "load a\nload a+4096\nload a+20480"),
+    "a file page, stored privately": (
+        _OPEN + "\na = mmap 0 24576 rw private f 0",
+        "load a\nstore a 1\nstore a+4096 1",
+    ),
+    "a file page, stored shared": (
+        _OPEN + "\na = mmap 0 24576 rw shared f 0",
+        "load a\nstore a 1\nstore a+4096 1",
+    ),
+    "shared memory": ("a = mmap 0 8192 rw shared|anonymous -1 0", "load a\nstore a 1\nload a+4096"),
+    "the kernel's own stores": (_MAP + "\n" + _OPEN, "pread f a+4090 100 0"),
+    "rights taken and given back": (_MAP + "\nstore a 1", "mprotect a 4096 r\nmprotect a 4096 rw\nstore a 2"),
+    "dontneed": (_MAP + "\nstore a 1", "madvise a 4096 dontneed\nstore a 1"),
+    "heap": ("a = brk 0\nbrk a+8192", "store a 1\nstore a+4096 1"),
+    "the parent after a fork": (_MAP + "\nstore a 1\nstore a+4096 1\nchild\nend", "store a 1\nload a+4096"),
+    "a moved page": (_MAP + "\nstore a 1", "b = mremap a 4096 4096 maymove|remapfixed arena\nstore b 1"),
+}
 
 _REFUSED = {
     "zero length": "mmap 0 0 rw private|anonymous -1 0",
