@@ -150,3 +150,66 @@ def test_a_misaligned_operand_is_found_in_the_middle_of_a_loop(load: Load) -> No
     machine.registers["rsp"] = STACK + 64
     assert machine.run(1000) == Trap(13)
     assert (machine.registers["rsp"], machine.instructions) == (STACK + 63, 8)
+
+
+def test_alignment_is_checked_only_while_ac_is_set(load: Load) -> None:
+    # mov eax,[0x402001]; pushfq; or dword [rsp],0x40000; popfq; mov eax,[0x402001]
+    machine = load("8b0425 01204000 9c 810c24 00000400 9d 8b0425 01204000")
+    machine.registers["rsp"] = STACK + 64
+    assert machine.run(100) == Trap(17)
+    assert (machine.registers["rip"], machine.instructions) == (CODE + 16, 4)
+
+
+UNMASK_AND_DIVIDE = "c70424 001f0000 0fae1424 660fefc0 f30f5ec0 0f05"
+# mov dword [rsp],0x1f00; ldmxcsr [rsp]; pxor xmm0,xmm0; divss xmm0,xmm0; syscall
+
+
+@pytest.mark.parametrize("budget", [None, 100])
+def test_an_unmasked_sse_exception_is_raised_at_its_instruction(load: Load, budget: int | None) -> None:
+    machine = load(UNMASK_AND_DIVIDE)
+    machine.registers["rsp"] = STACK + 64
+    assert machine.run(budget) == Trap(19)
+    assert machine.registers["rip"] == CODE + 15
+    image = machine.fpu_state()
+    assert int.from_bytes(image[24:28], "little") == 0x1F01
+    assert image[160:176] == bytes(16)
+
+
+def test_masked_exceptions_only_leave_their_flag(load: Load) -> None:
+    machine = load(UNMASK_AND_DIVIDE.replace("001f0000", "801f0000"))
+    machine.registers["rsp"] = STACK + 64
+    assert str(machine.run(100)) == "Syscall(kind='syscall')"
+    assert machine.instructions == 5
+    assert int.from_bytes(machine.fpu_state()[24:28], "little") == 0x1F81
+
+
+def test_unmasked_exceptions_belong_to_the_thread(load: Load) -> None:
+    machine = load("0f05 f30f5ec0 0f05")  # syscall; divss xmm0,xmm0; syscall
+    machine.run()
+    masked = machine.save_context()
+    machine.set_fpu_state(bytes(24) + (0x1F00).to_bytes(4, "little") + bytes(484))
+    open_to_exceptions = machine.save_context()
+    machine.restore_context(masked)
+    assert str(machine.run()) == "Syscall(kind='syscall')"
+    machine.restore_context(open_to_exceptions)
+    assert machine.run() == Trap(19)
+
+
+def test_system_registers_as_linux_shows_them(load: Load) -> None:
+    machine = load("0f010425 00204000 0f00c8 0f05")  # sgdt [0x402000]; str eax; syscall
+    machine.registers["rax"] = (1 << 64) - 1
+    assert str(machine.run(100)) == "Syscall(kind='syscall')"
+    assert machine.instructions == 3
+    assert machine.registers["rax"] == 0xFFFF_FFFF_0000_0040
+    start = DATA_FRAME * PAGE
+    assert machine.bytes[start : start + 10] == bytes.fromhex("0000 0000feffffffffff")
+
+
+def test_a_store_of_system_registers_faults_like_any_other(load: Load, sandbox: Sandbox) -> None:
+    machine = load("0f010425 fa2f4000 0f05")  # sgdt across the end of the page at 0x402000
+    assert machine.run(100) == PageFault(0x403000, 6)
+    assert machine.instructions == 0
+    sandbox.map(0x403, 41, 7)
+    assert str(machine.run(100)) == "Syscall(kind='syscall')"
+    assert machine.bytes[41 * PAGE : 41 * PAGE + 4] == b"\xff\xff\xff\xff"
+    assert sandbox.entry(0x403) & 0x60 == 0x60
