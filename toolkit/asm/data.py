@@ -183,6 +183,11 @@ class ItemParser:
         elif kind in ("+", "-") and self.tokens[self.position + 1].kind is scan.FLOAT:
             self.position += 1
             self._float(inner, self.tokens[self.position], kind == "-", width)
+        elif kind in ("+", "-") and self.tokens[self.position + 1].kind is scan.STRING:
+            # nasm forgets the quotes of a string behind a sign, and the rest of the line with them
+            text = str(self.tokens[self.position + 1].value)
+            self.tokens = (*self.tokens[: self.position + 1], *scan.scan(text))
+            return self._expression(inner, token, width)
         else:
             return self._expression(inner, token, width)
         return None

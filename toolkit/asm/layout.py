@@ -29,6 +29,7 @@ from toolkit.asm.parser import (
     WRONG,
     Statement,
     parse_line,
+    relocatable,
 )
 from toolkit.asm.preprocess import EvaluationError, SourceLine
 from toolkit.asm.scan import ERROR, RESERVE_WIDTHS, scan
@@ -68,6 +69,7 @@ class Layout:
         self.osabi = (0, 0)
         self.passes = 0
         self.needed_early: set[tuple[str, int, str]] = set()
+        self.kept_modes: tuple[bool, bool, str, bool] = (False, False, "near", False)
         self.long_lines: list[tuple[dict[str, Statement], str]] = []
 
 
@@ -117,7 +119,24 @@ class Pass:
         self.warning_stack: list[dict[str, str]] = []
         self.line = SourceLine("", "", 1, "", 1, (), "")
         self.context.first_pass = self.first
+        self._restore_modes()
         self.context_changed()
+
+    def _restore_modes(self) -> None:
+        """DEFAULT and FLOAT hold on from one pass to the next in nasm."""
+        context = self.context
+        relative, bound, rounding, zero = self.layout.kept_modes
+        context.default_relative, context.default_bound_relative = relative, bound
+        self.float_mode = FloatMode(rounding, zero)
+
+    def keep_modes(self) -> bool:
+        """Hand DEFAULT and FLOAT on to the next pass. True when that pass starts otherwise than this one did."""
+        context, mode = self.context, self.float_mode
+        before = self.layout.kept_modes
+        self.layout.kept_modes = (
+            context.default_relative, context.default_bound_relative, mode.rounding, mode.denormals_are_zero,
+        )  # fmt: skip
+        return self.layout.kept_modes != before
 
     # What expressions ask.
 
@@ -456,8 +475,10 @@ class Pass:
         if isinstance(value, int) or value.unknown:
             self._define(statement, None, value if isinstance(value, int) else 0, False)
             return
-        base, coefficient = value.terms[0] if value.terms else (None, 0)
-        if value.wrt is not None or len(value.terms) != 1 or coefficient != 1 or isinstance(base, str):
+        span = Span("", 0, statement.start + 1, statement.end - statement.start)
+        value = relocatable(value, self, span)
+        base, coefficient = value.terms[0] if value.terms else (None, 1)
+        if value.wrt is not None or len(value.terms) > 1 or coefficient != 1 or isinstance(base, str):
             raise StatementError("bad syntax for EQU", statement.start, statement.end)
         self._define(statement, base, value.constant, False)
 

@@ -62,8 +62,9 @@ def run_passes(
             run.run(kept)
         layout.passes += 1
         total += len(kept if kept is not None else collected)
+        modes_changed = run.keep_modes()
         if labels.pass_number == 1:
-            if not run.uncertain and preprocessor.stable and not labels.promoted:
+            if not modes_changed and not run.uncertain and preprocessor.stable and not labels.promoted:
                 break
             continue
         if not labels.changed:

@@ -93,10 +93,12 @@ class Immediate:
         register, count = _lone_register(value, self.span)
         if register:
             return RegisterOperand(register, self.opmask, self.zeroing, self.size, self.span, count, self.to)
-        _check_relocatable(value, self.span)
+        number = relocatable(value, environment, self.span)
+        strict = self.strict or number is not value  # not a simple number to nasm: never made short
+        value = number
         segment = as_value(evaluate(self.segment, environment)) if self.segment is not None else None
         return ImmediateOperand(
-            value, self.size, self.strict, self.distance, segment, self.to, self.span, self.segment_size
+            value, self.size, strict, self.distance, segment, self.to, self.span, self.segment_size
         )
 
 
@@ -144,17 +146,23 @@ def _lone_register(value: Value, span: Span) -> tuple[str, int]:
     return "", 0
 
 
-def _check_relocatable(value: Value, span: Span) -> None:
-    positive = negative = 0
-    for _, coefficient in value.terms:
-        if coefficient == 1:
-            positive += 1
-        elif coefficient == -1:
-            negative += 1
-        else:
-            positive = 2
-    if positive > 1 or negative > 1:
+def relocatable(value: Value, environment: Environment, span: Span) -> Value:
+    """``value`` if it is a number, an address, or an address minus the current section's start.
+
+    A lone base with another factor counts as nothing, as in nasm (``mov eax, $*2``). Raises StatementError for the rest.
+    """
+    terms = value.terms
+    if not terms or (len(terms) == 1 and terms[0][1] == 1):
+        return value
+    if len(terms) == 1 and terms[0][1] != -1:
+        return Value(value.constant, (), value.wrt, value.forward, value.unknown)
+    here = environment.base()
+    section = here.terms[0][0] if isinstance(here, Value) and here.terms else None
+    positive = [base for base, coefficient in terms if coefficient == 1]
+    negative = [base for base, coefficient in terms if coefficient == -1]
+    if len(positive) + len(negative) != len(terms) or len(positive) > 1 or negative != [section]:
         raise StatementError("invalid operand type", span.column - 1, span.column - 1 + span.length)
+    return value
 
 
 _DIRECTIVE = re.compile(r"\s*\[\s*([^\s\]]*)\s*([^\]]*)\]?")

@@ -1,0 +1,73 @@
+"""Labels from pass to pass, and how many passes a program takes."""
+
+from __future__ import annotations
+
+import pytest
+
+from toolkit.asm import assemble
+from toolkit.asm.layout_symbols import EXTERN, GLOBAL, STATIC, LabelError, Labels
+from toolkit.asm.objfile import Section
+
+
+@pytest.mark.parametrize(
+    ("source", "passes"),
+    [
+        ("nop", 1),
+        ("x: jmp x", 1),
+        ("jmp x\nx:", 2),
+        ("jmp x\ntimes 128 nop\nx:", 3),
+    ],
+)
+def test_no_more_passes_than_needed(source: str, passes: int) -> None:
+    assert assemble(source).passes == passes
+
+
+def test_local_labels_belong_to_the_last_plain_one() -> None:
+    labels, text = Labels(), Section(".text")
+    labels.begin_pass()
+    labels.define("main", text, 0)
+    labels.define(".loop", text, 4)
+    labels.define("..@other", text, 5)
+    labels.define("size", None, 9, scope=False)
+    labels.define(".end", text, 8)
+    assert sorted(labels.table) == ["..@other", "main", "main.end", "main.loop", "size"]
+    assert labels.find(".loop") is labels.find("main.loop")
+
+
+def test_a_label_may_be_defined_again_at_the_same_place_only() -> None:
+    labels, text = Labels(), Section(".text")
+    labels.begin_pass()
+    labels.define("a", text, 4, where=("f", 1))
+    labels.define("a", text, 4)
+    with pytest.raises(LabelError, match="inconsistently redefined") as caught:
+        labels.define("a", text, 5)
+    assert caught.value.other is not None
+    assert caught.value.other.line == 1
+
+
+def test_a_moved_label_counts_as_a_change() -> None:
+    labels, text = Labels(), Section(".text")
+    labels.begin_pass()
+    labels.define("a", text, 4)
+    labels.begin_pass()
+    labels.define("a", text, 4)
+    assert labels.changed == 0
+    labels.begin_pass()
+    labels.define("a", text, 2)
+    assert labels.changed == 1
+
+
+def test_an_extern_defined_here_becomes_global() -> None:
+    labels, text = Labels(), Section(".text")
+    labels.begin_pass()
+    labels.declare("f", EXTERN, "")
+    labels.define("f", text, 0)
+    assert (labels.table["f"].kind, len(labels.order), labels.promoted) == (GLOBAL, 1, True)
+
+
+def test_contradicting_declarations() -> None:
+    labels = Labels()
+    labels.begin_pass()
+    labels.declare("f", GLOBAL, "")
+    with pytest.raises(LabelError, match="declared both as global and static"):
+        labels.declare("f", STATIC, "")
