@@ -138,6 +138,18 @@ main lib.so=library lib_two | DYN
 pie_alone | -pie
 pie_alone | -pie DYN
 pie lib.so=library | -pie DYN
+plain notes | --build-id=0x1234
+notes plain | --build-id=sha1
+plain | --build-id=md5
+frames.c:O2 frames_more.c:O2 | --eh-frame-hdr
+frames.c:O2 frames_more.c:O2 | --eh-frame-hdr --gc-sections
+many_names | -shared
+calls_printf libc.so.6 | DYN
+calls_printf libc.so.6 | DYN --hash-style=gnu -z now
+crt1.o crti.o gcc/crtbegin.o main.c:O2 libc.so.6 gcc/crtend.o crtn.o | DYN
+Scrt1.o crti.o gcc/crtbeginS.o main.c:O2:fpie libc.so.6 gcc/crtendS.o crtn.o | -pie DYN --eh-frame-hdr --build-id=sha1
+Scrt1.o crti.o gcc/crtbeginS.o main.c:O0:fpie libc.so.6 gcc/crtendS.o crtn.o | -pie DYN -z now --hash-style=gnu
+crti.o gcc/crtbeginS.o other.c:fpic:O2 templates_one.cc:fPIC:O2 libc.so.6 gcc/crtendS.o crtn.o | -shared --eh-frame-hdr
 copy lib.so=library | DYN
 """.strip().splitlines()
 
@@ -167,6 +179,10 @@ def options_of(arguments: list[str]) -> dict[str, object]:
             found["hash_style"] = word.partition("=")[2]
         elif word in ("-shared", "-pie"):
             found["kind"] = word[1:]
+        elif word.startswith("--build-id="):
+            found["build_id"] = word.partition("=")[2]
+        elif word == "--eh-frame-hdr":
+            found["eh_frame_hdr"] = True
         elif word == "--gc-sections":
             found["gc_sections"] = True
         elif word == "-s":
@@ -196,6 +212,11 @@ def make(name: str, folder: Path) -> str:
     if equals:
         subprocess.run(["ld", "-shared", make(parts, folder), "-o", target], cwd=folder, check=True)
         return f"./{target}"
+    if name.endswith((".o", ".so.6")):
+        path = Path(LIBRARIES, name) if "/" not in name else gcc_folder() / name.removeprefix("gcc/")
+        if not path.exists():
+            pytest.skip(f"{path} is not installed")
+        return str(path)
     stem, *flags = name.split(":")
     output = name.replace(":", "_") + ".o"
     base = stem.removesuffix("_again").removesuffix("_free").removesuffix("_labels")
@@ -215,6 +236,16 @@ def make(name: str, folder: Path) -> str:
     return output
 
 
+def gcc_folder() -> Path:
+    """Where gcc's own objects and archives are."""
+    if shutil.which("gcc") is None:
+        pytest.skip("gcc is not installed")
+    found = subprocess.run(
+        ["gcc", "-print-libgcc-file-name"], capture_output=True, text=True, check=True
+    ).stdout
+    return Path(found.strip()).parent
+
+
 def compile_c(name: str, flags: list[str], folder: Path, output: str) -> None:
     if shutil.which("gcc") is None or (name.endswith("cc") and shutil.which("g++") is None):
         pytest.skip("gcc is not installed")
@@ -226,7 +257,7 @@ def compile_c(name: str, flags: list[str], folder: Path, output: str) -> None:
         "-fno-stack-protector",
         "-ffreestanding",
     ]
-    command += ["-fno-pic"] if not {"fpic", "fpie"} & set(flags) else []
+    command += ["-fno-pic"] if not {"fpic", "fPIC", "fpie"} & set(flags) else []
     command += ["-m32" if flag == "32" else f"-{flag}" for flag in flags]
     command += ["-ffunction-sections"] if name == "unused.c" else []
     subprocess.run([*command, name, "-o", output], cwd=folder, check=True)
@@ -267,11 +298,7 @@ def test_static_program_with_the_c_library(tmp_path: Path) -> None:
         '#include <stdio.h>\nstatic __thread int n = 4;\nint main(void) { printf("%d %.2f\\n", n, 1.5); return 3; }\n'
     )
     subprocess.run(["gcc", "-c", "hello.c"], cwd=tmp_path, check=True)
-    gcc = Path(
-        subprocess.run(
-            ["gcc", "-print-libgcc-file-name"], capture_output=True, text=True, check=True
-        ).stdout.strip()
-    ).parent
+    gcc = gcc_folder()
     crt = [f"{LIBRARIES}/crt1.o", f"{LIBRARIES}/crti.o", f"{gcc}/crtbeginT.o", str(tmp_path / "hello.o")]
     archives = [f"{gcc}/libgcc.a", f"{gcc}/libgcc_eh.a", f"{LIBRARIES}/libc.a"]
     end = [f"{gcc}/crtend.o", f"{LIBRARIES}/crtn.o"]

@@ -126,7 +126,9 @@ def _with_build_id(context: Context, data: bytes, note: InputSection) -> bytes:
     assert context.options.build_id is not None
     start = note.output.file_offset + note.offset
     at = start + 16
-    without = data[:start] + bytes(note.size) + data[start + note.size :]  # BFD hashes before it writes the note
+    without = (
+        data[:start] + bytes(note.size) + data[start + note.size :]
+    )  # BFD hashes before it writes the note
     identifier = notes.build_id(context.options.build_id, output.checksummed(context, without))
     return data[:at] + identifier + data[at + len(identifier) :]
 

@@ -279,7 +279,7 @@ class Dynamic(Special):
         return (entry, ADDRESS) in self.got and entry not in self.addressed
 
     def _is_exported(self, entry: Entry, needed: bool) -> bool:
-        if entry.local or entry.visibility in (1, 2):
+        if entry.local or entry.visibility in (1, 2) or entry.name in ("_GLOBAL_OFFSET_TABLE_", "_DYNAMIC"):
             return False
         if entry.dynamic_definition is not None:
             return entry.referenced and (needed or not self.context.is_shared)
@@ -335,7 +335,7 @@ class Dynamic(Special):
             entry.dynamic = number
 
     def _is_hashed(self, entry: Entry) -> bool:
-        if entry in self.copies or entry in self.got_calls:  # those too, as ld does
+        if entry in self.copies or (entry in self.got_calls and not self.context.is_shared):  # as ld does
             return True
         return entry.is_defined and entry.dynamic_definition is None
 
@@ -572,7 +572,7 @@ class Dynamic(Special):
             return struct.pack("<IIIIQI", 1, 1, 1, 0, 0, 0)
         count = len(hashed)
         buckets = _bucket_count(count, True)
-        bits = max(count - 1, 0).bit_length() + 1
+        bits = count.bit_length()
         if bits < 3:
             bits = 5
         elif 1 << (bits - 2) & count:
