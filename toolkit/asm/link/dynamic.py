@@ -93,7 +93,6 @@ class Dynamic(Special):
     # ---- what is needed -------------------------------------------------------------------------------------
 
     def is_preemptible(self, key: Key | None) -> bool:
-        """Whether only the dynamic linker knows which definition is used."""
         if not isinstance(key, Entry):
             return False
         if key.dynamic_definition is not None:

@@ -153,7 +153,7 @@ def _apply_special(
         _unsupported(context, section, offset, kind)
         return
     key = special.key(file, number)
-    if isinstance(key, Entry) and key.state == UNDEFINED:
+    if isinstance(key, Entry) and key.state == UNDEFINED and not special.is_preemptible(key):
         missing_target(context, file, section, offset, number)
         return
     at = output.file_offset + section.offset + offset

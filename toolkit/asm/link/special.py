@@ -62,6 +62,10 @@ class Special:
         file, number = key
         return file.symbols[number].type == elf.STT_GNU_IFUNC
 
+    def is_preemptible(self, key: Key | None) -> bool:
+        """Whether only the dynamic linker knows which definition is used."""
+        return False
+
     def address(self, key: Key) -> int:
         """The address a reference gets: of the PLT entry for an indirect function."""
         if key in self.functions and self.plt is not None:
