@@ -105,7 +105,8 @@ def set_up(machine: Machine, case: Case) -> None:
     machine.bytes[start : start + len(case.code)] = case.code
     machine.bytes[DATA_FRAME * PAGE : DATA_FRAME * PAGE + len(case.data)] = case.data
     machine.set_page_table(ROOT * PAGE)
-    machine.registers.values[:] = case.state()
+    for index, value in enumerate(case.state()):
+        machine.registers.values[index] = value
     image = bytearray(512)
     struct.pack_into("<H", image, 0, case.control_word)
     struct.pack_into("<I", image, 24, case.mxcsr)

@@ -34,6 +34,7 @@ CODE_HOOK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_ui
 MXCSR_MASK = 0x2FFFF  # AMD's: bit 17 is "misaligned exception mask"
 MXCSR_MISALIGNED = 1 << 17
 ALIGNMENT_CHECK = 0x40000  # RFLAGS.AC
+REMEMBERED_PAGES = 4096
 CHECKED = frozenset(("aligned", "load-mxcsr", "save-mxcsr", "touch", "access"))
 
 
@@ -75,6 +76,8 @@ class Notes:
     scanned_pages: set[int] = field(default_factory=set)
     exits: set[int] = field(default_factory=set)
     watched: dict[int, tuple[Special, ...]] = field(default_factory=dict)
+    page_keys: dict[int, int] = field(default_factory=dict)
+    page_specials: dict[int, dict[int, Special]] = field(default_factory=dict)
     new_exits: set[int] = field(default_factory=set)
     new_watches: set[int] = field(default_factory=set)
 
@@ -112,6 +115,9 @@ class Notes:
         self.scanned.clear()
         self.use_root(self.root)
         self.blocks.clear()
+        self.page_keys.clear()
+        if len(self.page_specials) > REMEMBERED_PAGES:
+            self.page_specials.clear()
         self.exits.clear()
         self.watched.clear()
 
@@ -201,6 +207,9 @@ def note_special(notes: Notes, address: int, special: Special) -> None:
     if seen is None:
         notes.new_watches.add(address)
         notes.watched[address] = (special,)
+        key = notes.page_keys.get(address & -PAGE_SIZE)
+        if key is not None and special.kind != "access":
+            notes.page_specials.setdefault(key, {})[address & PAGE_SIZE - 1] = special
     elif special not in seen:
         notes.watched[address] = (*seen, special)
 
@@ -240,8 +249,19 @@ def fatal_places(notes: Notes, page: int) -> set[int]:
     """Where in a page an instruction may lie that the engine must never translate."""
     notes.scanned_pages.add(page)
     code = notes.code(page, PAGE_SIZE + 15)
+    recall_specials(notes, page, hash(code[:PAGE_SIZE]))
     places = {page + match.start() for match in decode.FATAL.finditer(code) if match.start() < PAGE_SIZE}
     return places - notes.exits
+
+
+def recall_specials(notes: Notes, page: int, key: int) -> None:
+    """Watch at once for what was found in a page of the same content before: it saves a stop for each block.
+
+    A mistaken key does no harm: a watch makes sure of the instruction before it stops the program.
+    """
+    notes.page_keys[page] = key
+    for offset, special in notes.page_specials.get(key, {}).items():
+        note_special(notes, page + offset, special)
 
 
 def watch_callback(notes: Notes) -> Any:

@@ -301,22 +301,24 @@ class Runner:
 
     def _attend_to_block(self) -> None:
         """A new block holds special instructions: translate it again with stops or checks at them."""
+        self._install_new()
+        self._engine.drop_block(*self._notes.block)
+
+    def _install_new(self) -> None:
+        """Make the engine know of the instructions noted since the last time."""
         engine, notes = self._engine, self._notes
         if notes.new_exits:
             notes.exits |= notes.new_exits
             engine.set_exits(notes.exits | self._breakpoints)
+            notes.new_exits.clear()
         for address in notes.new_watches:
             engine.watch(address)
-        notes.new_exits.clear()
         notes.new_watches.clear()
-        engine.drop_block(*notes.block)
 
     def _guard_page(self, page: int) -> None:
         """Keep the engine from translating an instruction that would abort the host's process."""
-        places = hooks.fatal_places(self._notes, page)
-        if places:
-            self._notes.exits |= places
-            self._engine.set_exits(self._notes.exits | self._breakpoints)
+        self._notes.new_exits |= hooks.fatal_places(self._notes, page)
+        self._install_new()
 
     def _at_exit(self, begun: int) -> tuple[Event | None, int]:
         """The engine stopped before an instruction: a breakpoint, a special one, or a stop no longer needed."""
