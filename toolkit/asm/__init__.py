@@ -170,7 +170,7 @@ def build(
             return Built(None, LineTable(), {}, diagnostics, tuple(assemblies))
         shown = name if isinstance(source, str) else os.fspath(source)
         inputs.append(LinkInput(_object_name(shown), assembly.object, assembly.lines))
-    linked: Linked = link(inputs, **(link_options or {}))  # type: ignore[arg-type]
+    linked: Linked = link(inputs, **(link_options or {}))
     return Built(
         linked.elf, linked.lines, linked.symbols, diagnostics + linked.diagnostics, tuple(assemblies)
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import time
 from pathlib import Path
 
 import pytest
+from elftools.elf.elffile import ELFFile
 
 from toolkit.asm import assemble, build
 from toolkit.asm.source import SourceTree
@@ -168,3 +170,18 @@ def test_listing() -> None:
     )
     with pytest.raises(ValueError, match="listing=True"):
         assemble("nop").listing()
+
+
+@pytest.mark.parametrize(("format", "machine"), [("elf64", "x64"), ("elf32", "x86")])
+def test_debug_lines_are_read_by_another_reader(format: str, machine: str) -> None:
+    source = "section .text\nnop\n%macro two 0\nnop\n%endmacro\ntwo\nsection .more exec\nret\n"
+    result = assemble(source, name="d.asm", format=format, debug=True)
+    assert result.object is not None
+    elf = ELFFile(io.BytesIO(result.object))
+    assert elf.get_machine_arch() == machine
+    (unit,) = elf.get_dwarf_info().iter_CUs()
+    assert unit.get_top_DIE().attributes["DW_AT_name"].value == b"d.asm"
+    program = elf.get_dwarf_info().line_program_for_CU(unit)
+    states = [entry.state for entry in program.get_entries() if entry.state is not None]
+    found = [(state.address, state.line) for state in states if not state.end_sequence]
+    assert found == [(0, 2), (1, 4), (0, 8)]
