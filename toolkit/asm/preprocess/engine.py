@@ -7,7 +7,8 @@ multi-line macro or a line for the assembler.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from toolkit.asm.preprocess import multi
@@ -52,6 +53,17 @@ from toolkit.asm.preprocess.tokens import (
     unquote,
 )
 from toolkit.asm.source import Diagnostic, MacroFrame, SourceFile, SourceTree, Span
+
+# what nearly every %assign and %rep of a loop looks like
+_SIMPLE = re.compile(r" *([0-9]{1,15}) *(?:([-+*]|==|<|>) *([0-9]{1,3}) *)?")
+_ARITHMETIC: dict[str, Callable[[int, int], int]] = {
+    "+": int.__add__,
+    "-": int.__sub__,
+    "*": int.__mul__,
+    "==": lambda left, right: int(left == right),
+    "<": lambda left, right: int(left < right),
+    ">": lambda left, right: int(left > right),
+}
 
 
 class Engine:
@@ -229,8 +241,13 @@ class Engine:
             kind in (IDENTIFIER, LOCAL_MACRO) or text in ("$", "$$") for kind, text in tokens
         ):
             self.stable = False
+        text = self.text(tokens)
+        simple = _SIMPLE.fullmatch(text)
+        if simple is not None:
+            left, operator, right = simple.groups()
+            return (int(left) if operator is None else _ARITHMETIC[operator](int(left), int(right))), ""
         try:
-            value, rest = self._evaluate(self.text(tokens))
+            value, rest = self._evaluate(text)
         except EvaluationError as error:
             self.error(error.message, error.student_message, error.help)
             return None

@@ -409,14 +409,22 @@ class Expander:
         return True
 
 
+_NEVER_MERGE = frozenset(",[](){}*:+-")  # operators that stay tokens of their own whatever stands beside them
+
+
 def _may_paste(line: list[Token], joins: Joins) -> bool:
-    previous = WHITE
-    for kind, _ in line:
+    """Whether ``paste`` could change anything: usually it can't, and then it need not cut text into tokens again."""
+    previous, before = -1, ""
+    for kind, text in line:
         if kind == PASTE or (kind == WHITE and previous == WHITE):
             return True
-        if kind != WHITE and any(previous in heads and kind in tails for heads, tails in joins):
-            return True
-        previous = kind
+        if kind != WHITE and previous != WHITE and previous >= 0:
+            apart = (previous == OTHER and before in _NEVER_MERGE) or (
+                kind == OTHER and text in _NEVER_MERGE and (previous == IDENTIFIER or text not in "+-")
+            )
+            if not apart and (previous == OTHER or any(previous in h and kind in t for h, t in joins)):
+                return True
+        previous, before = kind, text
     return False
 
 
