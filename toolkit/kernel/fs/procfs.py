@@ -48,9 +48,16 @@ MOUNTS = (
 class ProcFile(Inode):
     """A file whose bytes a function makes."""
 
-    def __init__(self, system: FileSystem, render: Callable[[], bytes], mode: int = 0o444) -> None:
-        super().__init__(system, f.S_IFREG | mode)
+    def __init__(
+        self,
+        system: FileSystem,
+        render: Callable[[], bytes],
+        mode: int = 0o444,
+        store: Callable[[Thread, bytes], None] | None = None,
+    ) -> None:
+        super().__init__(system, f.S_IFREG | (mode if store is None else 0o644))
         self.render = render
+        self.store = store
 
     def open(self, thread: Thread, flags: int, path: bytes) -> OpenFile:
         """Render now."""
@@ -79,6 +86,13 @@ class OpenProcFile(OpenFile):
 
     def read_at(self, thread: Thread, count: int, offset: int) -> bytes:
         return self._content()[offset : offset + count]
+
+    def write(self, thread: Thread, data: bytes) -> int:
+        if self.node.store is None:
+            raise SyscallError(Errno.EIO)
+        self.node.store(thread, data)
+        self._data = None
+        return len(data)
 
     def seek(self, offset: int, whence: int) -> int:
         base = {f.SEEK_SET: 0, f.SEEK_CUR: self.position}.get(whence)
@@ -257,6 +271,11 @@ def bind_system(render: SystemRender, kernel: Kernel) -> Callable[[], bytes]:
     return lambda: render(kernel)
 
 
+def bind_setting(setting: Setting, kernel: Kernel) -> Callable[[Thread, bytes], None]:
+    """A setter with its kernel."""
+    return lambda thread, data: setting(kernel, data)
+
+
 def add_tree(root: ProcDirectory, kernel: Kernel, files: dict[str, SystemRender]) -> None:
     """Add files with their directories."""
     for path, render in files.items():
@@ -268,7 +287,9 @@ def add_tree(root: ProcDirectory, kernel: Kernel, files: dict[str, SystemRender]
                 found = ProcDirectory(root.system)
                 place.add(folder, found)
             place = found
-        place.add(name, ProcFile(root.system, bind_system(render, kernel)))
+        setting = SETTINGS.get(path)
+        store = None if setting is None else bind_setting(setting, kernel)
+        place.add(name, ProcFile(root.system, bind_system(render, kernel), store=store))
 
 
 class ProcessDirectory(ProcDirectory):
@@ -293,7 +314,8 @@ class ProcessDirectory(ProcDirectory):
         process, system = self.process, self.system
         kernel = process.kernel
         for name, render in PROCESS_FILES.items():
-            self._own(name, ProcFile(system, bind(render, kernel, process)))
+            store = score_adjustment(process) if name == b"oom_score_adj" else None
+            self._own(name, ProcFile(system, bind(render, kernel, process), store=store))
         self._own(b"mem", MemoryFile(system, process))
         self._own(b"pagemap", PagemapFile(system, process))
         self._own(b"exe", ProcLink(system, lambda _: executable_path(process), lambda: process.executable))
@@ -315,6 +337,15 @@ class ProcessDirectory(ProcDirectory):
 def bind(render: Render, kernel: Kernel, process: Process) -> Callable[[], bytes]:
     """A renderer with its process."""
     return lambda: render(kernel, process)
+
+
+def score_adjustment(process: Process) -> Callable[[Thread, bytes], None]:
+    """What a write to /proc/PID/oom_score_adj does."""
+    from toolkit.kernel.fs import procfs_memory
+
+    return lambda thread, data: procfs_memory.set_oom_score_adj(
+        process.memory, data, privileged=thread.process.privileged
+    )
 
 
 def executable_path(process: Process) -> bytes:
@@ -582,20 +613,54 @@ def system_stat(kernel: Kernel) -> bytes:
     )
 
 
+def load_average(kernel: Kernel) -> bytes:
+    """/proc/loadavg of a computer that has nothing else to do."""
+    return b"0.00 0.00 0.00 1/%d %d\n" % (len(kernel.processes.by_tid), kernel.processes.shell_pid)
+
+
 SYSTEM_FILES: dict[bytes, SystemRender] = {
     b"meminfo": meminfo,
     b"cpuinfo": cpuinfo,
     b"uptime": uptime,
     b"stat": system_stat,
-    b"loadavg": lambda kernel: (
-        b"0.00 0.00 0.00 1/%d %d\n" % (len(kernel.processes.by_tid), kernel.processes.shell_pid)
-    ),
+    b"loadavg": load_average,
     b"version": lambda kernel: b"Linux version 6.18.44 (toolkit) #1 SMP PREEMPT_DYNAMIC\n",
     b"filesystems": lambda kernel: b"nodev\tproc\nnodev\ttmpfs\nnodev\tdevtmpfs\n\text4\n",
     b"cmdline": lambda kernel: b"\n",
     b"devices": lambda kernel: b"Character devices:\n  1 mem\n  5 /dev/tty\n136 pts\n\nBlock devices:\n",
     b"swaps": lambda kernel: b"Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n",
 }
+
+
+Setting = Callable[["Kernel", bytes], None]
+
+
+def overcommit_mode(kernel: Kernel) -> bytes:
+    """vm.overcommit_memory."""
+    return b"%d\n" % kernel.frames.commitment.mode
+
+
+def overcommit_ratio(kernel: Kernel) -> bytes:
+    """vm.overcommit_ratio."""
+    return b"%d\n" % kernel.frames.commitment.ratio
+
+
+def overcommit_kilobytes(kernel: Kernel) -> bytes:
+    """vm.overcommit_kbytes."""
+    return b"%d\n" % kernel.frames.commitment.kilobytes
+
+
+def overcommit_setting(name: str) -> Setting:
+    """What a write to one of the overcommit settings does."""
+
+    def store(kernel: Kernel, data: bytes) -> None:
+        from toolkit.kernel.fs import procfs_memory
+
+        procfs_memory.set_overcommit(kernel.frames.commitment, name, data)
+
+    return store
+
+
 SYSCTL: dict[str, SystemRender] = {
     "sys/kernel/osrelease": lambda kernel: b"6.18.44\n",
     "sys/kernel/ostype": lambda kernel: b"Linux\n",
@@ -605,12 +670,19 @@ SYSCTL: dict[str, SystemRender] = {
     "sys/kernel/cap_last_cap": lambda kernel: b"40\n",
     "sys/kernel/random/uuid": lambda kernel: random_uuid(kernel),
     "sys/kernel/randomize_va_space": lambda kernel: b"0\n",
-    "sys/vm/overcommit_memory": lambda kernel: b"0\n",
+    "sys/vm/overcommit_memory": overcommit_mode,
+    "sys/vm/overcommit_ratio": overcommit_ratio,
+    "sys/vm/overcommit_kbytes": overcommit_kilobytes,
     "sys/vm/max_map_count": lambda kernel: b"65530\n",
     "sys/vm/mmap_min_addr": lambda kernel: b"4096\n",
     "sys/fs/pipe-max-size": lambda kernel: b"1048576\n",
     "sys/fs/file-max": lambda kernel: b"%d\n" % (1 << 63 - 1),
 }
+SETTINGS: dict[str, Setting] = {
+    f"sys/vm/{name}": overcommit_setting(name)
+    for name in ("overcommit_memory", "overcommit_ratio", "overcommit_kbytes")
+}
+"""What root may write into files of SYSCTL."""
 SYSVIPC: dict[str, SystemRender] = {}
 
 

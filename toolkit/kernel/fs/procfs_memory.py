@@ -10,6 +10,7 @@ import struct
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from toolkit.abi.errno import Errno
 from toolkit.abi.memory import (
     PAGE_MASK,
     PAGE_SHIFT,
@@ -21,6 +22,7 @@ from toolkit.abi.memory import (
     VM_WRITE,
     page_ceiling,
 )
+from toolkit.kernel.errors import SyscallError
 from toolkit.kernel.mm import accounting, oom
 from toolkit.kernel.mm.frames import ANONYMOUS, FILE, FIXED, SHMEM, TABLE
 from toolkit.kernel.mm.residence import RESIDENT, swap_slot
@@ -28,6 +30,7 @@ from toolkit.kernel.mm.snapshot import AreaRow, MapSnapshot, take_snapshot
 
 if TYPE_CHECKING:
     from toolkit.kernel.mm.frames import Frames
+    from toolkit.kernel.mm.overcommit import Commitment
     from toolkit.kernel.mm.space import AddressSpace
 
 NAME_COLUMN = 73
@@ -319,3 +322,35 @@ def _mapped_file_pages(frames: Frames) -> int:
         for frame in cache.resident.values()
         if frames.mappings[frame - frames.first]
     )
+
+
+def _number(data: bytes) -> int:
+    """A decimal number with blanks around it. Raises EINVAL."""
+    try:
+        return int(data.split(b"\n")[0].decode("ascii"))
+    except ValueError as error:
+        raise SyscallError(Errno.EINVAL) from error
+
+
+def set_oom_score_adj(space: AddressSpace, data: bytes, *, privileged: bool) -> None:
+    """A write to /proc/PID/oom_score_adj. Raises EINVAL, and EACCES for a lower value without privilege."""
+    value = _number(data)
+    if not oom.SCORE_ADJUSTMENT_MINIMUM <= value <= oom.SCORE_ADJUSTMENT_MAXIMUM:
+        raise SyscallError(Errno.EINVAL)
+    if value < min(space.oom_score_adj, 0) and not privileged:
+        raise SyscallError(Errno.EACCES)
+    space.oom_score_adj = value
+
+
+def set_overcommit(commitment: Commitment, name: str, data: bytes) -> None:
+    """A write to /proc/sys/vm/``name``, one of the overcommit settings. Raises EINVAL."""
+    value = _number(data)
+    highest = 2 if name == "overcommit_memory" else (1 << 31) - 1
+    if not 0 <= value <= highest:
+        raise SyscallError(Errno.EINVAL)
+    if name == "overcommit_memory":
+        commitment.mode = value
+    elif name == "overcommit_ratio":
+        commitment.ratio, commitment.kilobytes = value, 0
+    else:
+        commitment.ratio, commitment.kilobytes = 0, value
