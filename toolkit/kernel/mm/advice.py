@@ -182,8 +182,8 @@ def _residence(space: AddressSpace, area: Area, address: int, count: int) -> byt
             state[index] = 1 if entry & residence.RESIDENT else 0
     if area.backing is not None:
         cache, first = area.backing.pages, area.page_offset(address)
-        for index in range(count):
-            if not state[index] and first + index < cache.page_count:
+        for index in range(min(count, cache.page_count - first)):
+            if not state[index]:
                 state[index] = 1 if cache.is_cached(first + index) else 0
     return bytes(state)
 
