@@ -12,7 +12,7 @@ from typing import Any
 from toolkit.kernel.fs.procfs_memory import maps_line, render_maps, render_smaps, smaps_values
 from toolkit.kernel.mm.snapshot import AreaRow, MapSnapshot
 from toolkit.views.memory_picture import svg
-from toolkit.views.memory_words import change_in_words, role, size_text
+from toolkit.views.memory_words import change_in_words, gap_words, roles, size_text
 from toolkit.views.vmmap import vmmap
 
 __all__ = ["FORMATS", "as_json", "as_tree", "difference", "render", "svg", "vmmap"]
@@ -23,10 +23,16 @@ def as_json(snapshot: MapSnapshot) -> str:
 
     ``pages`` lists runs of pages in one state; ``sharers`` counts the page-table entries that show each of them.
     """
-    return json.dumps({"version": 1, "areas": [_area_values(row) for row in snapshot.areas]}, indent=1) + "\n"
+    names = roles(snapshot)
+    return (
+        json.dumps(
+            {"version": 1, "areas": [_area_values(row, names[row.start]) for row in snapshot.areas]}, indent=1
+        )
+        + "\n"
+    )
 
 
-def _area_values(row: AreaRow) -> dict[str, Any]:
+def _area_values(row: AreaRow, name: str) -> dict[str, Any]:
     return {
         "start": hex(row.start),
         "end": hex(row.end),
@@ -34,7 +40,7 @@ def _area_values(row: AreaRow) -> dict[str, Any]:
         "permissions": row.permissions,
         "offset": row.offset,
         "name": row.name,
-        "role": role(row),
+        "role": name,
         "flags": list(row.flags),
         "resident": row.resident,
         "dirty": row.dirty,
@@ -47,15 +53,15 @@ def _area_values(row: AreaRow) -> dict[str, Any]:
 def as_tree(snapshot: MapSnapshot) -> str:
     """Areas grouped by what they belong to, lowest first, with the gaps between the groups."""
     lines: list[str] = []
-    end = 0
+    end, names = 0, roles(snapshot)
     for name, rows in _groups(snapshot.areas):
         if rows[0].start > end:
-            lines.append(f"· {size_text(rows[0].start - end)} not mapped")
+            lines.append(f"· {gap_words(end, rows[0].start)}")
         lines.append(f"{name}  {size_text(sum(row.size for row in rows))}")
         for index, row in enumerate(rows):
             branch = "└─" if index == len(rows) - 1 else "├─"
             lines.append(
-                f"{branch} {row.start:012x}-{row.end:012x} {row.permissions} {_summary(row)}".rstrip()
+                f"{branch} {row.start:012x}-{row.end:012x} {row.permissions} {_summary(row, names[row.start])}".rstrip()
             )
         end = rows[-1].end
     return "\n".join(lines) + "\n"
@@ -76,8 +82,8 @@ def _groups(areas: Iterable[AreaRow]) -> list[tuple[str, list[AreaRow]]]:
     return groups
 
 
-def _summary(row: AreaRow) -> str:
-    text = f"{size_text(row.size):>9}  {role(row):<16}"
+def _summary(row: AreaRow, name: str) -> str:
+    text = f"{size_text(row.size):>9}  {name:<16}"
     details = [f"{size_text(row.resident)} resident"] if row.resident else []
     if row.dirty:
         details.append(f"{size_text(row.dirty)} dirty")

@@ -12,7 +12,7 @@ from html import escape
 
 from toolkit.abi.memory import PAGE_SIZE
 from toolkit.kernel.mm.snapshot import AreaRow, MapSnapshot, PageRun
-from toolkit.views.memory_words import role, size_text
+from toolkit.views.memory_words import gap_words, roles, size_text
 
 PAGE_HEIGHT = 8
 SMALLEST, LARGEST = 26, 150
@@ -20,7 +20,6 @@ GAP_HEIGHT = 40
 LEFT, WIDTH, STRIP, TOP = 150, 270, 64, 56
 TOTAL_WIDTH = 800
 SHORT_GAP_PAGES = 4
-USER_END = 1 << 47
 
 _FILL = {
     "r--": "#cfe2f3",
@@ -60,17 +59,17 @@ def svg(snapshot: MapSnapshot, title: str = "Address space") -> str:
     drawing = _Drawing()
     drawing.text(LEFT, 28, title, ' font-size="17" font-weight="bold"')
     drawing.text(LEFT, 45, "high addresses", ' fill="#777"')
-    names = _labels(snapshot)
+    names = roles(snapshot)
     above: int | None = None
     for row in reversed(snapshot.areas):
         if above is not None and row.end < above:
-            _gap(drawing, above - row.end, "the kernel's" if above > USER_END >= row.end else "not mapped")
+            _gap(drawing, gap_words(row.end, above), above - row.end)
         if above is None or row.end < above:
             _address(drawing, row.end)
         _area(drawing, row, names[row.start])
         above = row.start
     if above:
-        _gap(drawing, above, "not mapped")
+        _gap(drawing, gap_words(0, above), above)
         _address(drawing, 0)
     drawing.text(LEFT, drawing.y + 18, "low addresses", ' fill="#777"')
     _legend(drawing)
@@ -82,24 +81,6 @@ def svg(snapshot: MapSnapshot, title: str = "Address space") -> str:
         + "\n".join(drawing.parts)
         + "\n</svg>\n"
     )
-
-
-def _labels(snapshot: MapSnapshot) -> dict[int, str]:
-    """What the bracket beside each area says: anonymous memory right after the program's data is its bss."""
-    labels: dict[int, str] = {}
-    previous: AreaRow | None = None
-    for row in snapshot.areas:
-        name = role(row)
-        follows = (
-            previous is not None
-            and previous.end == row.start
-            and role(previous) in ("data", "text", "read-only data")
-        )
-        if name == "anonymous" and follows and "w" in row.permissions:
-            name = "bss"
-        labels[row.start] = name
-        previous = row
-    return labels
 
 
 def _height(row: AreaRow) -> float:
@@ -163,7 +144,7 @@ def _bracket(drawing: _Drawing, top: float, height: float, label: str, row: Area
     drawing.text(x + 136, middle, ", ".join(details), ' fill="#555"')
 
 
-def _gap(drawing: _Drawing, size: int, words: str) -> None:
+def _gap(drawing: _Drawing, words: str, size: int) -> None:
     """Addresses that nothing lies at."""
     top, bottom = drawing.y, drawing.y + GAP_HEIGHT
     left, right = LEFT, LEFT + WIDTH
@@ -171,7 +152,7 @@ def _gap(drawing: _Drawing, size: int, words: str) -> None:
     drawing.line([(right, top), (right, bottom)], "#999", "3 3")
     if size > SHORT_GAP_PAGES * PAGE_SIZE:
         _jag(drawing, top + 9)
-    drawing.text(left + WIDTH / 2, bottom - 8, f"{size_text(size)} {words}", ' fill="#777"', "middle")
+    drawing.text(left + WIDTH / 2, bottom - 8, words, ' fill="#777"', "middle")
     drawing.y = bottom
 
 

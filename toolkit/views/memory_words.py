@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from toolkit.kernel.mm.snapshot import AreaRow
+from toolkit.kernel.mm.snapshot import AreaRow, MapSnapshot
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+
+_IMAGE = ("text", "data", "read-only data")
+USER_END = 1 << 47
 
 
 def size_text(size: int) -> str:
@@ -37,6 +40,25 @@ def role(row: AreaRow) -> str:
     if "x" in row.permissions:
         return "text"
     return "data" if "w" in row.permissions else "read-only data"
+
+
+def roles(snapshot: MapSnapshot) -> dict[int, str]:
+    """The role of each area by its start. Anonymous memory right after a program's data is its bss."""
+    names: dict[int, str] = {}
+    previous: AreaRow | None = None
+    for row in snapshot.areas:
+        name = role(row)
+        touches = previous is not None and previous.end == row.start
+        if name == "anonymous" and touches and previous is not None and role(previous) in _IMAGE:
+            name = "bss" if "w" in row.permissions else name
+        names[row.start] = name
+        previous = row
+    return names
+
+
+def gap_words(start: int, end: int) -> str:
+    """How much lies between two areas, and whose it is."""
+    return f"{size_text(end - start)} {'of the kernel' if end > USER_END >= start else 'not mapped'}"
 
 
 def change_in_words(removed: list[AreaRow], added: list[AreaRow]) -> str:
