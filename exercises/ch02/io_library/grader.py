@@ -38,6 +38,7 @@ def print_char(program, character):
 def print_uint(program, number):
     """Unsigned: 2^64 - 1 is 18446744073709551615; and 0 is one digit."""
     program.expect.call("print_uint", number, stdout=b"%d" % number)
+    program.expect.call("print_uint", 2**64 - 1, stdout=b"18446744073709551615")
 
 
 @check("print_int", points=2)

@@ -20,3 +20,4 @@ def zero(program):
 def any_number(program, number):
     """Unsigned, up to 18446744073709551615, twenty digits. rdx must be zero before each division."""
     program.expect.call("print_decimal", number, stdout=b"%d" % number)
+    program.expect.call("print_decimal", 2**64 - 1, stdout=b"18446744073709551615")

@@ -22,3 +22,4 @@ def empty(program):
 def any_string(program, text):
     """Compare a single byte with 0, and only up to the zero: behind it lies a page that may not be read."""
     program.expect.call("string_length", text + b"\0", returns=len(text))
+    program.expect.call("string_length", b"two\nlines\0", returns=9)

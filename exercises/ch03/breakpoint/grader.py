@@ -20,5 +20,8 @@ def where(program):
     """The instruction at the label forbidden is int3: one byte, 0xCC. rip stops one byte behind it."""
     run = program.run()
     run.expect.register("rip", program.symbols["forbidden"] + 1, at="exit")
-    [instruction] = [one for one in program.instructions if one.address == program.symbols["forbidden"]]
+    instruction = next(
+        (one for one in program.instructions if one.address == program.symbols["forbidden"]), None
+    )
+    assert instruction, "there is no instruction at the label forbidden"
     assert instruction.mnemonic == "int3", f"the instruction at forbidden is {instruction.mnemonic}"

@@ -22,7 +22,10 @@ def where(program):
     run.expect.register("rip", program.symbols["forbidden"], at="exit")
     run.expect.register("rax", 2**63, at="exit")
     run.expect.register("rdx", 2**64 - 1, at="exit")
-    [instruction] = [one for one in program.instructions if one.address == program.symbols["forbidden"]]
+    instruction = next(
+        (one for one in program.instructions if one.address == program.symbols["forbidden"]), None
+    )
+    assert instruction, "there is no instruction at the label forbidden"
     assert instruction.mnemonic == "idiv", f"the instruction at forbidden is {instruction.mnemonic}"
     divisor = instruction.operands.strip()
     registers = run.registers("exit")

@@ -20,7 +20,10 @@ def where(program):
     """in al, 0x60 must be the instruction at the label forbidden."""
     run = program.run()
     run.expect.register("rip", program.symbols["forbidden"], at="exit")
-    [instruction] = [one for one in program.instructions if one.address == program.symbols["forbidden"]]
+    instruction = next(
+        (one for one in program.instructions if one.address == program.symbols["forbidden"]), None
+    )
+    assert instruction, "there is no instruction at the label forbidden"
     assert instruction.mnemonic.split()[-1] in ("in",), (
         f"the instruction at forbidden is {instruction.mnemonic}"
     )

@@ -19,6 +19,13 @@ def any_file(program, data, times):
     program.run(files={"palindrome.txt": data}).expect.file("palindrome.txt", data[::-1])
 
 
+@check("reverses a file of several pages", points=1, depends_on=any_file)
+def long_file(program):
+    """The mapping is as long as the file, and so is the walk."""
+    data = bytes(range(251)) * 50
+    program.run(files={"palindrome.txt": data}).expect.file("palindrome.txt", data[::-1])
+
+
 @check("in place", points=2, depends_on=word)
 def in_place(program):
     """Through the mapping: no write."""

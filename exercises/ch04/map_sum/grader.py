@@ -17,6 +17,13 @@ def any_file(program, data, times):
     program.run(files={"numbers.bin": data}).expect.exit(sum(data) % 256)
 
 
+@check("adds up a file of several pages", points=1, depends_on=any_file)
+def long_file(program):
+    """The kernel brings each page when the loop reaches it."""
+    data = bytes(range(251)) * 50
+    program.run(files={"numbers.bin": data}).expect.exit(sum(data) % 256)
+
+
 @check("through a mapping", points=2, depends_on=small)
 def mapped(program):
     """The area must still be there at the end, and nothing may be read with read."""

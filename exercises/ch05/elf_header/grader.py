@@ -31,6 +31,9 @@ def entry(program, address):
 def headers(program, rows):
     """Two bytes at offset 56: movzx."""
     program.expect.call("headers", elf(1, rows), returns=len(rows))
+    damaged = bytearray(elf(1, rows))
+    damaged[58:64] = b"\xff" * 6  # what follows the two bytes is not zero in every file
+    program.expect.call("headers", bytes(damaged), returns=len(rows))
 
 
 @check("adds up the loadable segments", points=3, depends_on=headers)

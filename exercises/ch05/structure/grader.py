@@ -5,12 +5,12 @@ import struct
 from toolkit.grading import check, given, strategies
 
 SIZE = 32
-points = strategies.one_of(strategies.integers(0, 3), strategies.integers(0, 2**32 - 1))
+points = strategies.one_of(strategies.integers(0, 3), strategies.sampled_from([2**31 - 1, 2**31, 2**32 - 1]))
 
 
 def students(values):
     return b"".join(
-        struct.pack("<QIB3x16s", number, value, 1, b"name") for number, value in enumerate(values)
+        struct.pack("<QIB3x16s", number, value, 255 - number, b"name") for number, value in enumerate(values)
     )
 
 

@@ -33,7 +33,7 @@ def accepts(program, text):
 @check("refuses what is open or closed too often", points=2)
 def refuses(program):
     """At the end nothing may be left; a closing bracket needs an opening one. The function must return in any case."""
-    for text in (b"(", b")", b"(()", b"())", b"x)y("):
+    for text in (b"(", b")", b"(()", b"())", b"x)y(", b"]", b"}", b")))"):
         program.expect.call("balanced", text + b"\0", returns=0)
 
 

@@ -37,3 +37,4 @@ def pages_touched(program, address, size):
     expected = (address + size - 1) // PAGE - address // PAGE + 1 if size else 0
     program.expect.call("pages_touched", address, size, returns=expected)
     program.expect.call("pages_touched", 4095, 2, returns=2)
+    program.expect.call("pages_touched", 8192, 4096, returns=1)

@@ -27,3 +27,5 @@ def canonical(program, address):
     """Bits 47 to 63 are all equal: shifted right arithmetically by 47, such an address is 0 or -1."""
     expected = int(address >> 47 in (0, 2**17 - 1))
     program.expect.call("walk", address, bytearray(40), returns=expected, after={1: parts(address)})
+    for edge, answer in ((2**47 - 1, 1), (2**47, 0), (2**48, 0), (2**64 - 2**47 - 1, 0), (2**64 - 2**47, 1)):
+        program.expect.call("walk", edge, bytearray(40), returns=answer)

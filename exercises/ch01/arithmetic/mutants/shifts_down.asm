@@ -1,5 +1,5 @@
 ; shifts down
-; caught by: temperatures below zero
+; caught by: boiling water
 ; Degrees Fahrenheit to degrees Celsius.
 
 section .text

@@ -1,5 +1,5 @@
 ; one bit too many
-; caught by: takes out a byte
+; caught by: takes out any field
 ; Take some bits out of a number.
 
 section .text

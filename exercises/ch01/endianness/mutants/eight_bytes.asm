@@ -1,5 +1,5 @@
 ; eight bytes
-; caught by: stores any number, and only four bytes
+; caught by: stores the highest byte first
 ; Store a number with the highest byte first.
 
 section .bss

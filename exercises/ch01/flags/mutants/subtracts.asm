@@ -1,5 +1,5 @@
 ; subtracts
-; caught by: sees the carry
+; caught by: small sums fit
 ; Does a sum fit?
 
 section .text

@@ -1,5 +1,5 @@
 ; sixteen bits
-; caught by: takes only the lowest byte of each
+; caught by: packs four small numbers
 ; Pack four bytes into one number.
 
 section .text

@@ -9,11 +9,11 @@ global pack
 ; rdi, rsi, rdx, rcx: four numbers of which only the lowest byte counts
 ; returns rax: the bytes from the lowest to the highest
 pack:
-    mov eax, ecx                ; clears the rest of rax
+    movzx eax, cl               ; clears the rest of rax
     shl eax, 8
     mov al, dl                  ; changes the lowest byte alone
     shl eax, 8
-    mov al, sil
+    or eax, esi
     shl eax, 8
     mov al, dil
     ret

@@ -1,5 +1,5 @@
 ; skips zeros
-; caught by: prints leading zeros
+; caught by: prints all sixteen digits in order
 ; A number as sixteen hexadecimal digits.
 
 section .data

@@ -1,5 +1,5 @@
 ; two bytes
-; caught by: measures any string and reads nothing behind it
+; caught by: measures a word
 ; How many bytes before the zero?
 
 section .data

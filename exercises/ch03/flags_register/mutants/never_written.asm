@@ -1,5 +1,5 @@
 ; never written
-; caught by: user mode may change the carry
+; caught by: user mode may not change the interrupt flag
 ; Which flags can this program change?
 
 section .text

@@ -1,5 +1,5 @@
 ; whole flags
-; caught by: tells which of any mask can be changed
+; caught by: user mode may not change the interrupt flag
 ; Which flags can this program change?
 
 section .text

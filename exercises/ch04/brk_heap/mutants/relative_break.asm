@@ -1,4 +1,4 @@
-; caught by: the heap is two pages long
+; caught by: prints from both pages
 SYS_write equ 1
 SYS_brk   equ 12
 SYS_exit  equ 60

@@ -1,5 +1,5 @@
 ; first page only
-; caught by: reverses any file
+; caught by: reverses a file of several pages
 ; Reverse a file in place.
 SYS_open  equ 2
 SYS_fstat equ 5

@@ -1,5 +1,5 @@
 ; first page only
-; caught by: adds up any file
+; caught by: adds up a file of several pages
 ; Add up the bytes of a file.
 SYS_write equ 1
 SYS_open  equ 2

@@ -1,5 +1,5 @@
 ; signed words
-; caught by: adds up any file
+; caught by: adds up a small file
 ; Add up the bytes of a file.
 SYS_write equ 1
 SYS_open  equ 2

@@ -1,4 +1,4 @@
-; caught by: copes with a file of any length
+; caught by: prints the file
 ; system call numbers                  arguments in rdi, rsi, rdx, r10, r8, r9
 SYS_write equ 1
 SYS_open  equ 2

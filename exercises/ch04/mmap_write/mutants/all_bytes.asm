@@ -1,4 +1,4 @@
-; caught by: changes the small letters and nothing else
+; caught by: the change reaches the file
 SYS_open  equ 2
 SYS_fstat equ 5
 SYS_mmap  equ 9

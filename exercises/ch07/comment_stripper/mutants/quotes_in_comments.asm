@@ -1,5 +1,5 @@
 ; quotes in comments
-; caught by: is right for every text
+; caught by: keeps semicolons in strings
 ; Remove the comments from assembly.
 
 section .bss
