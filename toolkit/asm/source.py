@@ -78,7 +78,8 @@ class Diagnostic:
         """Several lines for a reader: place and message, source line with a caret, help, macro trail, related places."""
         paint = _paint if color else _plain
         word = "error" if self.severity == "fatal" else self.severity
-        place = f"{self.span.file}:{self.span.line}:{self.span.column}:"
+        line = self.span.line  # 0: only the file is known, as for an object without line information
+        place = f"{self.span.file}:{line}:{self.span.column}:" if line else f"{self.span.file}:"
         lines = [f"{paint(place, '1')} {paint(word + ':', _COLORS.get(word, '1'))} {readable(self.message)}"]
         if self.source_line.strip():
             shown, caret = self._excerpt()

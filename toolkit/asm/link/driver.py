@@ -66,6 +66,7 @@ def _link(context: Context, objects: Sequence[LinkInput]) -> bytes | None:
         context.say("error", "no input files", "ld", ld_message="no input files")
         return None
     resolve.report_duplicates(context)
+    sharedlib.report_undefined(context)
     resolve.allocate_commons(context)
     if context.is_dynamic and not context.is64:
         context.say("error", "dynamic linking is supported for x86-64 only", context.files[0].name)

@@ -27,7 +27,6 @@ INTERPRETER = "/lib/ld64.so.1"  # ld's default; gcc passes /lib64/ld-linux-x86-6
 _SPARE_TAGS = 6
 _MASK = (1 << 64) - 1
 _BUCKETS = (1, 3, 17, 37, 67, 97, 131, 197, 263, 521, 1031, 2053, 4099, 8209, 16411, 32771)
-_BRANCHES = (elf.R_X86_64_PLT32, elf.R_X86_64_PC32)
 _SMALL = (elf.R_X86_64_32, elf.R_X86_64_32S, elf.R_X86_64_16, elf.R_X86_64_8)
 
 
@@ -79,6 +78,8 @@ class Dynamic(Special):
         self.numbers: dict[Entry, int] = {}
         self.calls: dict[Entry, int] = {}  # PLT index
         self.got_calls: dict[Entry, int] = {}  # index in .plt.got
+        self.zeros: set[Entry] = set()  # undefined weak names that are 0 without asking anyone
+        self.plainly: set[Entry] = set()  # undefined weak names referred to without the GOT or a PLT
         self.addressed: set[Entry] = set()  # functions whose PLT entry stands for their address
         self.frames: dict[str, InputSection] = {}  # unwind information by PLT section
         self.copies: dict[Entry, int] = {}
@@ -99,7 +100,11 @@ class Dynamic(Special):
             return True
         if key.is_defined:
             return self.context.is_shared and key.visibility == 0 and not key.local
-        return key.visibility == 0 and (self.context.is_shared or is_weak_undefined(key))
+        return (
+            key.visibility == 0
+            and (self.context.is_shared or is_weak_undefined(key))
+            and key not in self.zeros
+        )
 
     def rewrite(
         self, section: InputSection, relocation: Relocation, key: Key | None
@@ -163,6 +168,8 @@ class Dynamic(Special):
     def _refer(self, section: InputSection, relocation: Relocation, key: Entry) -> None:
         """A direct reference to a symbol of another module."""
         kind = relocation.type
+        if is_weak_undefined(key) and kind != elf.R_X86_64_PLT32:
+            self.plainly.add(key)
         is_function = key.type in (elf.STT_FUNC, elf.STT_GNU_IFUNC) or kind == elf.R_X86_64_PLT32
         if kind == elf.R_X86_64_PLT32 or (
             kind == elf.R_X86_64_PC32 and not self.context.is_shared and is_function
@@ -229,7 +236,8 @@ class Dynamic(Special):
     def allocate(self) -> None:
         context = self.context
         entries = context.names.in_hash_order()
-        self.relocated = [r for r in self.relocated if r[2] not in self.copies]
+        self._find_zeros()
+        self.relocated = [r for r in self.relocated if r[2] not in self.copies and r[2] not in self.zeros]
         needed = {key for key, _ in self.got if isinstance(key, Entry)} | set(self.calls) | set(self.copies)
         needed |= {key for _, _, key in self.relocated if isinstance(key, Entry) and self.is_preemptible(key)}
         self.exported = [entry for entry in entries if self._is_exported(entry, entry in needed)]
@@ -246,6 +254,17 @@ class Dynamic(Special):
         self._order_symbols()
         super().allocate()
         self._make_sections()
+
+    def _find_zeros(self) -> None:
+        """In a program an undefined weak name is looked up at run time only when nothing but the GOT refers to it."""
+        if self.context.is_shared:
+            return
+        has_got = {key for key, _ in self.got}
+        mentioned = {*self.calls, *self.plainly, *(key for key in has_got if isinstance(key, Entry))}
+        for entry in mentioned:
+            if is_weak_undefined(entry) and (entry not in has_got or entry in self.plainly):
+                self.zeros.add(entry)
+                self.calls.pop(entry, None)
 
     def _add_strings(self) -> None:
         """Names enter .dynstr when a second module is seen to share them, in the order of the inputs."""
@@ -335,7 +354,7 @@ class Dynamic(Special):
 
     def _is_hashed(self, entry: Entry) -> bool:
         if entry in self.copies or (entry in self.got_calls and not self.context.is_shared):  # as ld does
-            return True
+            return entry.is_defined
         return entry.is_defined and entry.dynamic_definition is None
 
     def _add(

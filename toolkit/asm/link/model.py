@@ -87,6 +87,7 @@ class InputFile:
     groups: list[tuple[str, list[int]]] = field(default_factory=list)  # COMDAT: signature, member sections
     dynamic: bool = False
     soname: str = ""
+    needs: int = 0  # how many libraries a library itself asks for
     osabi: int = 0
 
     def content(self) -> list[InputSection]:

@@ -106,7 +106,8 @@ def _files_in_output_order(context: Context) -> list[InputFile]:
     for output in context.outputs:
         if output.type != elf.SHT_NOBITS or output.flags & elf.SHF_TLS:
             for section in output.inputs:
-                seen.setdefault(section.file)
+                own = section.file is context.linker_file  # ld's own sections hang on the first file
+                seen.setdefault(context.files[0] if own else section.file)
     return list(seen)
 
 

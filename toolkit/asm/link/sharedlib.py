@@ -48,6 +48,7 @@ def read_library(name: str, data: bytes) -> InputFile:
     for tag, value in pair.iter_unpack(body[: len(body) // pair.size * pair.size]):
         if tag == elf.DT_NULL:
             break
+        file.needs += tag == elf.DT_NEEDED
         if tag == elf.DT_SONAME:
             file.soname = _text(strings, value)
     return file
@@ -115,3 +116,24 @@ def add_library(context: Context, file: InputFile) -> None:
         entry.section, entry.value, entry.file, entry.version = None, 0, file, version
         entry.type = elf.STT_FUNC if symbol.type == elf.STT_GNU_IFUNC else symbol.type
         entry.size = symbol.size
+
+
+def report_undefined(context: Context) -> None:
+    """A program's library must find its names too; one that needs further libraries may have them from there."""
+    if (
+        context.is_shared
+        or context.options.allow_undefined
+        or any(library.needs for library in context.libraries)
+    ):
+        return
+    for library in context.libraries:
+        for symbol in library.symbols:
+            entry = context.names.entry(symbol.name)
+            if symbol.section == elf.SHN_UNDEF and symbol.binding != elf.STB_WEAK and not entry.is_defined:
+                context.say(
+                    "error",
+                    f"undefined reference to `{symbol.name}' in the library {library.name}",
+                    library.name,
+                    help=f"link the object or library that defines `{symbol.name}' as well",
+                    ld_message=f"{library.name}: undefined reference to `{symbol.name}'",
+                )
