@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from toolkit.abi.elf import SHT_NOBITS
 from toolkit.asm.layout import Record
 from toolkit.asm.parser import INCBIN, RESERVE
-from toolkit.asm.source import Diagnostic, SourceTree
+from toolkit.asm.source import Diagnostic, SourceError, SourceTree
 
 if TYPE_CHECKING:
     from toolkit.asm.layout_run import Outcome
@@ -17,7 +17,15 @@ if TYPE_CHECKING:
 
 COLUMNS = 18  # hexadecimal characters on one line
 _INCLUDE = re.compile(r"\s*%include\s+[\"'`](.+)[\"'`]", re.IGNORECASE)
+_OPENS = re.compile(r"%(i?r?macro|rep)\b")
+_CLOSES = re.compile(r"%(endm|endmacro|endrep)\b")
 MAX_DEPTH = 40
+
+
+def _frames(record: Record) -> list[tuple[str, int]]:
+    """The lines of macro bodies a record came through, outermost first."""
+    line = record.line
+    return [(frame.file, frame.line) for frame in reversed(line.trail)] or [(line.file, line.line)]
 
 
 def render(outcome: Outcome, tree: SourceTree, main: str, diagnostics: tuple[Diagnostic, ...] = ()) -> str:
@@ -36,6 +44,8 @@ class _Listing:
         for record in outcome.records:
             place = (record.line.report_file, record.line.report_line)
             self.records.setdefault(place, []).append(record)
+        self.counts: dict[str, int] = {}
+        self.bodies: dict[tuple[str, int], tuple[int, int]] = {}
         self.position = {id(record): index for index, record in enumerate(outcome.records)}
         self.files = {record.line.report_file for record in outcome.records}
         self.complaints: dict[tuple[str, int], list[Diagnostic]] = {}
@@ -49,6 +59,7 @@ class _Listing:
 
     def file(self, name: str, count: int, level: int) -> None:
         """Every line of a file, with what its macros made and the files it includes."""
+        self.counts[name] = count
         repeated: list[tuple[int, Record]] = []
         depth = 0
         for number in range(1, count + 1):
@@ -71,18 +82,57 @@ class _Listing:
             if found is not None and found in self.files and level < MAX_DEPTH:
                 self.file(found, len(self.tree.read(included.group(1)).raw) if included else 0, level + 1)
 
-    def _expansions(self, records: list[Record], level: int) -> None:
-        """The lines of macro bodies, calls within them included, each with its depth."""
-        shown: list[tuple[str, int]] = []
-        for record in records:
-            line = record.line
-            frames = [(frame.file, frame.line) for frame in reversed(line.trail)]
-            for depth, frame in enumerate(frames[:-1]):
-                if shown[depth : depth + 1] != [frame]:
-                    self._show(frame[1], _tidied(self.tree.source_line(*frame)), [], level + depth + 1)
-            shown = frames
-            text = _tidied(self.tree.source_line(line.file, line.line))
-            self._show(line.line, text, [record], level + max(len(frames), 1))
+    def _expansions(self, records: list[Record], level: int, depth: int = 0) -> None:
+        """The bodies that macro calls and repetitions went through; ``depth`` counts the calls around them."""
+        index = 0
+        while index < len(records):
+            file, line = _frames(records[index])[depth]
+            start, end = self._body(file, line)
+            before = index
+            for number in range(start + 1, end):
+                group: list[Record] = []
+                once = not records[before].line.trail
+                while index < len(records) and _frames(records[index])[depth : depth + 1] == [(file, number)]:
+                    group.append(records[index])
+                    index += 1
+                    if once:
+                        break
+                own = [record for record in group if len(_frames(record)) == depth + 1]
+                self._show(number, _tidied(self.tree.source_line(file, number)), own, level + 1)
+                nested = [record for record in group if len(_frames(record)) > depth + 1]
+                if nested:
+                    self._expansions(nested, level + 1, depth + 1)
+            index += index == before
+
+    def _body(self, file: str, line: int) -> tuple[int, int]:
+        """The lines of the %macro or %rep around ``line`` and of its end."""
+        found = self.bodies.get((file, line))
+        if found is None:
+            found = self.bodies[file, line] = (self._edge(file, line, -1), self._edge(file, line, 1))
+        return found
+
+    def _count(self, file: str) -> int:
+        """Lines of a file that the program was read from."""
+        name = file.rsplit("/", 1)[-1]
+        try:
+            self.counts[file] = len(self.tree.read(name).raw)
+        except SourceError:
+            self.counts[file] = 0
+        return self.counts[file]
+
+    def _edge(self, file: str, line: int, step: int) -> int:
+        last = self.counts.get(file) or self._count(file)
+        depth = 0
+        number = line + step
+        while 0 < number <= last:
+            word = self.tree.source_line(file, number).lstrip()[:9].lower()
+            opens, closes = bool(_OPENS.match(word)), bool(_CLOSES.match(word))
+            inner, outer = (closes, opens) if step < 0 else (opens, closes)
+            if outer and not depth:
+                return number
+            depth += inner - outer
+            number += step
+        return number
 
     def _show(self, number: int, text: str, records: list[Record], level: int) -> None:
         tag = f"{' ' if level < 10 else ''}<{level}>" if level else "    "
