@@ -28,6 +28,10 @@ from .conftest import CODE, Load
         pytest.param("440f22c0", "", id="mov cr8,rax"),
         pytest.param("0f33", "privileged", id="rdpmc"),
         pytest.param("c5cccccccc", "vex", id="VEX"),
+        pytest.param("66c7fc1acc", "invalid", id="mov with an extension"),
+        pytest.param("ff38", "invalid", id="the eighth of group 5"),
+        pytest.param("fed0", "invalid", id="the third of group 4"),
+        pytest.param("48f0a200000000", "lock", id="a REX before LOCK"),
         pytest.param("90", "", id="nop"),
     ],
 )

@@ -21,6 +21,7 @@ LOCKABLE_GROUPS = {
 LOCKABLE_TWO_BYTE = frozenset((0xAB, 0xB0, 0xB1, 0xB3, 0xBB, 0xC0, 0xC1))
 LOCKABLE_TWO_BYTE_GROUPS = {0xBA: range(5, 8), 0xC7: range(1, 2)}
 REGISTER_ONLY = frozenset((0x50, 0x71, 0x72, 0x73, 0xC5, 0xD7, 0xF7))
+LAST_EXTENSIONS = {0x8F: 0, 0xC6: 0, 0xC7: 0, 0xFE: 1, 0xFF: 6}
 VEX_LEADS = frozenset((0x62, 0xC4, 0xC5))
 NO_MODRM = -1  # the code ends before it
 CONTROL_REGISTERS = frozenset((0, 2, 3, 4, 8))
@@ -44,13 +45,16 @@ class Opcode:
 
 def parse(code: bytes, bits: int) -> Opcode | None:
     """The first instruction's opcode; None when `code` ends before it."""
-    place, locked = 0, False
-    while place < len(code) and code[place] in PREFIXES:
-        locked |= code[place] == LOCK
+    place, rex, locked = 0, 0, False
+    while place < len(code):
+        byte = code[place]
+        if bits == 64 and byte & 0xF0 == 0x40:
+            rex = byte
+        elif byte in PREFIXES:  # a REX before it does not count
+            rex, locked = 0, locked or byte == LOCK
+        else:
+            break
         place += 1
-    rex = 0
-    if bits == 64 and place < len(code) and code[place] & 0xF0 == 0x40:
-        rex, place = code[place], place + 1
     number = 0
     if code[place : place + 1] == b"\x0f":
         number = 2 if code[place + 1 : place + 2] in (b"\x38", b"\x3a") else 1
@@ -92,10 +96,11 @@ def fault(code: bytes, bits: int) -> str:
 
 
 def fault_of_one_byte(opcode: Opcode, bits: int) -> str:
-    """POP has one form, the rest of 8F is XOP; VEX leads are LES, LDS and BOUND only in 32-bit code."""
+    """Groups that are not full (8F's rest is XOP); VEX leads are LES, LDS and BOUND only in 32-bit code."""
     if opcode.value in VEX_LEADS and (bits == 64 or opcode.modrm >= 0xC0):
         return "vex"
-    return "invalid" if opcode.value == 0x8F and opcode.extension else ""
+    last = LAST_EXTENSIONS.get(opcode.value)
+    return "invalid" if last is not None and opcode.extension > last else ""
 
 
 def fault_of_two_bytes(opcode: Opcode) -> str:

@@ -50,10 +50,13 @@ ANY, REGISTER, MEMORY = modrm()
 TEST_ONLY = modrm(range(2))[0]
 NOT_TEST = modrm(range(2, 8))[0]
 BIT_BY_NUMBER = modrm(range(4, 8))[0]
+FIRST_ONLY = modrm(range(1))[0]
+FIRST_TWO = TEST_ONLY
+FIRST_SEVEN = modrm(range(7))[0]
 NOT_COMPARE = modrm(range(7))[2]
 STEP = modrm(range(2))[2]
 
-WITH_MODRM = any_of(span("00-03 08-0b 10-13 18-1b 20-23 28-2b 30-33 38-3b 63 84-8b 8d d0-d3 d8-df fe ff"))
+WITH_MODRM = any_of(span("00-03 08-0b 10-13 18-1b 20-23 28-2b 30-33 38-3b 63 84-8b 8d d0-d3 d8-df"))
 WITH_MODRM_0F = any_of(
     span("0d 10-13 16-18 1f 2e 2f 40-4f 6e 7e 90-9f a3 a5 ab ad af b0 b1 b3 b6 b7 bb-bf c0 c1")
 )
@@ -64,16 +67,18 @@ IMMEDIATE_BYTE = any_of(span("04 0c 14 1c 24 2c 34 3c 6a 70-7f a8 b0-b7 cd e0-e3
 ACCUMULATOR_IMMEDIATE = any_of(span("05 0d 15 1d 25 2d 35 3d 68 a9"))
 
 SAME_FOR_BOTH_SIZES = (
-    f"(?:{WITH_MODRM}|\\x0f{WITH_MODRM_0F}){ANY}|(?:[\\x6b\\x80\\x83\\xc0\\xc1\\xc6]|\\x0f[\\xa4\\xac]){ANY}."
-    f"|{WITHOUT_OPERAND}|\\xf6{TEST_ONLY}.|[\\xf6\\xf7]{NOT_TEST}|\\x0f\\xba{BIT_BY_NUMBER}."
+    f"(?:{WITH_MODRM}|\\x0f{WITH_MODRM_0F}){ANY}|(?:[\\x6b\\x80\\x83\\xc0\\xc1]|\\x0f[\\xa4\\xac]){ANY}."
+    f"|{WITHOUT_OPERAND}|\\xf6{TEST_ONLY}.|\\xc6{FIRST_ONLY}.|\\xfe{FIRST_TWO}|\\xff{FIRST_SEVEN}|[\\xf6\\xf7]{NOT_TEST}|\\x0f\\xba{BIT_BY_NUMBER}."
     f"|\\x0f(?:{PACKED_IN_REGISTERS}{REGISTER}|[\\x70-\\x73\\xc2\\xc4-\\xc6]{REGISTER}.)"
 )
 WHOLE_WORDS = (
     f"{IMMEDIATE_BYTE}.|(?:{ACCUMULATOR_IMMEDIATE}|[\\xe8\\xe9]|\\x0f[\\x80-\\x8f]).{{4}}"
-    f"|(?:[\\x69\\x81\\xc7]{ANY}|\\xf7{TEST_ONLY}).{{4}}|\\xc2.."
+    f"|(?:[\\x69\\x81]{ANY}|\\xc7{FIRST_ONLY}|\\xf7{TEST_ONLY}).{{4}}|\\xc2.."
     "|\\x0f(?:[\\x05\\x0b\\x31]|[\\xc8-\\xcf]|\\xae[\\xe8\\xf0\\xf8])"
 )
-HALF_WORDS = f"(?:{ACCUMULATOR_IMMEDIATE}|[\\x69\\x81\\xc7]{ANY}|\\xf7{TEST_ONLY}|[\\xb8-\\xbf]).."
+HALF_WORDS = (
+    f"(?:{ACCUMULATOR_IMMEDIATE}|[\\x69\\x81]{ANY}|\\xc7{FIRST_ONLY}|\\xf7{TEST_ONLY}|[\\xb8-\\xbf]).."
+)
 REPEATED = (
     f"[\\xa4-\\xa7\\xaa-\\xaf\\x90\\xc3]|\\x0f(?:{SCALAR}{ANY}|[\\x12\\x16\\xb8\\xbc\\xbd\\x1e\\xe6]{REGISTER}|[\\xc2\\x70]{REGISTER}."
     ")"
