@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import resource
 import subprocess
-import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from toolkit.kernel.kernel import Kernel
@@ -65,9 +66,9 @@ def there(program: Path) -> float:
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
-def best(measure: object, times: int = 5) -> float:
+def best(measure: Callable[[], float], times: int = 5) -> float:
     """The shortest of several."""
-    return min(measure() for _ in range(times))  # type: ignore[operator]
+    return min(measure() for _ in range(times))
 
 
 def main() -> None:
@@ -88,11 +89,11 @@ def main() -> None:
         print(f"{'what':<34}{'ours µs':>12}{'native µs':>12}{'target µs':>12}")
         for label, program, count, target, mounts in rows:
             for budget in (None, 10**9):
-                ours = best(lambda p=program, m=mounts, b=budget: here(machine, p, m, b)) / count * 1e6
-                native = best(lambda p=program: there(p)) / count * 1e6
+                ours = best(partial(here, machine, program, mounts, budget)) / count * 1e6
+                native = best(partial(there, program)) / count * 1e6
                 counted = " (counted)" if budget else ""
                 print(f"{label + counted:<34}{ours:>12.2f}{native:>12.2f}{target:>12.1f}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -216,10 +216,10 @@ def context_32(thread: Thread, mask: int, fpstate: int) -> bytes:
     """struct sigcontext_32."""
     v = thread.registers
     trap = thread.last_trap
-    gs = thread.segment_gs
+    selectors = thread.process.kernel.machine.selectors
     words = [v[index] & 0xFFFFFFFF for index in (RDI, RSI, RBP, RSP, RBX, RDX, RCX, RAX)]
     return SIGCONTEXT_32.pack(
-        gs, 0, 0x2B, 0x2B, *words, trap.vector, trap.error_code, v[RIP] & 0xFFFFFFFF,
+        selectors["gs"], selectors["fs"], selectors["es"], selectors["ds"], *words, trap.vector, trap.error_code, v[RIP] & 0xFFFFFFFF,
         0x23, v[RFLAGS] & 0xFFFFFFFF, v[RSP] & 0xFFFFFFFF, 0x2B, fpstate, mask & 0xFFFFFFFF, trap.cr2 & 0xFFFFFFFF,
     )  # fmt: skip
 

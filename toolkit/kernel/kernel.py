@@ -263,6 +263,8 @@ class Kernel:
             if thread.context is not None:
                 self.machine.restore_context(thread.context)
                 thread.context = None
+            for entry, descriptor in thread.thread_areas.items():
+                self.machine.set_descriptor(entry, descriptor)
             self.current = thread
         elif self._active is not thread.memory:
             self.activate(thread)

@@ -250,6 +250,9 @@ class Processes:
         if flags & p.CLONE_PARENT_SETTID:
             thread.memory.write(parent_tid, tid.to_bytes(4, "little"))
         child.context = self._child_context(thread, flags, stack, tls)
+        child.thread_areas = dict(thread.thread_areas)
+        if flags & p.CLONE_SETTLS and thread.process.personality.bits == 32:
+            self._set_child_area(thread, child, tls)
         if flags & p.CLONE_CHILD_SETTID:
             child.memory.write(child_tid, tid.to_bytes(4, "little"))
         if flags & p.CLONE_CHILD_CLEARTID:
@@ -263,6 +266,13 @@ class Processes:
             child.vfork_parent = thread
             thread.sleep["vfork"] = child
         return tid
+
+    def _set_child_area(self, thread: Thread, child: Thread, tls: int) -> None:
+        """i386: clone's tls argument points at a user_desc."""
+        from toolkit.kernel.syscalls.threads import area_descriptor, read_area
+
+        entry, base, limit, flags = read_area(thread, tls)
+        child.thread_areas[entry] = area_descriptor(base, limit, flags)
 
     def _clone_thread(self, thread: Thread, tid: int) -> Thread:
         child = thread.process.new_thread(tid)
@@ -317,7 +327,6 @@ class Processes:
             parent.children.append(process)
         child = process.new_thread(tid)
         child.robust_list = (0, 0)
-        child.segment_gs = thread.segment_gs
         if not flags & p.CLONE_VM:
             child.rseq = thread.rseq
         return child

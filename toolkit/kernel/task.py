@@ -156,7 +156,8 @@ class Thread:
         self.signal_pending = False
         self.alternate_stack = AlternateStack()
         self.last_trap = LastTrap()
-        self.segment_gs = 0
+        self.thread_areas: dict[int, int] = {}
+        """i386: TLS descriptors by entry of the descriptor table."""
         self.waiting: Blocked | None = None
         self.interrupted: Blocked | None = None
         self.call_number = 0
@@ -442,7 +443,7 @@ class Process:
             thread.clear_child_tid = 0
             thread.robust_list = (0, 0)
             thread.rseq = None
-            thread.segment_gs = 0
+            thread.thread_areas = {}
         for timer in self.posix_timers.values():
             timer.cancel()
         self.posix_timers = {}

@@ -155,6 +155,17 @@ def not_configured(thread: Thread, first: Word) -> int:
     raise SyscallError(Errno.ENOSYS)
 
 
+@syscall(
+    "uselib", "ustat", "sysfs", "_sysctl", "create_module", "get_kernel_syms", "query_module", "nfsservctl",
+    "getpmsg", "putpmsg", "afs_syscall", "tuxcall", "security", "epoll_ctl_old", "epoll_wait_old", "vserver",
+    "break", "stty", "gtty", "ftime", "prof", "lock", "mpx", "ulimit", "profil", "idle", "bdflush",
+    support="refused", note="Linux itself has only the number",
+)  # fmt: skip
+def historic(thread: Thread, first: Word) -> int:
+    """Numbers whose calls Linux never had or has removed (sys_ni_syscall)."""
+    raise SyscallError(Errno.ENOSYS)
+
+
 @syscall("restart_syscall")
 def restart_syscall(thread: Thread) -> int:
     """restart_syscall(2): called by a program itself, EINTR."""

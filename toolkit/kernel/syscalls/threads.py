@@ -12,10 +12,12 @@ from toolkit.kernel.errors import SyscallError
 from toolkit.kernel.syscalls import syscall
 from toolkit.kernel.syscalls.arguments import Address, Int, Size, UnsignedInt, Word
 from toolkit.kernel.syscalls.time import clock_now, read_timespec, write_timespec
+from toolkit.machine.segments import FIRST_TLS_ENTRY, TLS_ENTRIES, descriptor
 
 if TYPE_CHECKING:
     from toolkit.kernel.task import Thread
 
+TLS_NUMBERS = range(FIRST_TLS_ENTRY, FIRST_TLS_ENTRY + TLS_ENTRIES)
 TASK_SIZE_64 = 0x7FFF_FFFF_F000
 
 
@@ -170,6 +172,76 @@ def arch_prctl(thread: Thread, code: Int, address: Word) -> int:
 def arch_prctl_32(thread: Thread, code: Int, address: Word) -> int:
     """arch_prctl(2) knows only CPUID faulting on i386."""
     raise SyscallError(Errno.EINVAL)
+
+
+def read_area(thread: Thread, address: int) -> tuple[int, int, int, int]:
+    """struct user_desc: entry number, base, limit, flags (set_thread_area(2))."""
+    data = thread.memory.read(address, 16)
+    entry, base, limit, flags = (int.from_bytes(data[i : i + 4], "little") for i in range(0, 16, 4))
+    return entry, base, limit, flags
+
+
+def area_descriptor(base: int, limit: int, flags: int) -> int:
+    """The segment descriptor of a user_desc (fill_ldt()); 0 for an empty one."""
+    if not base and not limit and flags & 0x3F in (0x28, 0):
+        return 0
+    contents, read_only = flags >> 1 & 3, flags >> 3 & 1
+    access = 0x71 | (read_only ^ 1) << 1 | contents << 2 | (flags >> 5 & 1 ^ 1) << 7
+    upper = (flags >> 4 & 1) << 3 | (flags & 1) << 2 | flags >> 6 & 1
+    return descriptor(base, limit, access, upper)
+
+
+def set_area(thread: Thread, address: int, entry: int | None = None) -> int:
+    """Store a TLS descriptor; -1 asks for a free entry, whose number is written back. EINVAL, ESRCH."""
+    wanted, base, limit, flags = read_area(thread, address)
+    if entry is None:
+        entry = wanted
+    if entry == 0xFFFFFFFF:
+        free = [number for number in TLS_NUMBERS if not thread.thread_areas.get(number)]
+        if not free:
+            raise SyscallError(Errno.ESRCH)
+        entry = free[0]
+        thread.memory.write(address, pack("<I", entry))
+    if entry not in TLS_NUMBERS:
+        raise SyscallError(Errno.EINVAL)
+    thread.thread_areas[entry] = area_descriptor(base, limit, flags)
+    return entry
+
+
+@syscall("set_thread_area", abi="i386")
+def set_thread_area(thread: Thread, area: Address) -> int:
+    """set_thread_area(2)."""
+    entry = set_area(thread, area)
+    thread.process.kernel.machine.set_descriptor(entry, thread.thread_areas[entry])
+    return 0
+
+
+@syscall("get_thread_area", abi="i386")
+def get_thread_area(thread: Thread, area: Address) -> int:
+    """get_thread_area(2)."""
+    entry, _, _, _ = read_area(thread, area)
+    if entry not in TLS_NUMBERS:
+        raise SyscallError(Errno.EINVAL)
+    value = thread.thread_areas.get(entry, 0)
+    base = value >> 16 & 0xFFFFFF | value >> 56 << 24
+    limit = value & 0xFFFF | (value >> 48 & 0xF) << 16
+    access, upper = value >> 40 & 0xFF, value >> 52 & 0xF
+    flags = upper >> 2 & 1 | (access >> 2 & 3) << 1 | (access >> 1 & 1 ^ 1) << 3 | (upper >> 3) << 4
+    flags |= (access >> 7 ^ 1) << 5 | (upper & 1) << 6
+    thread.memory.write(area + 4, pack("<III", base, limit, flags if value else 0x28))
+    return 0
+
+
+@syscall(
+    "set_thread_area",
+    "get_thread_area",
+    abi="x86_64",
+    support="refused",
+    note="ENOSYS on x86-64, as on Linux",
+)
+def no_thread_area(thread: Thread, area: Address) -> int:
+    """Linux on x86-64 has arch_prctl instead."""
+    raise SyscallError(Errno.ENOSYS)
 
 
 @syscall()
