@@ -37,9 +37,8 @@ def fixed(program):
     """The new page is full of zeros; the page of step 2 still holds its 2."""
     run = program.run()
     calls = mappings(run)
-    assert calls[3].arguments[3] & FIXED and calls[3].result == A, (
-        "the fourth call did not map at A with MAP_FIXED"
-    )
+    assert calls[3].arguments[3] & FIXED, "the fourth call has no MAP_FIXED"
+    assert calls[3].result == A, "the fourth call did not map at A"
     run.expect.memory(A, b"\0", at="exit")
     run.expect.memory(calls[1].result, b"\x02", at="exit")
     assert run.memory(A, 1, at="syscall:mmap:4") == b"\x01", "the byte at A was not 1 before the last call"

@@ -1,5 +1,5 @@
 ; no curly
-; caught by: refuses the wrong kind
+; caught by: refuses what is open or closed too often
 ; Are they balanced?
 
 section .text

@@ -1,4 +1,4 @@
-; pops too much
+; ignores closing
 ; caught by: refuses what is open or closed too often
 ; Are they balanced?
 
@@ -36,6 +36,8 @@ balanced:
     push rax
     jmp .next
 .close:
+    cmp rsp, r8
+    je .next                    ; nothing is open
     pop rcx
     cmp eax, ecx
     je .next
