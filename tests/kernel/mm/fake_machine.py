@@ -10,6 +10,8 @@ from toolkit.kernel.mm.pages import Frames
 from toolkit.kernel.mm.space import AddressSpace, FixedLimits
 from toolkit.personality.linux_x86_64 import LAYOUT
 
+__all__ = ["HEAP", "LAYOUT", "FakeMachine", "new_space", "touch"]
+
 HEAP = 0x40_2000
 
 
