@@ -44,6 +44,7 @@ class _Listing:
         for record in outcome.records:
             place = (record.line.report_file, record.line.report_line)
             self.records.setdefault(place, []).append(record)
+        self.macros: dict[str, tuple[str, int]] = {}
         self.counts: dict[str, int] = {}
         self.bodies: dict[tuple[str, int], tuple[int, int]] = {}
         self.position = {id(record): index for index, record in enumerate(outcome.records)}
@@ -61,7 +62,7 @@ class _Listing:
         """Every line of a file, with what its macros made and the files it includes."""
         self.counts[name] = count
         repeated: list[tuple[int, Record]] = []
-        depth = 0
+        depth = defining = 0
         for number in range(1, count + 1):
             text = self.tree.source_line(name, number)
             records = self.records.get((name, number), [])
@@ -72,7 +73,12 @@ class _Listing:
             depth += (word == "%rep") - (word == "%endrep" and depth > 0)
             own = [record for record in records if not record.line.trail]
             self._show(number, text, own, level)
-            self._expansions([record for record in records if record.line.trail], level)
+            expanded = [record for record in records if record.line.trail]
+            self._expansions(expanded, level)
+            defining -= word in ("%endm", "%endmacro")
+            if not expanded and not records and not defining:
+                self._silent_call(name, number, text, word, level)
+            defining += word in ("%macro", "%imacro", "%rmacro", "%irmacro")
             if repeated and not depth:
                 self._expansions([record for _, record in sorted(repeated, key=lambda pair: pair[0])], level)
                 repeated = []
@@ -103,6 +109,17 @@ class _Listing:
                 if nested:
                     self._expansions(nested, level + 1, depth + 1)
             index += index == before
+
+    def _silent_call(self, file: str, number: int, text: str, word: str, level: int) -> None:
+        """A call of a macro whose body made nothing is listed with its body all the same."""
+        if word in ("%macro", "%imacro"):
+            parts = text.split()
+            self.macros[parts[1] if len(parts) > 1 else ""] = (file, number)
+        place = self.macros.get(text.split(None, 1)[0]) if text.strip() else None
+        if place is not None and place != (file, number):
+            start, end = self._body(place[0], place[1] + 1)
+            for line in range(start + 1, end):
+                self._show(line, _tidied(self.tree.source_line(place[0], line)), [], level + 1)
 
     def _body(self, file: str, line: int) -> tuple[int, int]:
         """The lines of the %macro or %rep around ``line`` and of its end."""
