@@ -65,6 +65,7 @@ def test_a_program_too_large_is_killed_and_the_log_says_so(tmp_path: Path) -> No
     assert "(hungry) total-vm:" in log[-1]
     assert left == 0
 
+
 STRICT = """
 global _start
 section .text
