@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -36,3 +37,13 @@ def test_the_top_level_is_fixed() -> None:
     allowed = {"exercises", "toolkit", "tests", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md"}
     top = {path.split("/")[0] for path in tracked.stdout.split("\n") if path}
     assert {name for name in top if not name.startswith(".")} <= allowed
+
+
+@pytest.mark.parametrize(("engine", "home"), [("unicorn", "machine/cpu.py"), ("keystone", "asm/encode.py")])
+def test_each_engine_has_one_door(engine: str, home: str) -> None:
+    """Only one module imports it, so that everything else works, or says what is missing, without it."""
+    pattern = re.compile(rf"^\s*(?:import|from)\s+{engine}\b", re.MULTILINE)
+    files = (
+        path for path in (ROOT / "toolkit").rglob("*.py") if pattern.search(path.read_text(encoding="utf-8"))
+    )
+    assert [path.relative_to(ROOT / "toolkit").as_posix() for path in files] == [home]
