@@ -100,6 +100,8 @@ class Kernel:
         self.output = OutputBudget(self.limits.output, lambda: self.end(Ending.OUTPUT_LIMIT))
         self.terminal: TerminalState | None = None
         self.instructions = 0
+        self.events = 0
+        self._most_events = UNLIMITED if self.limits.events is None else self.limits.events
         self.tracer = Tracer(self.limits.trace) if trace else None
         self.unknown_syscalls: dict[tuple[str, int], UnknownSyscall] = {}
         self.current: Thread | None = None
@@ -111,6 +113,7 @@ class Kernel:
         self._counting = False
         self._yielded = False
         self._budget = UNLIMITED
+        self._events = UNLIMITED
         self.futexes: dict[Any, list[Waiter]] = {}
         self.fork_hooks: list[Callable[[Process, Process], None]] = []
         self.exit_hooks: list[Callable[[Process], None]] = []
@@ -145,10 +148,15 @@ class Kernel:
         """Have `observer` called at a moment of the main process. ValueError when the text is no moment."""
         self.moments.add(Moment.parse(moment) if isinstance(moment, str) else moment, observer)
 
-    def run(self, budget: int | None = None) -> Outcome:
-        """Run all processes until they have ended, or `budget` instructions were executed."""
+    def run(self, budget: int | None = None, events: int | None = None) -> Outcome:
+        """Run all processes until they have ended, or `budget` instructions were executed.
+
+        `events` bounds the system calls and exceptions too: each costs the host as much as many instructions.
+        """
         self._budget = UNLIMITED if budget is None else budget
+        self._events = UNLIMITED if events is None else events
         self._counting = self._counting or budget is not None or bool(self.moments.steps)
+        self._counting = self._counting or self.limits.events is not None
         main = self.processes.main
         self._set_labels(main)
         if not main.dead:
@@ -157,7 +165,7 @@ class Kernel:
             self._loop()
         except KeyboardInterrupt:
             self.send_signal(Signal.SIGINT, main)
-            return self.run(budget)
+            return self.run(budget, self._events)
         return self.outcome()
 
     def send_signal(self, signal: int, process: Process | None = None) -> None:
@@ -323,6 +331,10 @@ class Kernel:
             else:
                 event = run()
                 clock.now += EVENT
+            self._events -= 1
+            if self._events < 0 and not isinstance(event, (BudgetSpent, Breakpoint, Interrupted)):
+                self.end(Ending.BUDGET)
+                return
             if type(event) is Syscall:
                 if event.kind == "syscall":
                     number = values[RAX] & 0xFFFFFFFF
@@ -355,6 +367,10 @@ class Kernel:
 
     def _limit(self, left: int) -> int:
         """How many instructions may run before the kernel has something to do."""
+        self.events += 1
+        if self.events > self._most_events:
+            self.end(Ending.EVENTS)
+            return 0
         limit = self._budget - self.instructions
         if self.scheduler.queue and left < limit:
             limit = left

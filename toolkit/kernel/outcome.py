@@ -20,6 +20,8 @@ class Ending(Enum):
     """A signal killed it: `Outcome.signal`."""
     BUDGET = "budget"
     """The instruction budget ran out."""
+    EVENTS = "events"
+    """It entered the kernel more than `Limits.events` times."""
     OUTPUT_LIMIT = "output limit"
     """It printed more than `Limits.output` bytes."""
     DEADLOCK = "deadlock"

@@ -33,6 +33,7 @@ from toolkit.kernel.fs.streams import (
     TerminalState,
 )
 from toolkit.kernel.fs.vfs import Device, Fifo
+from toolkit.kernel.mm.space import AddressSpace
 from toolkit.kernel.signals import Action, SignalInfo
 from toolkit.kernel.task import (
     Credentials,
@@ -43,10 +44,10 @@ from toolkit.kernel.task import (
     credentials,
 )
 from toolkit.machine.registers import RAX, RFLAGS, RIP, RSP
+from toolkit.personality.linux_x86_64 import PERSONALITY as X86_64
 
 if TYPE_CHECKING:
     from toolkit.kernel.kernel import Kernel
-    from toolkit.kernel.mm.space import AddressSpace
 
 COMM_LENGTH = 15
 PID_LIMIT = 32768
@@ -145,6 +146,7 @@ class Processes:
 
     def _killed_in_exec(self, process: Process) -> Process:
         """The image could not be mapped after the point of no return: SIGSEGV before the first instruction."""
+        process.memory = AddressSpace(self.kernel.machine, self.kernel.frames, X86_64.layout, process)
         process.signal = int(Signal.SIGSEGV)
         process.dead = True
         self.final_registers = {}
