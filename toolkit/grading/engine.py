@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from toolkit.grading import building
 from toolkit.grading.building import Built
 from toolkit.grading.evidence import (
+    EVENT_LIMIT,
     Broken,
     BuildEvidence,
     BuildRequest,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 KEPT_BUILDS = 64
 OUTPUT_LIMIT = 8 << 20  # bytes a graded run may print
+TRACE_LIMIT = 20_000  # system calls kept as evidence: a program that makes more is not judged by them
 STORAGE_LIMIT = 32 << 20  # bytes a graded run may write into files
 
 _WARM_UP = (
@@ -86,7 +88,7 @@ class Engine:
             memory=request.memory,
             swap=request.swap,
             files={file.name: file.data for file in request.files},
-            limits=Limits(output=OUTPUT_LIMIT, storage=STORAGE_LIMIT),
+            limits=Limits(output=OUTPUT_LIMIT, storage=STORAGE_LIMIT, events=EVENT_LIMIT, trace=TRACE_LIMIT),
             trace=True,
         )
         with kernel:
@@ -183,7 +185,7 @@ def _fault(detail: FaultDetail, built: Built, recorder: Recorder) -> FaultRecord
     )
 
 
-_CUT_SHORT = {"budget": "budget", "output limit": "output", "deadlock": "deadlock"}
+_CUT_SHORT = {"budget": "budget", "events": "events", "output limit": "output", "deadlock": "deadlock"}
 
 
 def _syscall(record: object, built: Built) -> SyscallRecord:

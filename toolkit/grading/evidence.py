@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from toolkit.kernel.mm.snapshot import MapSnapshot
 
 DEFAULT_BUDGET = 100_000_000  # instructions a graded run may execute
+EVENT_LIMIT = 200_000  # system calls, faults and signals a graded run may cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +214,7 @@ class CallEvidence:
 class Evidence:
     """One finished run. Exactly one of ``exit_code``, ``signal`` and ``cut_short`` says how it ended.
 
-    ``cut_short``: "budget" (instructions), "output" (printed more than a run may), "deadlock" (waits for what can't
+    ``cut_short``: "budget" (instructions), "events" (system calls, faults and signals), "output" (printed more than a run may), "deadlock" (waits for what can't
     happen any more, ``waiting`` says for what). ``moments`` holds those that were reached. ``unsupported`` names what the emulated kernel could not do for
     the program: an ending that follows from it is not the program's fault.
     """

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from toolkit.grading.areas import AreaPattern, closest, map_difference, map_line, normalise_line
 from toolkit.grading.checks import Failure, GraderError, Regex, show_bytes, shown
-from toolkit.grading.evidence import Evidence, Location, SyscallRecord
+from toolkit.grading.evidence import EVENT_LIMIT, Evidence, Location, SyscallRecord
 from toolkit.grading.program import Run, as_bytes, describe_moment
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ def describe_cut(evidence: Evidence) -> str:
     """Why a run was ended from outside, in words."""
     return {
         "budget": f"still running after {evidence.instructions:,} instructions",
+        "events": f"still running after {EVENT_LIMIT:,} system calls, faults and signals"
+        f" (and {evidence.instructions:,} instructions)",
         "output": f"still printing after {len(evidence.stdout) + len(evidence.stderr):,} bytes of output",
         "deadlock": "waiting for ever: " + "; ".join(evidence.waiting),
     }.get(evidence.cut_short, evidence.cut_short)

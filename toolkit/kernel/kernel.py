@@ -113,7 +113,6 @@ class Kernel:
         self._counting = False
         self._yielded = False
         self._budget = UNLIMITED
-        self._events = UNLIMITED
         self.futexes: dict[Any, list[Waiter]] = {}
         self.fork_hooks: list[Callable[[Process, Process], None]] = []
         self.exit_hooks: list[Callable[[Process], None]] = []
@@ -148,13 +147,9 @@ class Kernel:
         """Have `observer` called at a moment of the main process. ValueError when the text is no moment."""
         self.moments.add(Moment.parse(moment) if isinstance(moment, str) else moment, observer)
 
-    def run(self, budget: int | None = None, events: int | None = None) -> Outcome:
-        """Run all processes until they have ended, or `budget` instructions were executed.
-
-        `events` bounds the system calls and exceptions too: each costs the host as much as many instructions.
-        """
+    def run(self, budget: int | None = None) -> Outcome:
+        """Run all processes until they have ended, or `budget` instructions were executed."""
         self._budget = UNLIMITED if budget is None else budget
-        self._events = UNLIMITED if events is None else events
         self._counting = self._counting or budget is not None or bool(self.moments.steps)
         self._counting = self._counting or self.limits.events is not None
         main = self.processes.main
@@ -165,7 +160,7 @@ class Kernel:
             self._loop()
         except KeyboardInterrupt:
             self.send_signal(Signal.SIGINT, main)
-            return self.run(budget, self._events)
+            return self.run(budget)
         return self.outcome()
 
     def send_signal(self, signal: int, process: Process | None = None) -> None:
@@ -331,10 +326,6 @@ class Kernel:
             else:
                 event = run()
                 clock.now += EVENT
-            self._events -= 1
-            if self._events < 0 and not isinstance(event, (BudgetSpent, Breakpoint, Interrupted)):
-                self.end(Ending.BUDGET)
-                return
             if type(event) is Syscall:
                 if event.kind == "syscall":
                     number = values[RAX] & 0xFFFFFFFF

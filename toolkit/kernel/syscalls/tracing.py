@@ -42,6 +42,9 @@ class Tracer:
 
     def begin(self, thread: Thread, entry: Entry, personality: Personality) -> object:
         """A call begins: note its registers and those arguments whose text does not depend on the result."""
+        if len(self._records) >= self._limit:
+            self.dropped += 1
+            return None
         arguments = entry.declaration.arguments if entry.declaration is not None else ()
         count = len(arguments) if entry.declaration is not None else UNKNOWN_ARGUMENTS
         mask = (1 << personality.bits) - 1
@@ -54,9 +57,6 @@ class Tracer:
             None if argument.after else argument.render(thread, values[name], values, 0)
             for name, argument in arguments
         ] or [hex(value) for value in raw]
-        if len(self._records) >= self._limit:
-            self.dropped += 1
-            return None
         self._pending[thread.tid] = (len(self._records), entry, values, texts)
         self._records.append(
             SyscallRecord(
