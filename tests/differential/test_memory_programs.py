@@ -1,4 +1,4 @@
-"""Programs about memory: exit, output and smaps at the end are the same natively and here."""
+"""Programs about memory: exit, output, smaps, status and statm at the end are the same natively and here."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from memory_programs import SCRIPTS, assembly
 
 from toolkit.kernel.fs import procfs_memory
 from toolkit.kernel.kernel import Kernel
+from toolkit.kernel.mm.space import AddressSpace
 from toolkit.machine.cpu import Machine
 
 pytestmark = pytest.mark.differential
@@ -50,7 +51,7 @@ def write_data(folder: Path) -> None:
 
 
 def native(folder: Path, program: Path) -> tuple[int, bytes, str]:
-    """Exit status (negative: the signal), output, and smaps while the program waits at its end."""
+    """Exit status (negative: the signal), output, and the memory files of /proc while the program waits at its end."""
     write_data(folder)
     process = subprocess.Popen(
         [shutil.which("setarch") or "setarch", "-R", program],
@@ -67,10 +68,18 @@ def native(folder: Path, program: Path) -> tuple[int, bytes, str]:
         while Path(f"/proc/{process.pid}/syscall").read_text().split()[0] != "0":
             time.sleep(0.0005)
         smaps = Path(f"/proc/{process.pid}/smaps").read_text()
+        lines = Path(f"/proc/{process.pid}/status").read_text().splitlines(keepends=True)
+        smaps += "".join(line for line in lines if line.startswith(("Vm", "Rss", "Huge")))
+        smaps += Path(f"/proc/{process.pid}/statm").read_text()
     process.stdin.close()
     output += process.stdout.read()
     process.stdout.close()
     return process.wait(timeout=20), output, smaps
+
+
+def everything(space: AddressSpace) -> str:
+    """smaps, the Vm and Rss lines of status, statm."""
+    return procfs_memory.smaps(space) + procfs_memory.status_lines(space) + procfs_memory.statm(space)
 
 
 def ours(machine: Machine, program: bytes) -> tuple[int, bytes, str]:
@@ -78,7 +87,7 @@ def ours(machine: Machine, program: bytes) -> tuple[int, bytes, str]:
     smaps: list[str] = []
     with Kernel(machine, files={"data": CONTENT}, uid=0, gid=0) as kernel:
         process = kernel.spawn(program, name="program")
-        kernel.at("syscall:read", lambda stop: smaps.append(procfs_memory.smaps(process.memory)))
+        kernel.at("syscall:read", lambda stop: smaps.append(everything(process.memory)))
         outcome = kernel.run(50_000_000)
         status = outcome.exit_code if outcome.exit_code is not None else -int(outcome.signal or 0)
         return status, outcome.stdout, smaps[-1] if smaps else ""
@@ -89,6 +98,8 @@ def comparable(smaps: str) -> str:
     text = re.sub(r"(?m)^(\w+-\w+ .... \w+) \S+ \d+ +", r"\1 ", smaps)
     text = re.sub(r" /\S*/(\S+)", r" \1", text)
     text = re.sub(r"(?m)^(\S+ \S+ \S+) p(?:\d+|rogram)$", r"\1 program", text)
+    # Linux counts resident pages for each CPU apart, so its peak lags behind.
+    text = re.sub(r"(?m)^VmHWM:.*\n", "", text)
     # Linux marks a page as lazily freed only when a batch of such pages is worked off.
     text = re.sub(r"(?m)^LazyFree:.*\n", "", text)
     text = re.sub(r"(?ms)^(\S+-\S+ \S+ \S+ \[(?:vdso|vvar\w*)\]).*?^(VmFlags[^\n]*)", r"\1\n\2", text)

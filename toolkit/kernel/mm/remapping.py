@@ -194,7 +194,7 @@ def _move(space: AddressSpace, area: Area, request: _Request, target: int) -> in
     if len(space.areas) >= space.max_map_count - 3:
         raise SyscallError(Errno.ENOMEM)
     keep = request.flags & MREMAP_DONTUNMAP
-    pages = request.new_length >> PAGE_SHIFT
+    pages, peak = request.new_length >> PAGE_SHIFT, space.peak_pages
     if area.flags & VM_ACCOUNT:
         charged = pages if keep else request.delta >> PAGE_SHIFT
         accounting.charge(space, charged)
@@ -212,6 +212,8 @@ def _move(space: AddressSpace, area: Area, request: _Request, target: int) -> in
         _leave_behind(space, request)
     elif request.old_length:
         mapping.unmap(space, request.old, request.old + request.old_length)
+    # The moment when both places were mapped does not count as the peak.
+    space.peak_pages = max(peak, space.total_pages)
     if area.flags & VM_LOCKED and request.delta > 0:
         locking.populate(space, target + request.old_length, target + request.new_length)
     return target
