@@ -285,3 +285,11 @@ def test_a_program_that_would_be_too_large() -> None:
     linked = link([maker.made()])
     assert linked.elf is None
     assert "bytes long" in errors(linked)[0]
+
+
+def test_a_program_that_does_not_fit_the_address_space() -> None:
+    maker = ObjectMaker("a.o", "elf32")
+    maker.label("_start", maker.section(".text", EXIT))
+    maker.section(".bss", size=0xFFFFFF00)
+    (message,) = errors(link([maker.made()]))
+    assert "beyond the address space" in message

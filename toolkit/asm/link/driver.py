@@ -87,10 +87,16 @@ def _link(context: Context, objects: Sequence[LinkInput]) -> bytes | None:
     if header is not None:
         ehframe.size_header(context, header)
     layout.place_inputs(context)
-    parts = _lay_out(context)
-    if parts is None:
+    chosen, offset = _lay_out(context)
+    limit = 1 << (47 if context.is64 else 32)
+    too_high = next((o for o in context.outputs if o.address + o.size > limit), None)
+    if too_high is not None:
+        context.say(
+            "error",
+            f"section {too_high.name} would end at {too_high.address + too_high.size:#x}, beyond the address space",
+            context.files[0].name,
+        )
         return None
-    chosen, offset = parts
     start = _entry_address(context)
     if offset > output.MAX_IMAGE:
         context.say("error", f"the program would be {offset:,} bytes long", context.files[0].name)
@@ -200,7 +206,7 @@ def _set_machine(context: Context, machine: int | None) -> None:
         context.is64 = chosen == elf.EM_X86_64
 
 
-def _lay_out(context: Context) -> tuple[list[segments.Segment], int] | None:
+def _lay_out(context: Context) -> tuple[list[segments.Segment], int]:
     """Addresses and file offsets; repeated until the number of program headers is what was reserved for it."""
     header = elf.EHDR64.size if context.is64 else elf.EHDR32.size
     row = elf.PHDR64.size if context.is64 else elf.PHDR32.size

@@ -307,7 +307,7 @@ def _pack_headers(
         kind,
         context.machine,
         1,
-        entry,
+        entry & ((1 << 8 * context.word) - 1),
         phoff,
         sections_at,
         0,
