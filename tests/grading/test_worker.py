@@ -47,6 +47,8 @@ def test_a_build_and_its_code(sandbox: WorkerSandbox) -> None:
     built.expect.section(".bss", size=16)
     built.expect.code_size(at_most=20)
     built.expect.source("syscall")
+    built.expect.no_loop()
+    program(sandbox, "_start: nop\n.again: dec ecx\n jnz .again\n").expect.loop()
     with pytest.raises(Failure, match="mov is not allowed here") as caught:
         built.expect.no_instruction("mov")
     assert str(caught.value.location) == "prog.asm:3"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import types
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -207,6 +208,15 @@ def read_title(readme: Path) -> str | None:
         return None
 
 
+def read_order(readme: Path) -> dict[str, int]:
+    """Name → place in the table of a chapter's README (``| name | what one learns |``); a missing file has none."""
+    try:
+        text = readme.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return {}
+    return {name: place for place, name in enumerate(re.findall(r"^\|\s*([\w-]+)\s*\|", text, re.MULTILINE))}
+
+
 def read_source(path: Path) -> bytes:
     """A source file's bytes. Raises SubmissionError with words for a student when it is none."""
     name = path.name
@@ -291,14 +301,21 @@ def _has_exercises(folder: Path) -> bool:
 
 
 class Course:
-    """All the exercises under one folder, in the order of chapters and of their names."""
+    """All the exercises under one folder, by chapter and in the order of the chapter's table; those it leaves out come last."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     @cached_property
     def exercises(self) -> tuple[Exercise, ...]:
-        return tuple(Exercise(path.parent) for path in sorted(self.folder.glob("*/*/grader.py")))
+        found = [Exercise(path.parent) for path in sorted(self.folder.glob("*/*/grader.py"))]
+        places = {
+            chapter: read_order(self.folder / chapter / "README.md")
+            for chapter in {each.chapter for each in found}
+        }
+        return tuple(
+            sorted(found, key=lambda each: (each.chapter, places[each.chapter].get(each.name, len(found))))
+        )
 
     def select(
         self, targets: Sequence[str], word: str | None = None, base: Path | None = None

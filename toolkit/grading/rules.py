@@ -52,6 +52,22 @@ class ProgramExpectations:
                 instruction.location,
             )
 
+    def loop(self, at_least: int = 1) -> None:
+        """The code jumps backwards so often, by any jump or loop instruction to an address at or before its own."""
+        found = self._backward_jumps()
+        if len(found) < at_least:
+            self._fail(
+                "the code has no loop" if not found else "the code has too few loops",
+                f"at least {at_least}",
+                str(len(found)),
+            )
+
+    def no_loop(self) -> None:
+        """The code never jumps backwards."""
+        for instruction in self._backward_jumps():
+            text = f"{instruction.mnemonic} {instruction.operands}"
+            self._fail("a loop is not allowed here", "no jump backwards", text, instruction.location)
+
     def symbol(self, name: str, section: str | None = None) -> None:
         """The program defines ``name`` (in ``section``)."""
         if name not in self._program.symbols:
@@ -136,6 +152,9 @@ class ProgramExpectations:
             each for each in self._program.instructions if not set(names).isdisjoint(each.mnemonic.split())
         ]
 
+    def _backward_jumps(self) -> list[InstructionRecord]:
+        return [each for each in self._program.instructions if _is_backward_jump(each)]
+
     def _find(self, pattern: Regex | str) -> tuple[Location, str] | None:
         expression = re.compile(
             pattern.pattern.pattern.decode() if isinstance(pattern, Regex) else re.escape(pattern)
@@ -165,6 +184,15 @@ class ProgramExpectations:
         help: str | None = None,
     ) -> NoReturn:
         raise Failure(message, expected=expected, actual=actual, location=location, help=help)
+
+
+def _is_backward_jump(instruction: InstructionRecord) -> bool:
+    if not instruction.mnemonic.startswith(("j", "loop")):
+        return False
+    try:
+        return int(instruction.operands, 16) <= instruction.address
+    except ValueError:  # through a register or memory: its target isn't known
+        return False
 
 
 def without_comment(line: str) -> str:
