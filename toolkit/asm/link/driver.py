@@ -259,20 +259,34 @@ def _default_entry(context: Context, name: str) -> int:
     text = context.by_name.get(".text")
     address = text.address if text is not None and not text.removed else 0
     tail = f"defaulting to {address:016x}" if address else "not setting start address"
-    help_text = resolve.undefined_help(context, name)
-    if name == "_start" and "did you mean" not in help_text and "local to it" not in help_text:
-        help_text = (
-            "a program starts at `_start': write `global _start' and the label `_start:' in section .text"
-        )
+    place, line, help_text = _entry_hint(context, name)
     context.say(
         context.options.missing_entry,
         f"cannot find entry symbol {name}"
         + (f"; {tail}" if context.options.missing_entry == "warning" else ""),
-        context.files[0].name,
+        place,
+        line=line,
         help=help_text,
         ld_message=f"warning: cannot find entry symbol {name}; {tail}",
     )
     return address
+
+
+def _entry_hint(context: Context, name: str) -> tuple[str, int, str]:
+    """Where to point when the entry is missing, and what to write: at a label that looks meant for it, if there is one."""
+    close = next(iter(resolve.nearest_names(context, name)), None)
+    for file in context.files:
+        for symbol in file.symbols if close is not None else ():
+            section = file.sections[symbol.section] if 0 < symbol.section < len(file.sections) else None
+            if symbol.name == close and section is not None:
+                place, line = context.where(section, symbol.value)
+                if close == name:
+                    return place, line, f"the label `{name}' is local to its file: write `global {name}'"
+                return place, line, f"did you mean `{close}'? Call it `{name}' and write `global {name}'"
+    first = context.files[0]
+    rows = first.lines.rows if first.lines is not None else ()
+    help_text = "a program starts at `_start': write `global _start' and the label `_start:' in section .text"
+    return rows[0].file if rows else first.name, 0, help_text
 
 
 def _lines(context: Context) -> LineTable:
