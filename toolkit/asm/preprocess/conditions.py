@@ -132,9 +132,7 @@ def _macro(engine: Engine, tokens: Sequence[Token], directive: str) -> bool | No
         if index + 1 < len(rest):
             engine.warn("pp-trailing", f"trailing garbage after `{directive}' ignored")
     entries = engine.multi.get(name.lower(), ())
-    return any(m.name == name and m.overlaps(fewest, most, greedy) for m in entries) or any(
-        not m.case_sensitive and m.overlaps(fewest, most, greedy) for m in entries if m.name.lower() == name
-    )
+    return any(m.name == name and m.overlaps(fewest, most, greedy) for m in entries)
 
 
 def _most(engine: Engine, rest: list[Token], index: int, fewest: int, directive: str) -> int:

@@ -170,7 +170,9 @@ def undefine(engine: Engine, name: str, *, aliases: bool, _following: int = 0) -
             kept.append(macro)
         elif macro.alias and not aliases:
             kept.append(macro)
-            if not engine.ignore_aliases and _following < 100:
+            if _following >= 100:
+                engine.error("macro alias loop")
+            elif not engine.ignore_aliases:
                 undefine(engine, macro.expansion[0][1], aliases=False, _following=_following + 1)
     if kept:
         table[name.lower()] = tuple(kept)

@@ -21,6 +21,7 @@ from toolkit.asm.preprocess.macros import (
     MultiLineTable,
     SingleLineMacro,
     SingleLineTable,
+    number_token,
 )
 from toolkit.asm.preprocess.single import Expander
 from toolkit.asm.preprocess.state import (
@@ -45,6 +46,7 @@ from toolkit.asm.preprocess.tokens import (
     INDIRECT,
     LOCAL_LABEL,
     LOCAL_MACRO,
+    STRING,
     Token,
     Tokens,
     plain_line,
@@ -104,27 +106,34 @@ class Engine:
         self.quiet = False  # within the standard macros
         self._lines = self._work = self._calls = self._levels = 0
         self._indirections = 0
+        self.held: list[tuple[str, str, str, str, str]] | None = (
+            None  # said while a line is still being expanded
+        )
         self.expander = Expander(self)
 
     # ---- reporting
 
     def error(self, nasm_message: str, message: str = "", help: str = "", *, category: str = "") -> None:
         """Report an error here; ``message`` and ``help`` for the student default to the table in hints."""
-        self._say("error", nasm_message, message, help, category)
+        self.say("error", nasm_message, message, help, category)
 
     def warn(self, category: str, nasm_message: str) -> None:
         """Report a warning of one of nasm's classes (``"error"`` as class makes it an error)."""
         if category == "error":
-            self._say("error", nasm_message, "", "", "")
+            self.say("error", nasm_message, "", "", "")
         else:
-            self._say("warning", nasm_message, "", "", category)
+            self.say("warning", nasm_message, "", "", category)
 
     def fatal(self, nasm_message: str, message: str = "", help: str = "") -> FatalError:
         """Report a fatal error and return the exception to raise."""
-        self._say("fatal", nasm_message, message, help, "")
+        self.say("fatal", nasm_message, message, help, "")
         return FatalError(nasm_message)
 
-    def _say(self, severity: str, nasm_message: str, message: str, help: str, category: str) -> None:
+    def say(self, severity: str, nasm_message: str, message: str, help: str, category: str) -> None:
+        """Report something here, or hold it back while the line is being expanded."""
+        if self.held is not None and severity != "fatal":
+            self.held.append((severity, nasm_message, message, help, category))
+            return
         file, line, trail = self.place()
         source_line = self.tree.source_line(file, line)
         if not message:
@@ -241,7 +250,7 @@ class Engine:
             kind in (IDENTIFIER, LOCAL_MACRO) or text in ("$", "$$") for kind, text in tokens
         ):
             self.stable = False
-        text = self.text(tokens)
+        text = self.text(self._short_constants(tokens))
         simple = _SIMPLE.fullmatch(text)
         if simple is not None:
             left, operator, right = simple.groups()
@@ -254,6 +263,21 @@ class Engine:
         if isinstance(value, int):
             return value, rest
         return (value.constant if value.is_constant and not value.unknown else None), rest
+
+    def _short_constants(self, tokens: Sequence[Token]) -> Sequence[Token]:
+        """Character constants as nasm 2.16.01's preprocessor reads them: four characters at most, with a warning."""
+        if not any(kind == STRING and len(text) > 6 for kind, text in tokens):
+            return tokens
+        if any(kind == IDENTIFIER and text.startswith("__") for kind, text in tokens):
+            return tokens  # __utf16__('…') takes the whole string
+        return [self._short_constant(token) if token[0] == STRING else token for token in tokens]
+
+    def _short_constant(self, token: Token) -> Token:
+        value = unquote(token[1])
+        if len(value) <= 4:
+            return token
+        self.warn("other", "character constant too long")
+        return number_token(int.from_bytes(value[:4].encode("latin-1"), "little"))
 
     def constant(self, tokens: Sequence[Token], directive: str) -> int | None:
         """The constant that already expanded ``tokens`` stand for; reports rests and values that are not constant."""
@@ -403,7 +427,7 @@ class Engine:
         from toolkit.asm.hints import remarks
 
         for message, help in remarks(text):
-            self._say("note", "", message, help, "")
+            self.say("note", "", message, help, "")
 
     def _count_line(self) -> None:
         self._lines += 1

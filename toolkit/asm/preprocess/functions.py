@@ -121,11 +121,12 @@ def _test(engine: Engine, arguments: list[Tokens], name: str) -> Tokens:
     from toolkit.asm.preprocess.conditions import evaluate_test, split_name
     from toolkit.asm.preprocess.state import ConditionState
 
-    found = split_name("%if" + name[3:].lower())
+    directive = "%if" + name[3:].lower()  # nasm's messages name the directive
+    found = split_name(directive)
     assert found is not None, "only names of tests are registered"
     _, test, negated = found
     tokens = arguments[0]
-    state = evaluate_test(engine, test, negated, tokens, name)
+    state = evaluate_test(engine, test, negated, tokens, directive)
     return (number_token(int(state == ConditionState.IF_TRUE)),)
 
 

@@ -65,7 +65,6 @@ class Expander:
         self._lowest = (
             0  # smallest height the stack of unread tokens had: has a call taken arguments from beyond?
         )
-        self._held: list[tuple[str, str]] | None = None
 
     def line(self, tokens: Sequence[Token]) -> list[Token]:
         """All macro calls of a line expanded; never empty unless ``tokens`` is."""
@@ -81,7 +80,8 @@ class Expander:
         if not line:
             return line
         expanded = True
-        outer, self._held = self._held, []
+        engine = self._engine
+        outer, engine.held = engine.held, []
         outer_lowest = self._lowest
         self._levels += NESTING_WEIGHT
         if self._levels >= MAX_LEVELS:
@@ -94,13 +94,13 @@ class Expander:
             line, pasted = self.paste(line, _JOINS_WORDS, explicit=True)
             if not pasted:
                 break
-            self._held.clear()  # a warning that a later round makes void is not given
+            engine.held.clear()  # what a later round makes void is not said, as in nasm
             expanded = False
-        held, self._held = self._held, outer
+        held, engine.held = engine.held, outer
         self._lowest = outer_lowest
         self._levels -= NESTING_WEIGHT
-        for category, message in held:
-            self._warn(category, message)
+        for saying in held:
+            engine.say(*saying)
         return line or [SPACE]
 
     def name(self, tokens: Sequence[Token], start: int) -> list[Token]:
@@ -111,12 +111,6 @@ class Expander:
         if stop <= start + 1:
             return list(tokens[start:])
         return [*self.line(tokens[start:stop]), *tokens[stop:]]
-
-    def _warn(self, category: str, message: str) -> None:
-        if self._held is not None:
-            self._held.append((category, message))
-        else:
-            self._engine.warn(category, message)
 
     def _expand_once(self, line: list[Token]) -> tuple[list[Token], bool]:
         macros = self._macros
@@ -212,7 +206,7 @@ class Expander:
             if name.startswith("%$"):
                 name = name.lstrip("%$")
             plural = "" if count == 1 else "s"
-            self._warn(
+            self._engine.warn(
                 "pp-macro-params-single",
                 f"single-line macro `{name}' exists, but not taking {count} parameter{plural}",
             )
@@ -393,7 +387,7 @@ class Expander:
                 pasted = self._paste_explicitly(todo, out) or pasted
             else:
                 joined = _joined(token, todo, joins)
-                out.extend(tokenize(joined, self._warn) if joined is not None else (token,))
+                out.extend(tokenize(joined, self._engine.warn) if joined is not None else (token,))
                 pasted = pasted or joined is not None
         return out, pasted
 
@@ -404,7 +398,7 @@ class Expander:
             todo.pop()
         if not out or not todo:
             return bool(out)
-        joined = tokenize(out.pop()[1] + todo.pop()[1], self._warn) or (SPACE,)
+        joined = tokenize(out.pop()[1] + todo.pop()[1], self._engine.warn) or (SPACE,)
         todo.extend(reversed(joined))
         return True
 
