@@ -185,3 +185,11 @@ def test_debug_lines_are_read_by_another_reader(format: str, machine: str) -> No
     states = [entry.state for entry in program.get_entries() if entry.state is not None]
     found = [(state.address, state.line) for state in states if not state.end_sequence]
     assert found == [(0, 2), (1, 4), (0, 8)]
+
+
+def test_either_encoder_can_be_forced() -> None:
+    table = assemble(HELLO, encoder="table")
+    assert table.object is not None
+    assert table.object == assemble(HELLO, encoder="auto").object
+    with pytest.raises(ValueError, match="encoder"):
+        assemble(HELLO, encoder="magic")

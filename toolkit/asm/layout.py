@@ -225,7 +225,14 @@ class Pass:
     def context_changed(self) -> None:
         c = self.context
         self._choose_cache()
-        self.context_key = (c.bits, c.default_relative, c.default_bound_relative, c.cpu, self.format.name)
+        self.context_key = (
+            c.bits,
+            c.default_relative,
+            c.default_bound_relative,
+            c.cpu,
+            self.format.name,
+            self.layout.encoder,
+        )
 
     # Complaints.
 
