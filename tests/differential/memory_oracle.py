@@ -102,7 +102,7 @@ class Native:
             os.open(scratch, os.O_RDWR),
             hold,
         ]
-        os.sync()
+        os.fsync(descriptors[0])
         self.pid = os.fork()
         if not self.pid:
             self._become([theirs, their_replies, 2, *descriptors], program)
@@ -319,6 +319,20 @@ def normal(text: str) -> str:
     return re.sub(r"[ \t]+$", "", text, flags=re.M)
 
 
+def without_writeback(head: str, values: dict[str, str]) -> dict[str, str]:
+    """A file's pages counted without regard to what is dirty: any sync on the machine changes that natively."""
+    if " file " not in head or "/dev/zero" in head:
+        return values
+    kept = {
+        label: value
+        for label, value in values.items()
+        if label != "Pss_Dirty" and label[-5:] not in ("Clean", "Dirty")
+    }
+    for kind in ("Shared", "Private"):
+        kept[kind] = str(sum(int(values[f"{kind}_{state}"].split()[0]) for state in ("Clean", "Dirty")))
+    return kept
+
+
 def smaps_areas(text: str) -> dict[str, dict[str, str]]:
     """The lines of smaps by area: head → label → value. The program's own bss is left out."""
     areas: dict[str, dict[str, str]] = {}
@@ -329,4 +343,8 @@ def smaps_areas(text: str) -> dict[str, dict[str, str]]:
             label, _, value = line.partition(":")
             if label != "LazyFree":  # Linux marks pages so when a batch of them is worked off
                 current[label] = value.strip()
-    return {head: values for head, values in areas.items() if not head.startswith("00403000")}
+    return {
+        head: without_writeback(head, values)
+        for head, values in areas.items()
+        if not head.startswith("00403000")
+    }

@@ -358,6 +358,11 @@ _HAND_WRITTEN = {
     "read of none": "a = mmap 0 4096 none private|anonymous -1 0\nload a",
     "execute data": f"a = mmap 0 4096 {ANONYMOUS}\nstore a 195\nexecute a",
     "execute code": "a = mmap 0 4096 rwx private|anonymous -1 0\nstore a 195\nexecute a\nmprotect a 4096 rx\nexecute a",
+    "execute only": "a = mmap 0 4096 rwx private|anonymous -1 0\nstore a 195\nmprotect a 4096 x\nexecute a\nexecute a",
+    "execute only, read": "a = mmap 0 4096 rwx private|anonymous -1 0\nstore a 195\nmprotect a 4096 x\nexecute a\nload a",
+    "execute only, read by the kernel": (
+        "a = mmap 0 4096 rwx private|anonymous -1 0\nstore a 195\nmprotect a 4096 x\nwrite 1 a 1\nexecute a\nwrite 1 a 1"
+    ),
     "write only can be read": "a = mmap 0 4096 w private|anonymous -1 0\nstore a 4\nload a",
     "null": "load 0",
     "just below the image": "load 0x3fffff",

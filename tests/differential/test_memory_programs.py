@@ -20,6 +20,9 @@ from toolkit.machine.cpu import Machine
 
 pytestmark = pytest.mark.differential
 
+ATTEMPTS = 3
+"""A sync anywhere on the machine cleans pages just before they are looked at; then the native run is repeated."""
+
 CONTENT = bytes(index * 7 % 251 for index in range(6 * 4096 - 1000))
 
 
@@ -109,12 +112,13 @@ def comparable(smaps: str) -> str:
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_program(name: str, built: Path, machine: Machine, tmp_path: Path) -> None:
     program = built / f"p{list(SCRIPTS).index(name)}"
-    status, output, smaps = native(tmp_path, program)
-    our_status, our_output, our_smaps = ours(machine, program.read_bytes())
-    assert (our_status, our_output) == (status, output), SCRIPTS[name]
-    difference = list(
-        difflib.unified_diff(
-            comparable(smaps).splitlines(), comparable(our_smaps).splitlines(), "native", "ours", n=14
-        )
-    )
-    assert not difference, SCRIPTS[name] + "\n" + "\n".join(difference)
+    our_status, our_output, our_state = ours(machine, program.read_bytes())
+    difference: list[str] = []
+    for _ in range(ATTEMPTS):
+        status, output, state = native(tmp_path, program)
+        assert (our_status, our_output) == (status, output), SCRIPTS[name]
+        lines = comparable(state).splitlines(), comparable(our_state).splitlines()
+        difference = list(difflib.unified_diff(*lines, "native", "ours", n=14))
+        if not difference:
+            return
+    raise AssertionError(SCRIPTS[name] + "\n" + "\n".join(difference))

@@ -113,6 +113,8 @@ PF_WRITE = 2
 PF_USER = 4
 PF_RESERVED = 8
 PF_INSTRUCTION = 16
+PF_KEY = 32
+"""A protection key forbids the access."""
 
 PTE_PRESENT = 1
 PTE_WRITABLE = 2
@@ -121,6 +123,7 @@ PTE_ACCESSED = 0x20
 PTE_DIRTY = 0x40
 PTE_PROTNONE = 0x100
 """Software bit: resident, but no access is allowed (_PAGE_PROTNONE; PTE_PRESENT is clear then)."""
+PTE_KEY_SHIFT = 59
 PTE_NX = 1 << 63
 PTE_FRAME_MASK = 0x000F_FFFF_FFFF_F000
 

@@ -22,7 +22,10 @@ from toolkit.machine.simd import SimdFlags
 
 CR0_LINUX = 0x80050033  # PE MP ET NE WP AM PG
 CR4_TSD = 0x4  # rdtsc faults in programs, so that time is the kernel's to tell
-CR4_LINUX = 0x620 | CR4_TSD  # PAE OSFXSR OSXMMEXCPT
+CR4_PKE = 1 << 22  # protection keys, which keep execute-only pages from being read
+CR4_LINUX = 0x620 | CR4_TSD | CR4_PKE  # PAE OSFXSR OSXMMEXCPT
+PKRU_LINUX = 0x5555_5554
+"""Every key but 0 forbids all data access (init_pkru_value)."""
 EFER, EFER_SCE_NXE = 0xC0000080, 0x801
 STAR, STAR_VALUE = 0xC0000081, 0x23 << 48 | 0x10 << 32
 FLAGS_OF_PROGRAMS = 0x244DD5  # CF PF AF ZF SF TF DF OF NT AC ID
@@ -119,14 +122,18 @@ class Engine:
         self._start, self._stop = self.library.functions.uc_emu_start, self.library.functions.uc_emu_stop
 
     def _enter_user_mode(self) -> None:
-        """Execute one real `sysretq` with paging off: writing CS would not change the privilege level."""
+        """Execute one real `sysretq` with paging off: writing CS would not change the privilege level.
+
+        `wrpkru` comes before it: PKRU is no register of Unicorn's interface.
+        """
         uc, x86 = self._uc, self.library.x86
         code = paging.FLAT_CODE_FRAME * PAGE_SIZE
-        uc.mem_write(code, b"\x48\x0f\x07")
+        set_keys = b"\x31\xc9\x31\xd2\xb8" + PKRU_LINUX.to_bytes(4, "little") + b"\x0f\x01\xef"
+        uc.mem_write(code, set_keys + b"\xb9" + (code + 0x800).to_bytes(4, "little") + b"\x48\x0f\x07")
+        uc.reg_write(x86.UC_X86_REG_CR4, CR4_PKE | uc.reg_read(x86.UC_X86_REG_CR4))
         uc.ctl_set_exits([code + 0x800])
         uc.msr_write(EFER, uc.msr_read(EFER) | EFER_SCE_NXE)
         uc.msr_write(STAR, STAR_VALUE)
-        uc.reg_write(x86.UC_X86_REG_RCX, code + 0x800)
         uc.reg_write(x86.UC_X86_REG_R11, FLAGS_ALWAYS)
         uc.emu_start(code, 0)
         uc.ctl_set_exits([])

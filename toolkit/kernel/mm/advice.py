@@ -60,7 +60,7 @@ from toolkit.kernel.errors import SyscallError
 from toolkit.kernel.mm import locking, reclaim, residence
 from toolkit.kernel.mm.areas import ADDRESS_END, Area
 from toolkit.kernel.mm.modifying import modify
-from toolkit.kernel.mm.shared import SharedMemory
+from toolkit.kernel.mm.shared import SharedMemory, SpecialPages
 
 if TYPE_CHECKING:
     from toolkit.kernel.mm.space import AddressSpace
@@ -188,6 +188,11 @@ def _residence(space: AddressSpace, area: Area, address: int, count: int) -> byt
     return bytes(state)
 
 
+def _has_file(area: Area) -> bool:
+    """Whether the area shows a file; the kernel's own pages are none."""
+    return area.backing is not None and not isinstance(area.backing, SpecialPages)
+
+
 def _range_end(address: int, length: int) -> int:
     """The end of a page-aligned range that does not wrap. Raises EINVAL."""
     end = address + page_ceiling(length)
@@ -220,7 +225,7 @@ def _set_flags(space: AddressSpace, area: Area, start: int, end: int, advice: in
     flags = area.flags
     if (
         (advice == MADV_DOFORK and flags & VM_IO)
-        or (advice == MADV_WIPEONFORK and (area.backing is not None or flags & VM_SHARED))
+        or (advice == MADV_WIPEONFORK and (_has_file(area) or flags & VM_SHARED))
         or (advice in (MADV_KEEPONFORK, MADV_DODUMP) and flags & VM_DROPPABLE)
         or (advice == MADV_DODUMP and flags & VM_SPECIAL)
     ):
@@ -277,7 +282,7 @@ def _page_out(space: AddressSpace, area: Area, start: int, end: int) -> None:
 
 def _remove(space: AddressSpace, area: Area, start: int, end: int) -> None:
     """MADV_REMOVE: punch a hole into the file behind a shared writable mapping."""
-    if area.flags & VM_LOCKED or area.backing is None:
+    if area.flags & VM_LOCKED or not _has_file(area):
         raise SyscallError(Errno.EINVAL)
     if area.flags & (VM_SHARED | VM_MAYWRITE) != VM_SHARED | VM_MAYWRITE:
         raise SyscallError(Errno.EACCES)

@@ -11,6 +11,7 @@ from toolkit.abi.memory import (
     PAGE_MASK,
     PAGE_SHIFT,
     PF_INSTRUCTION,
+    PF_KEY,
     PF_PRESENT,
     PF_WRITE,
     PTE_ACCESSED,
@@ -68,6 +69,8 @@ def fault(space: AddressSpace, address: int, error: int) -> Resolved | Refused:
         area = grow_down(space, address)
         if area is None:
             return _UNMAPPED
+    if error & PF_KEY:
+        return _KEY
     if error & PF_WRITE:
         if not area.flags & VM_WRITE:
             return _FORBIDDEN

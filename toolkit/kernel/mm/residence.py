@@ -11,6 +11,7 @@ from toolkit.abi.memory import (
     PTE_ACCESSED,
     PTE_DIRTY,
     PTE_FRAME_MASK,
+    PTE_KEY_SHIFT,
     PTE_NX,
     PTE_PRESENT,
     PTE_PROTNONE,
@@ -31,11 +32,13 @@ if TYPE_CHECKING:
 RESIDENT = PTE_PRESENT | PTE_PROTNONE
 _READABLE = PTE_PRESENT | PTE_USER | PTE_ACCESSED
 PROTECTION = tuple(
-    (_READABLE if rights else PTE_PROTNONE | PTE_ACCESSED) | (0 if rights & VM_EXEC else PTE_NX)
+    (_READABLE if rights else PTE_PROTNONE | PTE_ACCESSED)
+    | (0 if rights & VM_EXEC else PTE_NX)
+    | (1 << PTE_KEY_SHIFT if rights == VM_EXEC else 0)
     for rights in range(8)
 )
 """Entry bits for an area's rights (flags & VM_ACCESS), without the writable one: whether a page may be written
-depends on who shares it."""
+depends on who shares it. Execute-only pages have protection key 1; a CPU without keys ignores it."""
 
 SWAP_SHIFT = 12
 """A swapped page's entry is its slot + 1, shifted left by this; PRESENT and PROTNONE are clear."""
