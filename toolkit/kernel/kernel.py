@@ -28,6 +28,7 @@ from toolkit.kernel.exec import symbol_addresses
 from toolkit.kernel.fs.mounts import Files, FileSetup
 from toolkit.kernel.fs.streams import OutputBudget, Sink, Source, TerminalState
 from toolkit.kernel.limits import Limits
+from toolkit.kernel.messages import Messages
 from toolkit.kernel.mm.frames import Frames, OutOfMemoryError
 from toolkit.kernel.mm.oom import Candidate, OutOfMemoryKiller
 from toolkit.kernel.moments import Moment, Moments, Observer, Stop
@@ -40,6 +41,8 @@ from toolkit.kernel.outcome import (
     UnknownSyscall,
 )
 from toolkit.kernel.processes import Processes
+from toolkit.kernel.semaphores import Semaphores
+from toolkit.kernel.shm import SharedMemory
 from toolkit.kernel.syscalls import Entry, SyscallTable, table
 from toolkit.kernel.syscalls.tracing import Tracer
 from toolkit.kernel.task import Process, Scheduler, State, Thread
@@ -116,6 +119,9 @@ class Kernel:
         self.futexes: dict[Any, list[Waiter]] = {}
         self.fork_hooks: list[Callable[[Process, Process], None]] = []
         self.exit_hooks: list[Callable[[Process], None]] = []
+        self.shared_memory: SharedMemory = SharedMemory(self)
+        self.semaphores: Semaphores = Semaphores(self)
+        self.messages: Messages = Messages(self)
         self._label_names: dict[int, list[str]] = {}
         self._vdso: dict[int, VdsoFrames] = {}
         self._tables: dict[str, SyscallTable] = {"x86_64": table(X86_64), "i386": table(I386)}

@@ -683,7 +683,9 @@ SETTINGS: dict[str, Setting] = {
     for name in ("overcommit_memory", "overcommit_ratio", "overcommit_kbytes")
 }
 """What root may write into files of SYSCTL."""
-SYSVIPC: dict[str, SystemRender] = {}
+SYSVIPC: dict[str, SystemRender] = {
+    "sysvipc/shm": lambda kernel: text(kernel.shared_memory.render()),
+}
 
 
 def random_uuid(kernel: Kernel) -> bytes:
