@@ -29,8 +29,8 @@ from toolkit.asm.parser import (
     WRONG,
     Statement,
     parse_line,
-    relocatable,
 )
+from toolkit.asm.parser_templates import relocatable
 from toolkit.asm.preprocess import EvaluationError, SourceLine
 from toolkit.asm.scan import ERROR, RESERVE_WIDTHS, scan
 from toolkit.asm.source import SourceError, SourceTree, Span
