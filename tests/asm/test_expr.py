@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from toolkit.asm.expr import UNKNOWN, Hints, Result, StatementError, compile_expression, evaluate
+from toolkit.asm.expr import UNKNOWN, Hints, Result, StatementError, evaluate
+from toolkit.asm.expr_compile import compile_expression
 from toolkit.asm.objfile import Section
 from toolkit.asm.scan import scan
 from toolkit.asm.statement import Value

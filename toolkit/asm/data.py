@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from toolkit.asm import scan
 from toolkit.asm.data_float import FORMATS, FloatError, FloatMode, encode_float
-from toolkit.asm.expr import Program, StatementError, compile_expression
+from toolkit.asm.expr import Program, StatementError
+from toolkit.asm.expr_compile import compile_expression
 from toolkit.asm.scan import Token
 
 Warning = tuple[str, str, int, int]  # (nasm's wording, category, start, end in the line)

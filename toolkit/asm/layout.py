@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable
 from toolkit.asm.data_float import FloatMode
 from toolkit.asm.directives import carry_out
 from toolkit.asm.encode import EncodeError, encode
-from toolkit.asm.expr import UNKNOWN, Program, Result, StatementError, compile_expression, evaluate
+from toolkit.asm.expr import UNKNOWN, Program, Result, StatementError, evaluate
+from toolkit.asm.expr_compile import compile_expression
 from toolkit.asm.layout_data import render
 from toolkit.asm.layout_format import Format
 from toolkit.asm.layout_place import Place, PlaceError

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from toolkit.asm import scan
 from toolkit.asm.data import Item, ItemParser, Warning
 from toolkit.asm.data_float import FloatMode
-from toolkit.asm.expr import Program, StatementError, compile_expression
+from toolkit.asm.expr import Program, StatementError
+from toolkit.asm.expr_compile import compile_expression
 from toolkit.asm.instructions.words import PREFIXES
 from toolkit.asm.parser_templates import CONSTANT, Immediate, Memory, is_dynamic
 from toolkit.asm.scan import Token

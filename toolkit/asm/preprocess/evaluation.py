@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from toolkit.asm import expr, scan
+from toolkit.asm.expr_compile import compile_expression
 from toolkit.asm.preprocess.state import Evaluate, EvaluationError
 
 
@@ -12,7 +13,7 @@ def evaluator(environment: expr.Environment) -> Evaluate:
     def evaluate(text: str) -> tuple[expr.Result, str]:
         try:
             tokens = scan.scan(text)
-            program, position, _ = expr.compile_expression(tokens, 0, [])
+            program, position, _ = compile_expression(tokens, 0, [])
             value = expr.evaluate(program, environment)
         except (expr.StatementError, scan.ScanError) as error:
             raise EvaluationError(str(error)) from error
