@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+if TYPE_CHECKING:
+    from toolkit.grading.exercise import Exercise
+    from toolkit.grading.sandbox import WorkerSandbox
 
-@click.command("verify", epilog="\b\nExamples:\n  toolkit verify\n  toolkit verify ch04/mmap\n")
+
+@click.command(
+    "verify",
+    epilog="\b\nExamples:\n  toolkit verify\n  toolkit verify ch04/mmap\n  toolkit verify ch04/mmap --mutate\n",
+)
 @click.argument("targets", nargs=-1, metavar="[EX]...")
 @click.option("--verbose", "-v", is_flag=True, help="Also print what holds.")
-def verify_command(targets: tuple[str, ...], verbose: bool) -> None:
+@click.option(
+    "--mutate", is_flag=True, help="Also make mutants of each reference, and print how many are rejected."
+)
+def verify_command(targets: tuple[str, ...], verbose: bool, mutate: bool) -> None:
     """Prove that the starter fails, the reference passes, and every mutant is rejected by the check it names.
 
     Exit status: 0 all proven; 1 something does not hold; 2 wrong usage; 3 something is broken.
@@ -36,10 +47,31 @@ def verify_command(targets: tuple[str, ...], verbose: bool) -> None:
             for proof in proofs if verbose else failed:
                 word = "ok" if proof.holds else "broken" if proof.broken else "not so"
                 click.echo(f"    {word}: {proof.statement}" + (f": {proof.reason}" if proof.reason else ""))
+        survivors = sum(_print_score(exercise, sandbox) for exercise in exercises) if mutate else 0
     finally:
         sandbox.close()
+    missing += survivors
     click.echo(f"{holding} statements proven, {missing} do not hold, {broken} broken")
     raise click.exceptions.Exit(3 if broken else 1 if missing else 0)
+
+
+def _print_score(exercise: Exercise, sandbox: WorkerSandbox) -> int:
+    """One exercise's mutation score with its survivors; how many of them nobody has justified."""
+    from toolkit.grading.checks import BrokenCheck
+    from toolkit.grading.exercise import SubmissionError
+    from toolkit.grading.scoring import score
+
+    try:
+        found = score(exercise, sandbox)
+    except (BrokenCheck, SubmissionError) as error:
+        click.echo(f"{exercise.identity}: no mutants: {error}")
+        return 1
+    others = f"{len(found.equivalent)} did the same as the reference, {len(found.justified)} justified"
+    click.echo(f"{found.exercise}: {found.share:.0%} of {found.counted} mutants rejected ({others})")
+    for mutant in found.survivors:
+        for line in mutant.diff().splitlines():
+            click.echo(f"    {line}")
+    return len(found.survivors)
 
 
 _README = """# {title}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,7 +38,9 @@ Exit status: 0 all passed; 1 some failed; 2 wrong usage or an unreadable submiss
 )
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="Write the result to a file.")
 @click.option("--watch", is_flag=True, help="Check again whenever a file is saved.")
-@click.option("--jobs", "-j", type=click.IntRange(1), default=1, help="Worker processes.")
+@click.option(
+    "--jobs", "-j", type=click.IntRange(1), help="Worker processes (default: by the work and the processors)."
+)
 @click.option("--reference", is_flag=True, help="Grade the reference solutions.")
 @click.option("--submission", type=click.Path(path_type=Path), help="Grade this file or folder instead.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first check that does not pass.")
@@ -48,7 +51,7 @@ def check_command(
     format_name: str,
     output: Path | None,
     watch: bool,
-    jobs: int,
+    jobs: int | None,
     reference: bool,
     submission: Path | None,
     fail_fast: bool,
@@ -75,7 +78,7 @@ def check_command(
 
             watch_exercises(exercises, choice, sandbox)
             return
-        report = _grade(exercises, choice, sandbox, jobs, format_name, output)
+        report = _grade(exercises, choice, sandbox, jobs or default_jobs(len(exercises)), format_name, output)
     finally:
         sandbox.close()
     if not (reference or submission):
@@ -83,6 +86,14 @@ def check_command(
 
         remember(exercises, report)
     raise click.exceptions.Exit(report.exit_status)
+
+
+EXERCISES_PER_WORKER = 16  # starting a worker costs as much as grading so many
+
+
+def default_jobs(exercises: int) -> int:
+    """As many workers as pay for their start, at most one for each processor."""
+    return max(1, min(os.cpu_count() or 1, exercises // EXERCISES_PER_WORKER))
 
 
 def _check_submission(submission: Path, exercises: Sequence[Exercise]) -> None:

@@ -70,6 +70,11 @@ class Program:
         return self.build_request.name
 
     @property
+    def requests(self) -> tuple[RunRequest, ...]:
+        """Every run made so far."""
+        return tuple(self._runs)
+
+    @property
     def seed(self) -> int:
         return self.options.seed
 

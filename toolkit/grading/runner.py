@@ -108,11 +108,19 @@ def grade_submission(
 ) -> ExerciseResult:
     """Grade sources already read."""
     try:
-        checks = exercise.grader.checks
         program = Program(exercise.build_request(submission), replace(exercise.options, seed=seed), sandbox)
-        built = _check_build(program)
     except BrokenCheck as error:
         return _no_grader(exercise, str(error))
+    return grade_program(exercise, program, fail_fast=fail_fast)
+
+
+def grade_program(exercise: Exercise, program: Program, *, fail_fast: bool = False) -> ExerciseResult:
+    """Run an exercise's checks on a program; what its runs showed stays with the program."""
+    try:
+        checks = exercise.grader.checks
+    except BrokenCheck as error:
+        return _no_grader(exercise, str(error))
+    built = _check_build(program)
     results = [built]
     outcome: dict[Check, Status] = {}
     for check in checks:
