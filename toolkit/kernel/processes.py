@@ -30,9 +30,10 @@ from toolkit.kernel.fs.streams import (
     OutputStream,
     Sink,
     Source,
+    StreamNode,
     TerminalState,
 )
-from toolkit.kernel.fs.vfs import Device, Fifo
+from toolkit.kernel.fs.vfs import Device
 from toolkit.kernel.mm.space import AddressSpace
 from toolkit.kernel.signals import Action, SignalInfo
 from toolkit.kernel.task import (
@@ -168,9 +169,9 @@ class Processes:
                 table.put(descriptor, file)
             return table
         system = kernel.files.pipe_system
-        table.put(0, InputStream(Fifo(system, 0o600, self.uid, self.gid), stdin))
-        table.put(1, OutputStream(Fifo(system, 0o600, self.uid, self.gid), self._stdout))
-        table.put(2, OutputStream(Fifo(system, 0o600, self.uid, self.gid), self._stderr))
+        table.put(0, InputStream(StreamNode(system, self.uid, self.gid), stdin))
+        table.put(1, OutputStream(StreamNode(system, self.uid, self.gid), self._stdout))
+        table.put(2, OutputStream(StreamNode(system, self.uid, self.gid), self._stderr))
         return table
 
     # --- exec ----------------------------------------------------------------------------------------------

@@ -154,7 +154,9 @@ def open_regular(thread: Thread, inode: RegularFile, path: bytes, flags: int) ->
 
 
 def open_fifo(thread: Thread, inode: Fifo, flags: int, path: bytes) -> OpenFile:
-    """A fifo waits for its other end (fifo(7)); ENXIO for a writer that will not wait."""
+    """A fifo waits for its other end (fifo(7)); ENXIO for a writer that will not wait. A pipe opened again does not."""
+    if inode.place is None and isinstance(inode.pipe, Pipe):
+        return OpenPipe(inode, inode.pipe, flags, path)
     if not isinstance(inode.pipe, Pipe):
         inode.pipe = Pipe("fifo")
     pipe = inode.pipe

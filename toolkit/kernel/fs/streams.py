@@ -9,7 +9,7 @@ from toolkit.abi import files as f
 from toolkit.abi.errno import Errno
 from toolkit.kernel.errors import SyscallError
 from toolkit.kernel.fs.files import OpenFile
-from toolkit.kernel.fs.vfs import Inode
+from toolkit.kernel.fs.vfs import FileSystem, Inode
 
 if TYPE_CHECKING:
     from toolkit.kernel.task import Thread
@@ -57,11 +57,24 @@ class OutputBudget:
             self.left -= count
 
 
+class StreamNode(Inode):
+    """The pipe to whoever started the program: opened again through /dev/stdout, it is the same stream."""
+
+    stream: OpenFile
+
+    def __init__(self, system: FileSystem, uid: int, gid: int) -> None:
+        super().__init__(system, f.S_IFIFO | 0o600, uid, gid)
+
+    def open(self, thread: Thread, flags: int, path: bytes) -> OpenFile:
+        return self.stream
+
+
 class OutputStream(OpenFile):
     """The writing end of a pipe to whoever started the program."""
 
-    def __init__(self, inode: Inode, capture: Capture) -> None:
+    def __init__(self, inode: StreamNode, capture: Capture) -> None:
         super().__init__(inode, f.O_WRONLY)
+        inode.stream = self
         self.capture = capture
 
     def shown_path(self) -> bytes:
@@ -78,8 +91,9 @@ class OutputStream(OpenFile):
 class InputStream(OpenFile):
     """The reading end of a pipe that holds `data`, or that a function of the host fills."""
 
-    def __init__(self, inode: Inode, data: bytes | Source) -> None:
+    def __init__(self, inode: StreamNode, data: bytes | Source) -> None:
         super().__init__(inode, f.O_RDONLY)
+        inode.stream = self
         self._data = data if isinstance(data, bytes) else b""
         self._source = None if isinstance(data, bytes) else data
 

@@ -348,6 +348,7 @@ def make_pipe(thread: Thread, descriptors: int, flags: int) -> int:
     system = process.kernel.files.pipe_system
     inode = Fifo(system, 0o600, process.credentials.fsuid, process.credentials.fsgid)
     pipe_ = Pipe()
+    inode.pipe = pipe_
     status = flags & f.O_NONBLOCK
     ends = OpenPipe(inode, pipe_, f.O_RDONLY | status), OpenPipe(inode, pipe_, f.O_WRONLY | status)
     limit, close_on_exec = process.limits.open_files, bool(flags & f.O_CLOEXEC)
