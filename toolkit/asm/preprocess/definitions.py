@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from toolkit.asm.preprocess import define, functions
 from toolkit.asm.preprocess.calls import Call, Handler
-from toolkit.asm.preprocess.macros import number_token
+from toolkit.asm.preprocess.macros import number_tokens
 from toolkit.asm.preprocess.state import StackFrame, is_blank
 from toolkit.asm.preprocess.tokens import (
     BARE_STRING,
@@ -68,7 +68,7 @@ def _assign(call: Call) -> None:
         return
     value = call.engine.constant(call.engine.expander.line(found[1]), call.name)
     if value is not None:
-        define.define(call.engine, found[0], (number_token(value),), case_sensitive=call.case_sensitive)
+        define.define(call.engine, found[0], number_tokens(value), case_sensitive=call.case_sensitive)
 
 
 def _define_string(call: Call) -> None:
@@ -105,7 +105,7 @@ def _tokens_of_string(call: Call, text: str, rest: list[Token]) -> Tokens | None
 
 
 def _length(call: Call, text: str, rest: list[Token]) -> Tokens | None:
-    return (number_token(len(text)),)
+    return number_tokens(len(text))
 
 
 def _substring(call: Call, text: str, rest: list[Token]) -> Tokens | None:

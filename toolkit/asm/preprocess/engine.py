@@ -21,7 +21,7 @@ from toolkit.asm.preprocess.macros import (
     MultiLineTable,
     SingleLineMacro,
     SingleLineTable,
-    number_token,
+    number_tokens,
 )
 from toolkit.asm.preprocess.single import Expander
 from toolkit.asm.preprocess.state import (
@@ -277,7 +277,7 @@ class Engine:
         if len(value) <= 4:
             return token
         self.warn("other", "character constant too long")
-        return number_token(int.from_bytes(value[:4].encode("latin-1"), "little"))
+        return number_tokens(int.from_bytes(value[:4].encode("latin-1"), "little"))[0]
 
     def constant(self, tokens: Sequence[Token], directive: str) -> int | None:
         """The constant that already expanded ``tokens`` stand for; reports rests and values that are not constant."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from toolkit.asm.preprocess.macros import Parameter, SingleLineMacro, SingleLineTable, number_token
+from toolkit.asm.preprocess.macros import Parameter, SingleLineMacro, SingleLineTable, number_tokens
 from toolkit.asm.preprocess.tokens import (
     COMMA,
     NUMBER,
@@ -13,6 +13,7 @@ from toolkit.asm.preprocess.tokens import (
     Token,
     Tokens,
     quote,
+    text_of,
     tokenize,
     unquote,
 )
@@ -38,7 +39,7 @@ def substring(text: str, start: int, count: int) -> str:
 
 def _number(tokens: Tokens) -> int:
     """The value of an argument that was evaluated; 0 after an error."""
-    return int(tokens[0][1]) if tokens else 0
+    return int(text_of(tokens)) if tokens else 0
 
 
 def _contents(tokens: Tokens) -> str:
@@ -54,7 +55,7 @@ def _abs(engine: Engine, arguments: list[Tokens], name: str) -> Tokens:
 
 
 def _count(engine: Engine, arguments: list[Tokens], name: str) -> Tokens:
-    return (number_token(len(arguments)),)
+    return number_tokens(len(arguments))
 
 
 def _join(engine: Engine, arguments: list[Tokens], name: str) -> Tokens:
@@ -70,7 +71,7 @@ def _concatenate(engine: Engine, arguments: list[Tokens], name: str) -> Tokens:
 
 
 def _length(engine: Engine, arguments: list[Tokens], name: str) -> Tokens:
-    return (number_token(len(_contents(arguments[0]))),)
+    return number_tokens(len(_contents(arguments[0])))
 
 
 def _substring(engine: Engine, arguments: list[Tokens], name: str) -> Tokens:
@@ -127,7 +128,7 @@ def _test(engine: Engine, arguments: list[Tokens], name: str) -> Tokens:
     _, test, negated = found
     tokens = arguments[0]
     state = evaluate_test(engine, test, negated, tokens, directive)
-    return (number_token(int(state == ConditionState.IF_TRUE)),)
+    return number_tokens(int(state == ConditionState.IF_TRUE))
 
 
 _OPTIONAL_NUMBER = Parameter(evaluate=True, optional=True)

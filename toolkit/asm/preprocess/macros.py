@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from toolkit.asm.preprocess.tokens import NUMBER, Token, Tokens
+from toolkit.asm.preprocess.tokens import NUMBER, OTHER, Tokens
 from toolkit.asm.source import MacroFrame
 
 if TYPE_CHECKING:
@@ -155,7 +155,9 @@ class Invocation:
         return self.arguments[(number - 1 + self.rotation) % self.count + 1]
 
 
-def number_token(value: int) -> Token:
-    """A number as nasm writes it into an expansion: signed 64-bit decimal."""
+def number_tokens(value: int) -> Tokens:
+    """A number as nasm writes it into an expansion: signed 64-bit decimal, a minus sign as a token of its own."""
     value &= (1 << 64) - 1
-    return (NUMBER, str(value - (1 << 64) if value >> 63 else value))
+    if value >> 63:
+        return ((OTHER, "-"), (NUMBER, str((1 << 64) - value)))
+    return ((NUMBER, str(value)),)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from toolkit.asm.preprocess.macros import Parameter, SingleLineMacro, SingleLineTable, number_token
+from toolkit.asm.preprocess.macros import Parameter, SingleLineMacro, SingleLineTable, number_tokens
 from toolkit.asm.preprocess.tokens import (
     COMMA,
     CONDITIONAL_COMMA,
@@ -324,7 +324,7 @@ class Expander:
         elif value is None:
             self._engine.error(f"non-constant expression in parameter {index} of {kind} `{macro.name}'")
         else:
-            return (number_token(value),)
+            return number_tokens(value)
         return ()
 
     def _substitute(

@@ -17,7 +17,7 @@ from toolkit.asm.preprocess.macros import (
     MultiLineTable,
     SingleLineMacro,
     SingleLineTable,
-    number_token,
+    number_tokens,
 )
 from toolkit.asm.preprocess.state import InputFile
 from toolkit.asm.preprocess.tokens import IDENTIFIER, STRING, Token, Tokens, quote, tokenize
@@ -431,11 +431,11 @@ def _file_macro(engine: Engine, arguments: list[Tokens], name: str) -> Tokens:
 
 
 def _line_macro(engine: Engine, arguments: list[Tokens], name: str) -> Tokens:
-    return (number_token(engine.line),)
+    return number_tokens(engine.line)
 
 
 def _bits_macro(engine: Engine, arguments: list[Tokens], name: str) -> Tokens:
-    return (number_token(engine.bits),)
+    return number_tokens(engine.bits)
 
 
 def _pointer_macro(engine: Engine, arguments: list[Tokens], name: str) -> Tokens:
@@ -444,7 +444,7 @@ def _pointer_macro(engine: Engine, arguments: list[Tokens], name: str) -> Tokens
 
 def _pass_macro(engine: Engine, arguments: list[Tokens], name: str) -> Tokens:
     engine.stable = False
-    return (number_token(engine.pass_kind),)
+    return number_tokens(engine.pass_kind)
 
 
 _MAGIC = {
@@ -491,7 +491,7 @@ def time_macros(timestamp: int | None, environment: Mapping[str, str]) -> Single
     seconds = int(epoch) if fixed else timestamp if timestamp is not None else int(time.time())
     utc = time.gmtime(seconds)
     local = utc if fixed or timestamp is not None else time.localtime(seconds)
-    values: dict[str, Token] = {"POSIX_TIME": number_token(seconds)}
+    values: dict[str, Token] = {"POSIX_TIME": number_tokens(seconds)[0]}
     for prefix, moment in (("", local), ("UTC_", utc)):
         values[prefix + "DATE"] = (STRING, time.strftime('"%Y-%m-%d"', moment))
         values[prefix + "TIME"] = (STRING, time.strftime('"%H:%M:%S"', moment))
