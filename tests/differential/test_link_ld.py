@@ -138,6 +138,11 @@ main lib.so=library lib_two | DYN
 pie_alone | -pie
 pie_alone | -pie DYN
 pie lib.so=library | -pie DYN
+writable_text |
+data_segment_empty |
+data_segment_empty:32 | -m elf_i386
+bss_globals |
+bss_globals:32 | -m elf_i386
 plain notes | --build-id=0x1234
 notes plain | --build-id=sha1
 plain | --build-id=md5

@@ -158,6 +158,8 @@ def _combine(context: Context, output: OutputSection) -> None:
             entry_size = (
                 entry_size if entry_size == section.entry_size and not first.flags & _MERGE_FLAGS else 0
             )
+    if output.name == ".text":
+        flags &= ~elf.SHF_WRITE  # ld keeps the text read-only, whatever its inputs ask for
     output.flags = flags & ~_MERGE_FLAGS | merging
     output.alignment = alignment
     output.loaded = loaded

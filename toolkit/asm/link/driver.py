@@ -111,6 +111,7 @@ def _link(context: Context, objects: Sequence[LinkInput]) -> bytes | None:
     if header is not None:
         ehframe.fill_header(context, image, header)
     segments.warn_about_stack(context)
+    segments.warn_about_permissions(context, chosen)
     if context.failed:
         return None
     data = output.write(context, chosen, offset, start, image)
@@ -258,7 +259,7 @@ def _default_entry(context: Context, name: str) -> int:
         context.names.entry(name).state = 1
     text = context.by_name.get(".text")
     address = text.address if text is not None and not text.removed else 0
-    tail = f"defaulting to {address:016x}" if address else "not setting start address"
+    tail = f"defaulting to {address:0{2 * context.word}x}" if address else "not setting start address"
     place, line, help_text = _entry_hint(context, name)
     context.say(
         context.options.missing_entry,

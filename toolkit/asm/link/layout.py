@@ -69,7 +69,7 @@ def place_sections(context: Context, header_size: int) -> None:
             segment.base = initial
             _walk(context, header_size, segment)
         context.relro_start, context.relro_end = segment.base, segment.relro_end
-    elif _saves_a_page(segment):
+    elif _saves_a_page(segment, context.is64):
         segment.phase = _ADJUST
         _walk(context, header_size, segment)
 
@@ -82,10 +82,12 @@ def has_relro(context: Context) -> bool:
     )
 
 
-def _saves_a_page(segment: _Segment) -> bool:
+def _saves_a_page(segment: _Segment, is64: bool) -> bool:
     first = -segment.base & (PAGE - 1)
     last = segment.end & (PAGE - 1)
-    return bool(first and last and segment.base & -PAGE != segment.end & -PAGE and first + last <= PAGE)
+    # In the 64-bit script the statements of .lrodata and .ldata, though dropped later, put the end on another page.
+    apart = is64 or segment.base & -PAGE != segment.end & -PAGE
+    return bool(first and last and apart and first + last <= PAGE)
 
 
 def _start_of_relro(context: Context, segment: _Segment) -> int:

@@ -193,6 +193,19 @@ def warn_about_stack(context: Context) -> None:
         )
 
 
+def warn_about_permissions(context: Context, segments: list[Segment]) -> None:
+    """ld's warning about memory that is both writable and executable."""
+    everything = elf.PF_R | elf.PF_W | elf.PF_X
+    if any(s.type == elf.PT_LOAD and s.flags == everything for s in segments):
+        context.say(
+            "warning",
+            "the program has a LOAD segment with RWX permissions",
+            context.files[0].name,
+            help="keep code and writable data in different sections, so that they do not share a page",
+            ld_message="warning: a.out has a LOAD segment with RWX permissions",
+        )
+
+
 def place_in_file(context: Context, segments: list[Segment], header_size: int) -> int:
     """Set offsets and sizes of segments and loaded sections; the offset where the rest of the file starts."""
     offset = header_size
@@ -244,7 +257,8 @@ def _place_load(segment: Segment, offset: int, header_size: int) -> int:
                 gap = segment.memory_size - segment.file_size
                 offset += gap
                 segment.file_size += gap
-        output.file_offset = offset
+        only_headers = segment.headers and segment.file_size == header_size
+        output.file_offset = output.address - segment.address if nobits and only_headers else offset
         if not nobits:
             offset += output.size
             segment.file_size += output.size

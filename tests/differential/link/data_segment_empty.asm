@@ -1,0 +1,5 @@
+global _start
+section .text
+_start: ret
+section .rodata
+ times 16 db 1
