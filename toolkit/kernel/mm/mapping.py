@@ -89,19 +89,7 @@ def mmap(
 ) -> int:
     """See AddressSpace.mmap (ksys_mmap_pgoff, do_mmap)."""
     _refuse_huge_pages(flags, backing)
-    if not length:
-        raise SyscallError(Errno.EINVAL)
-    if flags & MAP_FIXED_NOREPLACE:
-        flags |= MAP_FIXED
-    if not flags & MAP_FIXED:
-        address &= PAGE_MASK
-        if address and address < placing.HINT_MINIMUM:
-            address = placing.HINT_MINIMUM
-    length = page_ceiling(length)
-    if length >= ADDRESS_END:
-        raise SyscallError(Errno.ENOMEM)
-    if (offset >> PAGE_SHIFT) + (length >> PAGE_SHIFT) >= ADDRESS_END:
-        raise SyscallError(Errno.EOVERFLOW)
+    address, length, flags = _rounded(address, length, flags, offset)
     if len(space.areas) > space.max_map_count:
         raise SyscallError(Errno.ENOMEM)
     vm_flags = protection_flags(space, prot) | space.future_flags | VM_MAY_ALL
@@ -127,6 +115,27 @@ def mmap(
     if vm_flags & VM_LOCKED or flags & (MAP_POPULATE | MAP_NONBLOCK) == MAP_POPULATE:
         locking.populate(space, address, address + length)
     return address
+
+
+def _rounded(address: int, length: int, flags: int, offset: int) -> tuple[int, int, int]:
+    """The first checks of do_mmap: a hint on a page above the minimum, a length in whole pages, FIXED implied.
+
+    Raises EINVAL, ENOMEM, EOVERFLOW.
+    """
+    if not length:
+        raise SyscallError(Errno.EINVAL)
+    if flags & MAP_FIXED_NOREPLACE:
+        flags |= MAP_FIXED
+    if not flags & MAP_FIXED:
+        address &= PAGE_MASK
+        if address and address < placing.HINT_MINIMUM:
+            address = placing.HINT_MINIMUM
+    length = page_ceiling(length)
+    if length >= ADDRESS_END:
+        raise SyscallError(Errno.ENOMEM)
+    if (offset >> PAGE_SHIFT) + (length >> PAGE_SHIFT) >= ADDRESS_END:
+        raise SyscallError(Errno.EOVERFLOW)
+    return address, length, flags
 
 
 def munmap(space: AddressSpace, address: int, length: int) -> None:
