@@ -334,3 +334,27 @@ def test_program_with_a_library_runs(arguments: str, tmp_path: Path, monkeypatch
     Path("ours").write_bytes(linked.elf)
     Path("ours").chmod(0o755)
     assert subprocess.run(["./ours"], check=False).returncode == (7 if "pie" in arguments else 6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "emulation"), [("elf64", "elf_x86_64"), ("elf32", "elf_i386")])
+@pytest.mark.parametrize("debug", [(), ("-g",)], ids=["plain", "debug"])
+def test_every_program_of_the_repository(
+    kind: str, emulation: str, debug: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What nasm assembles and ld links alone comes out the same here."""
+    monkeypatch.chdir(tmp_path)
+    root = Path(__file__).resolve().parents[2]
+    compared, different = 0, []
+    for source in sorted(root.rglob("*.asm")):
+        command = ["nasm", "-w-all", *debug, "-f", kind, source.name, "-o", str(tmp_path / "a.o")]
+        if subprocess.run(command, cwd=source.parent, capture_output=True, check=False).returncode:
+            continue
+        Path("a").unlink(missing_ok=True)
+        made = subprocess.run(["ld", "-m", emulation, "a.o", "-o", "a"], capture_output=True, check=False)
+        linked = link([LinkInput("a.o", Path("a.o").read_bytes())], missing_entry="warning")
+        compared += 1
+        if linked.elf != (Path("a").read_bytes() if made.returncode == 0 else None):
+            different.append(str(source.relative_to(root)))
+    assert compared > 50
+    assert not different
