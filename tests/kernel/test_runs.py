@@ -244,3 +244,19 @@ def test_same_seed_same_bytes_other_seed_other_bytes(machine: Machine) -> None:
 def test_what_cannot_be_executed_is_refused(image: bytes, machine: Machine) -> None:
     with Kernel(machine) as kernel, pytest.raises(SyscallError):
         kernel.spawn(image)
+
+
+def test_files_cannot_be_placed_outside(machine: Machine) -> None:
+    with pytest.raises(SyscallError):
+        Kernel(machine, files={"../../etc/x": b""})
+    machine.reset()
+
+
+MANY_FILES = (
+    "sub rsp, 16\n mov qword [rsp], 20000\n mov qword [rsp + 8], 20000\n mov eax, 160\n mov edi, 7\n mov rsi, rsp\n syscall\n"
+    "again: mov eax, 32\n xor edi, edi\n syscall\n test eax, eax\n jns again\n neg eax\n mov edi, eax\n mov eax, 60\n syscall"
+)
+
+
+def test_descriptors_end_with_emfile(machine: Machine) -> None:
+    assert run(machine, MANY_FILES).exit_code == 24

@@ -146,7 +146,7 @@ def parse_address(text: str, stop: Stop) -> int:
         pass
     if text in stop.registers:
         return stop.registers[text]
-    from toolkit.kernel.exec import symbol_addresses
+    from toolkit.kernel.elf_image import symbol_addresses
 
     executable = stop.process.executable
     known = {}

@@ -23,8 +23,8 @@ from toolkit.abi.errno import Errno
 from toolkit.abi.signals import SI_KERNEL, SI_USER, Signal
 from toolkit.kernel import exceptions, signals, vdso_area
 from toolkit.kernel.clock import EVENT, Clock
+from toolkit.kernel.elf_image import symbol_addresses
 from toolkit.kernel.errors import SyscallError
-from toolkit.kernel.exec import symbol_addresses
 from toolkit.kernel.fs.mounts import Files, FileSetup
 from toolkit.kernel.fs.streams import OutputBudget, Sink, Source, TerminalState
 from toolkit.kernel.limits import Limits
@@ -59,6 +59,8 @@ if TYPE_CHECKING:
     from toolkit.machine.cpu import Machine
 
 UNLIMITED = 1 << 62
+IDLE_WAKES = 1_000_000
+"""How often a run with a small budget may wake from idleness: timers without a program cost no instructions."""
 
 
 class Kernel:
@@ -115,6 +117,7 @@ class Kernel:
         self._waiting: tuple[str, ...] = ()
         self._counting = False
         self._yielded = False
+        self._idle_wakes = 0
         self._budget = UNLIMITED
         self.futexes: dict[Any, list[Waiter]] = {}
         self.fork_hooks: list[Callable[[Process, Process], None]] = []
@@ -253,6 +256,10 @@ class Kernel:
         """Nobody can run: jump to the next timer; without one the run is over."""
         when = self.scheduler.next_time()
         living = [process for process in self.processes.all() if not process.dead]
+        self._idle_wakes += 1
+        if when is not None and living and self._idle_wakes > IDLE_WAKES + self._budget:
+            self.end(Ending.BUDGET)
+            return False
         if when is not None and living:
             self.clock.now = max(self.clock.now, when)
             self.scheduler.fire(self.clock.now)

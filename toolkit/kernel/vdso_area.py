@@ -92,7 +92,7 @@ def vdso_image(bits: int) -> tuple[bytes, dict[str, int]]:
     """The vDSO's bytes and the offsets of its symbols."""
     found = _IMAGES.get(bits)
     if found is None:
-        from toolkit.kernel.exec import dynamic_symbols
+        from toolkit.kernel.elf_image import dynamic_symbols
 
         try:
             vdso = importlib.import_module("toolkit.kernel.vdso")

@@ -266,12 +266,14 @@ class OpenPath(OpenFile):
 class FileTable:
     """Descriptor → open file, and which descriptors close on exec."""
 
-    __slots__ = ("close_on_exec", "open", "references")
+    __slots__ = ("_lowest_free", "close_on_exec", "open", "references")
 
     def __init__(self) -> None:
         self.open: dict[int, OpenFile] = {}
         self.close_on_exec: set[int] = set()
         self.references = 1
+        # Invariant: every descriptor below this one is open.
+        self._lowest_free = 0
 
     def get(self, descriptor: int) -> OpenFile:
         """The open file, O_PATH ones too; EBADF."""
@@ -282,10 +284,12 @@ class FileTable:
 
     def add(self, file: OpenFile, limit: int, close_on_exec: bool = False, lowest: int = 0) -> int:
         """Give the file the lowest free descriptor from `lowest`; EMFILE at the limit."""
-        descriptor = lowest
+        descriptor = max(lowest, self._lowest_free)
         table = self.open
         while descriptor in table:
             descriptor += 1
+        if lowest <= self._lowest_free:
+            self._lowest_free = descriptor
         if descriptor >= limit:
             raise SyscallError(Errno.EMFILE)
         self.put(descriptor, file, close_on_exec)
@@ -304,6 +308,7 @@ class FileTable:
         if file is None:
             raise SyscallError(Errno.EBADF)
         self.close_on_exec.discard(descriptor)
+        self._lowest_free = min(self._lowest_free, descriptor)
         release(file, thread)
 
     def close_all(self, thread: Thread | None = None) -> None:

@@ -92,11 +92,13 @@ class Files:
         return root
 
     def make_directories(self, path: str, uid: int, gid: int) -> Directory:
-        """The directory of a path from the root, made where it is missing; links on the way are followed."""
+        """The directory of a path from the root, made where it is missing; links are followed. EINVAL for `..`."""
         place = self.root
         for part in path.encode().split(b"/"):
-            if not part:
+            if not part or part == b".":
                 continue
+            if part == b"..":
+                raise SyscallError(Errno.EINVAL)
             found = place.lookup(part)
             for _ in range(f.SYMLINKS_MAX):
                 if not isinstance(found, Symlink):

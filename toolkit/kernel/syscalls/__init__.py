@@ -18,9 +18,13 @@ from toolkit.personality.layout import Personality
 FAMILIES = (
     "memory",
     "process",
+    "identity",
+    "attributes",
     "signals",
     "files",
+    "descriptors",
     "directories",
+    "inodes",
     "poll",
     "ipc",
     "time",
