@@ -77,6 +77,20 @@ def _define(text: str) -> tuple[str, str]:
     return name, value
 
 
+def _exercise_format(path: Path) -> str:
+    """The object format of the exercise that a source belongs to; elf64 where it belongs to none."""
+    from toolkit.grading.checks import BrokenCheck
+    from toolkit.grading.exercise import Exercise
+
+    for folder in path.resolve().parents[:2]:
+        if (folder / "grader.py").is_file():
+            try:
+                return str(Exercise(folder).grader.constants.get("FORMAT", "elf64"))
+            except BrokenCheck:
+                return "elf64"
+    return "elf64"
+
+
 def load_program(path: Path) -> Built:
     """Build an .asm file, or read an ELF file. Prints what is wrong and exits with 1 or 2."""
     from toolkit.cli.build import print_diagnostics
@@ -89,7 +103,7 @@ def load_program(path: Path) -> Built:
             raise click.UsageError(f"{path} is neither an .asm file nor an ELF program")
         return Built((), data, symbols_of(data))
     open_source(path)
-    assembler = Assembler()
+    assembler = Assembler(_exercise_format(path))
     assembly = assembler.assemble(path)
     built = None if assembly is None else assembler.linked([path], [assembly])
     print_diagnostics(assembler.diagnostics)
