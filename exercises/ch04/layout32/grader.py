@@ -43,7 +43,7 @@ def others(program):
     found = addresses(run)
     heap = run.expect.area(name="[heap]", size=PAGE)
     assert found["heap"] == heap.start, f"the heap begins at {heap.start:#x}"
-    run.expect.area(path="/dev/zero (deleted)", perms="r--s", start=found["mmap"])
+    run.expect.area(path="/dev/zero (deleted)", perms="r-xs", start=found["mmap"])
     run.expect.area(name="[stack]", contains=found["stack"])
 
 
