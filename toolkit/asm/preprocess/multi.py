@@ -369,7 +369,8 @@ def _condition_code(engine: Engine, text: str, call: Invocation) -> Sequence[Tok
     digits = text[2:]
     argument = (call.argument(int(digits)) if digits.isdecimal() and int(digits[:9]) else None) or ()
     words = [t for t in argument if t[0] != WHITE]
-    code = words[0][1].lower() if len(words) == 1 and words[0][0] == IDENTIFIER else ""
+    alone = len(words) == 1 or (len(words) > 1 and is_operator(words[1], ","))
+    code = words[0][1].lower() if alone and words[0][0] == IDENTIFIER else ""
     if code not in _INVERSE_CONDITIONS:
         engine.error(f"macro parameter `{text}' is not a condition code")
         return ()
