@@ -156,3 +156,76 @@ def test_initial_stack_is_linux_s(machine: Machine, tmp_path: Path) -> None:
         ]
         assert differing
         assert max(differing) - min(differing) < 16
+
+
+def test_i386_program_runs_as_on_linux(machine: Machine, tmp_path: Path) -> None:
+    program = tmp_path / "i386"
+    subprocess.run(["nasm", "-f", "elf32", PROGRAMS / "i386.asm", "-o", tmp_path / "i386.o"], check=True)
+    subprocess.run(["ld", "-m", "elf_i386", "-o", program, tmp_path / "i386.o"], check=True)
+    status, stdout, _ = native(program)
+    outcome = emulated(machine, program)
+    assert comparable(outcome.stdout) == comparable(stdout)
+    assert outcome.status == status
+
+
+COMMANDS = {
+    "cat": ["/bin/cat", "/etc/passwd"],
+    "ls -l": ["/bin/ls", "-l", "/etc/passwd", "/usr/bin/env"],
+    "sha256sum": ["/usr/bin/sha256sum", "/usr/bin/env"],
+    "sort": ["/usr/bin/sort", "-r", "/etc/passwd"],
+    "gzip": ["/bin/sh", "-c", "gzip -c < /etc/passwd | gzip -d"],
+    "bash": [
+        "/bin/bash",
+        "-c",
+        "echo $((6*7)); for i in a b; do echo $i; done | sort -r; diff <(echo a) <(echo b); exit 4",
+    ],
+    "background": ["/bin/bash", "-c", "for i in 1 2 3; do (exit $i) & wait $!; echo $?; done; kill -SEGV $$"],
+    "trap": ["/bin/sh", "-c", 'trap "echo got" USR1; kill -USR1 $$; (sleep 1; echo bg) & wait; kill -9 $$'],
+    "busybox": [
+        "/bin/busybox",
+        "sh",
+        "-c",
+        "echo hi | busybox tr a-z A-Z; busybox seq 50 | busybox sort -rn | busybox head -3",
+    ],
+    "awk": ["/usr/bin/awk", 'BEGIN { for (i = 0; i < 5; i++) s += i * i; printf "%d %.3f\\n", s, exp(1) }'],
+    "perl": ["/usr/bin/perl", "-e", 'my $p = fork; exit 3 unless $p; wait; print $? >> 8, "\\n"'],
+    "python": ["/usr/bin/python3", "-S", "-c", "print(6*7)"],
+    "timeout": ["/usr/bin/timeout", "1", "sleep", "5"],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", COMMANDS)
+def test_installed_program_runs_as_on_linux(name: str, machine: Machine) -> None:
+    command = COMMANDS[name]
+    if not Path(command[0]).exists():
+        pytest.skip(f"needs {command[0]}")
+    environment = {"PATH": "/usr/bin:/bin"}
+    done = subprocess.run(
+        ["setarch", "-R", *command],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=60,
+        env=environment,
+        cwd="/tmp",
+    )
+    with Kernel(machine, uid=0, gid=0, mounts={"/": "/"}, directory="/tmp") as kernel:
+        kernel.spawn(command[0], command, environment)
+        outcome = kernel.run()
+    status = done.returncode if done.returncode >= 0 else 128 - done.returncode
+    assert (outcome.stdout, outcome.stderr, outcome.status) == (done.stdout, done.stderr, status)
+    assert outcome.unknown_syscalls == ()
+
+
+@pytest.mark.slow
+def test_dynamic_program_has_linux_s_map(machine: Machine) -> None:
+    """`cat /proc/self/maps`: every area, in order, text for text but for device and inode."""
+    environment = {"PATH": "/usr/bin:/bin"}
+    command = ["/usr/bin/cat", "/proc/self/maps"]
+    expected = subprocess.run(
+        ["setarch", "-R", *command], capture_output=True, env=environment, cwd="/tmp"
+    ).stdout
+    with Kernel(machine, uid=0, gid=0, mounts={"/": "/"}, directory="/tmp") as kernel:
+        kernel.spawn(command[0], command, environment)
+        actual = kernel.run().stdout
+    assert comparable(actual) == comparable(expected)
