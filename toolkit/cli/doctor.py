@@ -108,7 +108,7 @@ _SMALLEST = b"global _start\nsection .text\n_start:\nmov eax, 60\nmov edi, 7\nsy
 
 def _worker() -> Iterator[Finding]:
     """Assemble, link and run the smallest program in a worker process."""
-    from toolkit.grading.confine import available_layers
+    from toolkit.grading.confine import active_layers
     from toolkit.grading.evidence import Broken, BuildRequest, FileData, RunRequest
     from toolkit.grading.sandbox import WorkerSandbox
 
@@ -120,7 +120,7 @@ def _worker() -> Iterator[Finding]:
     else:
         good = evidence.exit_code == 7
         yield Finding("a program", "assembles, links and runs" if good else f"ends wrongly: {evidence}", good)
-    layers = available_layers()
+    layers = active_layers()
     yield Finding("worker's limits", ", ".join(layers) or "none on this system", True if layers else None)
 
 
