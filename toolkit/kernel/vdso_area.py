@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -92,13 +91,9 @@ def vdso_image(bits: int) -> tuple[bytes, dict[str, int]]:
     """The vDSO's bytes and the offsets of its symbols."""
     found = _IMAGES.get(bits)
     if found is None:
+        from toolkit.kernel import vdso
         from toolkit.kernel.elf_image import dynamic_symbols
 
-        try:
-            vdso = importlib.import_module("toolkit.kernel.vdso")
-        except ModuleNotFoundError:
-            found = _IMAGES[bits] = bytes(2 * PAGE_SIZE), {}
-            return found
         image = vdso.image(bits)
         found = _IMAGES[bits] = image, dynamic_symbols(image)
     return found

@@ -1,0 +1,325 @@
+"""What the files of /proc say, but for those that show memory (procfs_memory.py): each a function from kernel to bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from toolkit.kernel.clock import NANOSECONDS
+
+if TYPE_CHECKING:
+    from toolkit.kernel.kernel import Kernel
+    from toolkit.kernel.task import Process, State
+
+Render = Callable[["Kernel", "Process"], bytes]
+SystemRender = Callable[["Kernel"], bytes]
+CLOCK_TICK = 10_000_000
+LIMIT_NAMES = (
+    ("Max cpu time", 0, "seconds"),
+    ("Max file size", 1, "bytes"),
+    ("Max data size", 2, "bytes"),
+    ("Max stack size", 3, "bytes"),
+    ("Max core file size", 4, "bytes"),
+    ("Max resident set", 5, "bytes"),
+    ("Max processes", 6, "processes"),
+    ("Max open files", 7, "files"),
+    ("Max locked memory", 8, "bytes"),
+    ("Max address space", 9, "bytes"),
+    ("Max file locks", 10, "locks"),
+    ("Max pending signals", 11, "signals"),
+    ("Max msgqueue size", 12, "bytes"),
+    ("Max nice priority", 13, ""),
+    ("Max realtime priority", 14, ""),
+    ("Max realtime timeout", 15, "us"),
+)
+
+
+MOUNTS = (
+    b"/dev/root / ext4 rw,relatime 0 0\ndevtmpfs /dev devtmpfs rw 0 0\nproc /proc proc rw 0 0\n"
+    b"tmpfs /dev/shm tmpfs rw 0 0\n"
+)
+
+
+# --- files of a process ------------------------------------------------------------------------------------
+
+
+def text(content: str) -> bytes:
+    """Names keep their bytes."""
+    return content.encode("utf-8", "surrogateescape")
+
+
+def memory_file(name: str) -> Render:
+    """A file that procfs_memory renders from the address space; empty for a zombie."""
+
+    def render(_kernel: Kernel, process: Process) -> bytes:
+        from toolkit.kernel.fs import procfs_memory
+
+        return b"" if process.dead else text(getattr(procfs_memory, name)(process.memory))
+
+    return render
+
+
+def strings(kernel: Kernel, process: Process, start: str, end: str) -> bytes:
+    """The program's own argument or environment strings, as they stand in its memory."""
+    if process.dead:
+        return b""
+    places = process.memory.places
+    low, high = getattr(places, start), getattr(places, end)
+    return process.memory.read_available(low, high - low)
+
+
+def state_letter(process: Process) -> str:
+    """R, S, T or Z."""
+    from toolkit.kernel.task import State
+
+    if process.dead:
+        return "Z"
+    if process.stopped:
+        return "T"
+    running: State = State.RUNNABLE
+    return "R" if any(thread.state is running for thread in process.threads) else "S"
+
+
+def stat_line(kernel: Kernel, process: Process) -> bytes:
+    """/proc/PID/stat."""
+    memory = None if process.dead else process.memory
+    places = memory.places if memory is not None else None
+    parent = process.parent.pid if process.parent is not None else kernel.processes.shell_pid
+    ticks = kernel.instructions // CLOCK_TICK
+    fields: list[object] = [
+        process.pid, f"({process.name})", state_letter(process), parent, process.group, process.session, 0, -1,
+        0x400000, memory.faults.minor if memory else 0, 0, memory.faults.major if memory else 0, 0, ticks, 0, 0, 0,
+        20, 0, max(1, len(process.threads)), 0, process.started // CLOCK_TICK,
+        memory.total_pages << 12 if memory else 0, memory.resident_pages if memory else 0, (1 << 64) - 1,
+    ]  # fmt: skip
+    if places is not None:
+        fields += [places.start_code, places.end_code, places.start_stack, 0, 0]
+    else:
+        fields += [0] * 5
+    fields += [
+        process.pending.mask & 0x7FFFFFFF,
+        blocked(process) & 0x7FFFFFFF,
+        *signal_sets(process),
+        0,
+        0,
+        0,
+    ]
+    fields += [17, 0, 0, 0, 0, 0, 0]
+    if places is not None:
+        fields += [
+            places.start_data, places.end_data, places.start_brk, places.arg_start, places.arg_end,
+            places.env_start, places.env_end,
+        ]  # fmt: skip
+    else:
+        fields += [0] * 7
+    fields.append(process.wait_status if process.dead else 0)
+    return text(" ".join(map(str, fields)) + "\n")
+
+
+def blocked(process: Process) -> int:
+    """The first thread's mask."""
+    return process.threads[0].blocked_signals if process.threads else 0
+
+
+def signal_sets(process: Process) -> tuple[int, int]:
+    """Ignored and caught signals."""
+    ignored = sum(1 << (number - 1) for number, action in process.actions.items() if action.handler == 1)
+    caught = sum(1 << (number - 1) for number, action in process.actions.items() if action.handler > 1)
+    return ignored, caught
+
+
+STATE_NAMES = {"R": "R (running)", "S": "S (sleeping)", "T": "T (stopped)", "Z": "Z (zombie)"}
+
+
+def status(kernel: Kernel, process: Process) -> bytes:
+    """/proc/PID/status."""
+    from toolkit.kernel.fs import procfs_memory
+
+    who = process.credentials
+    parent = process.parent.pid if process.parent is not None else kernel.processes.shell_pid
+    lines = [
+        f"Name:\t{process.name}",
+        f"Umask:\t{process.working.umask:04o}",
+        f"State:\t{STATE_NAMES[state_letter(process)]}",
+        f"Tgid:\t{process.pid}",
+        "Ngid:\t0",
+        f"Pid:\t{process.pid}",
+        f"PPid:\t{parent}",
+        "TracerPid:\t0",
+        f"Uid:\t{who.uid}\t{who.euid}\t{who.suid}\t{who.fsuid}",
+        f"Gid:\t{who.gid}\t{who.egid}\t{who.sgid}\t{who.fsgid}",
+        "FDSize:\t64",
+        "Groups:\t" + "".join(f"{group} " for group in who.groups),
+    ]
+    body = "\n".join(lines) + "\n"
+    if not process.dead:
+        body += procfs_memory.status_lines(process.memory)
+    ignored, caught = signal_sets(process)
+    pending = process.threads[0].pending.mask if process.threads else 0
+    tail = [
+        f"Threads:\t{max(1, len(process.threads))}",
+        f"SigQ:\t{len(process.pending.queue)}/{process.limits.pending_signals}",
+        f"SigPnd:\t{pending:016x}",
+        f"ShdPnd:\t{process.pending.mask:016x}",
+        f"SigBlk:\t{blocked(process):016x}",
+        f"SigIgn:\t{ignored:016x}",
+        f"SigCgt:\t{caught:016x}",
+        f"NoNewPrivs:\t{int(process.no_new_privileges)}",
+        "Cpus_allowed:\t1",
+        "Cpus_allowed_list:\t0",
+    ]
+    return text(body + "\n".join(tail) + "\n")
+
+
+def limits(_kernel: Kernel, process: Process) -> bytes:
+    """/proc/PID/limits."""
+    lines = [f"{'Limit':<25} {'Soft Limit':<20} {'Hard Limit':<20} {'Units':<10}"]
+    for name, number, unit in LIMIT_NAMES:
+        soft, hard = (
+            "unlimited" if value >> 64 - 1 else str(value) for value in process.limits.values[number]
+        )
+        lines.append(f"{name:<25} {soft:<20} {hard:<20} {unit:<10}")
+    return text("\n".join(lines) + "\n")
+
+
+PROCESS_FILES: dict[bytes, Render] = {
+    b"maps": memory_file("maps"),
+    b"smaps": memory_file("smaps"),
+    b"smaps_rollup": memory_file("smaps_rollup"),
+    b"statm": memory_file("statm"),
+    b"stat": stat_line,
+    b"status": status,
+    b"limits": limits,
+    b"cmdline": lambda kernel, process: strings(kernel, process, "arg_start", "arg_end"),
+    b"environ": lambda kernel, process: strings(kernel, process, "env_start", "env_end"),
+    b"comm": lambda kernel, process: text(process.name + "\n"),
+    b"auxv": lambda kernel, process: b"" if process.dead else process.auxiliary,
+    b"mounts": lambda kernel, process: MOUNTS,
+    b"cgroup": lambda kernel, process: b"0::/\n",
+    b"oom_score": memory_file("oom_score"),
+    b"oom_score_adj": memory_file("oom_score_adj"),
+    b"personality": lambda kernel, process: b"00040000\n",
+}
+
+
+# --- files of the system -----------------------------------------------------------------------------------
+
+
+def meminfo(kernel: Kernel) -> bytes:
+    """/proc/meminfo."""
+    from toolkit.kernel.fs import procfs_memory
+
+    return text(procfs_memory.meminfo(kernel.frames))
+
+
+def cpuinfo(_kernel: Kernel) -> bytes:
+    """/proc/cpuinfo: one processor, the one that CPUID describes."""
+    return (
+        b"processor\t: 0\nvendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 58\n"
+        b"model name\t: toolkit emulated CPU\nstepping\t: 9\ncpu MHz\t\t: 2000.000\ncache size\t: 0 KB\n"
+        b"physical id\t: 0\nsiblings\t: 1\ncore id\t\t: 0\ncpu cores\t: 1\nfpu\t\t: yes\nwp\t\t: yes\n"
+        b"flags\t\t: fpu vme de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat pse36 clflush mmx fxsr sse "
+        b"sse2 ht syscall nx rdtscp lm pni cx16 rdrand lahf_lm fsgsbase\nbogomips\t: 4000.00\nclflush size\t: 64\n"
+        b"cache_alignment\t: 64\naddress sizes\t: 40 bits physical, 48 bits virtual\n\n"
+    )
+
+
+def uptime(kernel: Kernel) -> bytes:
+    """/proc/uptime."""
+    hundredths = kernel.clock.now // CLOCK_TICK
+    return b"%d.%02d 0.00\n" % divmod(hundredths, 100)
+
+
+def system_stat(kernel: Kernel) -> bytes:
+    """/proc/stat."""
+    boot = kernel.clock.epoch // NANOSECONDS
+    ticks = kernel.instructions // CLOCK_TICK
+    running = len(kernel.processes.by_tid)
+    return (
+        b"cpu  %d 0 0 0 0 0 0 0 0 0\ncpu0 %d 0 0 0 0 0 0 0 0 0\nctxt 0\nbtime %d\nprocesses %d\n"
+        b"procs_running %d\nprocs_blocked 0\n" % (ticks, ticks, boot, running, running)
+    )
+
+
+def load_average(kernel: Kernel) -> bytes:
+    """/proc/loadavg of a computer that has nothing else to do."""
+    return b"0.00 0.00 0.00 1/%d %d\n" % (len(kernel.processes.by_tid), kernel.processes.shell_pid)
+
+
+SYSTEM_FILES: dict[bytes, SystemRender] = {
+    b"meminfo": meminfo,
+    b"cpuinfo": cpuinfo,
+    b"uptime": uptime,
+    b"stat": system_stat,
+    b"loadavg": load_average,
+    b"version": lambda kernel: b"Linux version 6.18.44 (toolkit) #1 SMP PREEMPT_DYNAMIC\n",
+    b"filesystems": lambda kernel: b"nodev\tproc\nnodev\ttmpfs\nnodev\tdevtmpfs\n\text4\n",
+    b"cmdline": lambda kernel: b"\n",
+    b"devices": lambda kernel: b"Character devices:\n  1 mem\n  5 /dev/tty\n136 pts\n\nBlock devices:\n",
+    b"swaps": lambda kernel: b"Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n",
+}
+
+
+Setting = Callable[["Kernel", bytes], None]
+
+
+def overcommit_mode(kernel: Kernel) -> bytes:
+    """vm.overcommit_memory."""
+    return b"%d\n" % kernel.frames.commitment.mode
+
+
+def overcommit_ratio(kernel: Kernel) -> bytes:
+    """vm.overcommit_ratio."""
+    return b"%d\n" % kernel.frames.commitment.ratio
+
+
+def overcommit_kilobytes(kernel: Kernel) -> bytes:
+    """vm.overcommit_kbytes."""
+    return b"%d\n" % kernel.frames.commitment.kilobytes
+
+
+def overcommit_setting(name: str) -> Setting:
+    """What a write to one of the overcommit settings does."""
+
+    def store(kernel: Kernel, data: bytes) -> None:
+        from toolkit.kernel.fs import procfs_memory
+
+        procfs_memory.set_overcommit(kernel.frames.commitment, name, data)
+
+    return store
+
+
+SYSCTL: dict[str, SystemRender] = {
+    "sys/kernel/osrelease": lambda kernel: b"6.18.44\n",
+    "sys/kernel/ostype": lambda kernel: b"Linux\n",
+    "sys/kernel/hostname": lambda kernel: text(kernel.hostname + "\n"),
+    "sys/kernel/pid_max": lambda kernel: b"32768\n",
+    "sys/kernel/ngroups_max": lambda kernel: b"65536\n",
+    "sys/kernel/cap_last_cap": lambda kernel: b"40\n",
+    "sys/kernel/random/uuid": lambda kernel: random_uuid(kernel),
+    "sys/kernel/randomize_va_space": lambda kernel: b"0\n",
+    "sys/vm/overcommit_memory": overcommit_mode,
+    "sys/vm/overcommit_ratio": overcommit_ratio,
+    "sys/vm/overcommit_kbytes": overcommit_kilobytes,
+    "sys/vm/max_map_count": lambda kernel: b"65530\n",
+    "sys/vm/mmap_min_addr": lambda kernel: b"4096\n",
+    "sys/fs/pipe-max-size": lambda kernel: b"1048576\n",
+    "sys/fs/file-max": lambda kernel: b"%d\n" % (1 << 63 - 1),
+}
+SETTINGS: dict[str, Setting] = {
+    f"sys/vm/{name}": overcommit_setting(name)
+    for name in ("overcommit_memory", "overcommit_ratio", "overcommit_kbytes")
+}
+"""What root may write into files of SYSCTL."""
+SYSVIPC: dict[str, SystemRender] = {
+    "sysvipc/shm": lambda kernel: text(kernel.shared_memory.render()),
+}
+
+
+def random_uuid(kernel: Kernel) -> bytes:
+    """A version 4 UUID, from the seed."""
+    raw = bytearray(kernel.random_bytes(16))
+    raw[6], raw[8] = raw[6] & 0x0F | 0x40, raw[8] & 0x3F | 0x80
+    digits = raw.hex()
+    parts = digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]
+    return text("-".join(parts) + "\n")
