@@ -251,6 +251,16 @@ def test_the_stack_pointer_is_kept(sandbox: WorkerSandbox) -> None:
         program(sandbox, source).call("f")
 
 
+def test_32_and_64_bits_take_turns(sandbox: WorkerSandbox) -> None:
+    source = (HEAD + "_start: mov eax, 1\n mov ebx, 5\n int 0x80\n").encode()
+    narrow = RunRequest(BuildRequest("p", (FileData("p.asm", source),), format="elf32"))
+    for _ in range(2):
+        program(sandbox, COPY).run("in.txt", files={"in.txt": b"x"}).expect.exit(0)
+        evidence = sandbox.run(narrow)
+        assert isinstance(evidence, Evidence), evidence
+        assert evidence.exit_code == 5
+
+
 def test_equal_requests_have_equal_evidence(sandbox: WorkerSandbox) -> None:
     request = RunRequest(
         BuildRequest("p", (FileData("p.asm", (HEAD + COPY).encode()),)), (b"in.txt",), seed=3

@@ -56,6 +56,9 @@ class Engine:
             from toolkit.machine.cpu import Machine
 
             self._machine = Machine()
+            # The first change to compatibility mode needs a machine on which nothing has run; the CPU's state is kept.
+            self._machine.set_mode(32)
+            self._machine.set_mode(64)
         return self._machine
 
     def build(self, request: BuildRequest) -> BuildEvidence:
