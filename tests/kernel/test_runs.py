@@ -260,3 +260,17 @@ MANY_FILES = (
 
 def test_descriptors_end_with_emfile(machine: Machine) -> None:
     assert run(machine, MANY_FILES).exit_code == 24
+
+
+RACE = (
+    "mov eax, 57\n syscall\n mov r13, 'a'\n test eax, eax\n jz go\n mov r13, 'b'\ngo: push r13\n mov ebx, 60\n"
+    "again: mov ecx, 4000\nspin: loop spin\n mov eax, 1\n mov edi, 1\n mov rsi, rsp\n mov edx, 1\n syscall\n"
+    " dec ebx\n jnz again" + EXIT
+)
+
+
+def test_interleaving_comes_from_the_seed(machine: Machine) -> None:
+    outputs = [run(machine, RACE, seed=seed).stdout for seed in (1, 1, 2, 3)]
+    assert all(sorted(output) == sorted(b"ab" * 60) for output in outputs)
+    assert outputs[0] == outputs[1]
+    assert len(set(outputs)) > 1
