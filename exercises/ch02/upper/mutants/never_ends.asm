@@ -1,5 +1,5 @@
 ; never ends
-; caught by: writes nothing for an empty input
+; caught by: changes one line
 ; A filter that turns small letters into capitals.
 
 SIZE equ 64

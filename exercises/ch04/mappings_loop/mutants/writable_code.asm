@@ -2,7 +2,7 @@
 section .data
 number: dq 42
 
-section .text write
+section .code progbits alloc exec write
 global _start
 _start:
     jmp _start
