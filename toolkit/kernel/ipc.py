@@ -5,6 +5,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from toolkit.abi import ipc as a
 from toolkit.abi.errno import Errno
 from toolkit.kernel.clock import NANOSECONDS
 from toolkit.kernel.errors import SyscallError
@@ -13,15 +14,13 @@ if TYPE_CHECKING:
     from toolkit.kernel.kernel import Kernel
     from toolkit.kernel.task import Process
 
-IPC_PRIVATE = 0
-IPC_CREAT = 0o1000
-IPC_EXCL = 0o2000
-IPC_NOWAIT = 0o4000
-IPC_RMID, IPC_SET, IPC_STAT, IPC_INFO = 0, 1, 2, 3
 READ, WRITE = 0o444, 0o222
-PERMISSIONS_64 = Struct("<iIIIIIH6x16x")
-PERMISSIONS_32 = Struct("<iIIIIIH2x8x")
-INDEX_BITS = 15
+NOBODY = 0xFFFF_FFFF
+
+
+def seconds(kernel: Kernel) -> int:
+    """Unix time now: what the structs and /proc/sysvipc show."""
+    return kernel.clock.realtime // NANOSECONDS
 
 
 class IpcObject:
@@ -34,102 +33,114 @@ class IpcObject:
         self.uid = self.creator_uid = who.euid
         self.gid = self.creator_gid = who.egid
         self.mode = mode & 0o777
-        self.removed = False
-        self.changed = process.kernel.clock.realtime // NANOSECONDS
+        self.gone = False
+        self.changed = seconds(process.kernel)
 
-    def permissions(self, bits: int, extra_mode: int = 0) -> bytes:
-        """struct ipc64_perm."""
-        layout = PERMISSIONS_64 if bits == 64 else PERMISSIONS_32
+    def permissions(self, layout: Struct) -> bytes:
+        """One of `abi.ipc.PERMISSIONS`; numbers too large for the old struct wrap as they do there."""
+        limit = 0xFFFF if layout is a.PERMISSIONS["old"] else 0xFFFF_FFFF
+        owners = (self.uid, self.gid, self.creator_uid, self.creator_gid)
         return layout.pack(
-            self.key,
-            self.uid,
-            self.gid,
-            self.creator_uid,
-            self.creator_gid,
-            self.mode | extra_mode,
-            self.id >> INDEX_BITS,
+            self.key, *(number & limit for number in owners), self.mode, self.id >> a.IPC_INDEX_BITS
         )
 
     def require(self, process: Process, wanted: int) -> None:
-        """ipcperms(): `wanted` is the access three times over, as READ and WRITE are. EACCES."""
+        """ipcperms(): the access asked for in any of the three places of `wanted`. EACCES."""
         who = process.credentials
-        if who.euid == 0:
-            return
+        groups = (who.egid, *who.groups)
+        granted = self.mode
         if who.euid in (self.uid, self.creator_uid):
-            granted = self.mode >> 6
-        elif self.gid in (who.egid, *who.groups) or self.creator_gid in (who.egid, *who.groups):
-            granted = self.mode >> 3
-        else:
-            granted = self.mode
-        if wanted & 7 & ~granted:
+            granted >>= 6
+        elif self.gid in groups or self.creator_gid in groups:
+            granted >>= 3
+        asked = wanted >> 6 | wanted >> 3 | wanted
+        if asked & ~granted & 7 and not process.privileged:
             raise SyscallError(Errno.EACCES)
 
     def require_owner(self, process: Process) -> None:
         """EPERM unless owner, creator or root."""
-        if process.credentials.euid not in (0, self.uid, self.creator_uid):
+        if process.credentials.euid not in (self.uid, self.creator_uid) and not process.privileged:
             raise SyscallError(Errno.EPERM)
 
-    def set_permissions(self, data: bytes, bits: int) -> None:
-        """IPC_SET: uid, gid and mode from a struct."""
-        layout = PERMISSIONS_64 if bits == 64 else PERMISSIONS_32
-        _, self.uid, self.gid, _, _, mode, _ = layout.unpack(data[: layout.size])
-        self.mode = mode & 0o777
+    def set_permissions(self, data: bytes, layout: Struct) -> None:
+        """IPC_SET: uid, gid and the nine bits of mode. EINVAL for the id -1."""
+        _, uid, gid, _, _, mode, _ = layout.unpack_from(data)
+        if NOBODY in (uid, gid):
+            raise SyscallError(Errno.EINVAL)
+        self.uid, self.gid = uid, gid
+        self.mode = self.mode & ~0o777 | mode & 0o777
 
 
 Kind = TypeVar("Kind", bound=IpcObject)
 
 
 class Registry(Generic[Kind]):
-    """All objects of one kind, by id; ids are handed out as ipc_idr_alloc() does, going round."""
+    """All objects of one kind, by index. Indices go round as ipc_idr_alloc() has them, so that ids return late."""
 
-    def __init__(self, kernel: Kernel, limit: int) -> None:
-        self.kernel = kernel
+    def __init__(self, limit: int) -> None:
         self.limit = limit
         self.objects: dict[int, Kind] = {}
         self._next = 0
+        self._last = -1
         self._sequence = 0
 
+    def all(self) -> list[Kind]:
+        """The objects in the order of their indices."""
+        return [self.objects[index] for index in sorted(self.objects)]
+
     def add(self, item: Kind) -> int:
-        """Give the object an id; ENOSPC beyond the limit."""
+        """Give the object an id. ENOSPC beyond the limit."""
         if len(self.objects) >= self.limit:
             raise SyscallError(Errno.ENOSPC)
-        used = {number & (1 << INDEX_BITS) - 1 for number in self.objects}
-        index = self._next
-        while index in used:
-            index = (index + 1) % self.limit
-        if index < self._next:
-            self._sequence += 1
-        self._next = (index + 1) % self.limit
-        item.id = self._sequence << INDEX_BITS | index
-        self.objects[item.id] = item
+        end = min(max(len(self.objects) * 3 // 2, a.IPC_SHORTEST_CYCLE), 1 << a.IPC_INDEX_BITS)
+        index = self._free(self._next, end)
+        if index is None:
+            index = self._free(0, end)
+        assert index is not None
+        self._next = index + 1
+        if index <= self._last:
+            self._sequence = (self._sequence + 1) % a.IPC_SEQUENCE_END
+        self._last = index
+        item.id = self._sequence << a.IPC_INDEX_BITS | index
+        self.objects[index] = item
         return item.id
 
+    def _free(self, first: int, end: int) -> int | None:
+        return next((index for index in range(first, end) if index not in self.objects), None)
+
     def find(self, number: int) -> Kind:
-        """An object by id. EINVAL."""
-        found = self.objects.get(number)
+        """ipc_obtain_object_check(): an object by id. EINVAL."""
+        found = self.objects.get(number & (1 << a.IPC_INDEX_BITS) - 1)
+        if found is None or found.id != number:
+            raise SyscallError(Errno.EINVAL)
+        return found
+
+    def at(self, index: int) -> Kind:
+        """An object by index, as the STAT commands of ipcs ask for it. EINVAL."""
+        found = self.objects.get(index & (1 << a.IPC_INDEX_BITS) - 1)
         if found is None:
             raise SyscallError(Errno.EINVAL)
         return found
 
     def by_key(self, key: int, flags: int) -> Kind | None:
         """An object by key; None when a new one is to be made. ENOENT, EEXIST."""
-        if key == IPC_PRIVATE:
+        if key == a.IPC_PRIVATE:
             return None
         for item in self.objects.values():
-            if item.key == key and not item.removed:
-                if flags & IPC_CREAT and flags & IPC_EXCL:
+            if item.key == key:
+                if flags & a.IPC_CREAT and flags & a.IPC_EXCL:
                     raise SyscallError(Errno.EEXIST)
                 return item
-        if not flags & IPC_CREAT:
+        if not flags & a.IPC_CREAT:
             raise SyscallError(Errno.ENOENT)
         return None
 
+    @property
+    def highest(self) -> int:
+        """The highest index in use, 0 without objects: what the INFO commands return."""
+        return max(self.objects, default=0)
+
     def remove(self, item: Kind) -> None:
         """The object is gone."""
-        item.removed = True
-        self.objects.pop(item.id, None)
-
-
-def requested(flags: int) -> int:
-    """The access that the mode bits of shmget and its kin ask for."""
-    return (flags >> 6 | flags >> 3 | flags) & 7
+        item.gone = True
+        del self.objects[item.id & (1 << a.IPC_INDEX_BITS) - 1]

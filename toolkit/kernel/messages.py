@@ -1,26 +1,29 @@
-"""System V message queues (msgop(2), ipc/msg.c)."""
+"""System V message queues (msgop(2), ipc/msg.c).
+
+As in Linux, a sender gives its message to the first receiver that waits for such a one, and only else to the queue.
+"""
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from toolkit.abi import ipc as a
 from toolkit.abi.errno import Errno
-from toolkit.kernel.clock import NANOSECONDS
 from toolkit.kernel.errors import SyscallError
-from toolkit.kernel.ipc import IPC_NOWAIT, READ, WRITE, IpcObject, Registry, requested
+from toolkit.kernel.ipc import READ, WRITE, IpcObject, Registry, seconds
+from toolkit.kernel.task import State
 from toolkit.kernel.waiting import Blocked, WaitQueue
 
 if TYPE_CHECKING:
     from toolkit.kernel.kernel import Kernel
-    from toolkit.kernel.task import Process, Thread
+    from toolkit.kernel.task import Thread
 
-MSG_NOERROR = 0o10000
-MSG_EXCEPT = 0o20000
-MSG_COPY = 0o40000
-QUEUES_MAXIMUM = 32_000
-MESSAGE_MAXIMUM = 8192
-QUEUE_BYTES = 16_384
+HEADER_BYTES = 64
+"""What a message takes of the kernel's memory beside its text."""
+MEMORY = 64 << 20
+"""Bytes of kernel memory for all messages together; ENOMEM beyond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,34 +34,96 @@ class Message:
     text: bytes
 
 
-class MessageQueue(IpcObject):
-    """Messages in the order of sending."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What msgrcv asks for: msgtyp, msgsz and msgflg."""
 
-    def __init__(self, process: Process, key: int, mode: int) -> None:
-        super().__init__(process, key, mode)
-        self.messages: list[Message] = []
-        self.limit = QUEUE_BYTES
-        self.sent_at = self.received_at = 0
-        self.last_sender = self.last_receiver = 0
-        self.can_receive = WaitQueue("a message")
-        self.can_send = WaitQueue("room in a message queue")
+    kind: int
+    size: int
+    flags: int
+
+    def accepts(self, message: Message) -> bool:
+        """testmsg()."""
+        if self.kind == 0:
+            return True
+        if self.kind < 0:
+            return message.kind <= -self.kind
+        return (message.kind == self.kind) != bool(self.flags & a.MSG_EXCEPT)
+
+    def too_long(self, message: Message) -> bool:
+        """Whether the message does not fit and may not be cut."""
+        return len(message.text) > self.size and not self.flags & a.MSG_NOERROR
+
+
+class Receiver:
+    """A call of msgrcv that waits; `answer` is None until a sender or a removal answers it."""
+
+    def __init__(self, thread: Thread, wanted: Wanted) -> None:
+        self.thread = thread
+        self.wanted = wanted
+        self.answer: Message | Errno | None = None
+        self.queue = WaitQueue("a message")
 
     @property
-    def bytes(self) -> int:
-        """msg_cbytes."""
-        return sum(len(message.text) for message in self.messages)
+    def waits(self) -> bool:
+        """False when a signal or its end has taken the thread out of the call."""
+        alive = self.thread.state is not State.DEAD and self.thread.sleep.get("receiver") is self
+        return alive and self.answer is None
 
-    def choose(self, kind: int, flags: int) -> int | None:
-        """The index of the message that msgrcv's type asks for."""
-        if flags & MSG_COPY:
-            return kind if 0 <= kind < len(self.messages) else None
-        if kind < 0:
-            suitable = [index for index, message in enumerate(self.messages) if message.kind <= -kind]
-            return min(suitable, key=lambda index: self.messages[index].kind, default=None)
-        for index, message in enumerate(self.messages):
-            if kind == 0 or (message.kind == kind) != bool(flags & MSG_EXCEPT):
-                return index
-        return None
+    def finish(self, answer: Message | Errno) -> None:
+        """The call is over."""
+        self.answer = answer
+        self.queue.wake()
+
+
+class MessageQueue(IpcObject):
+    """Messages in the order of sending; `limit` in bytes (msg_qbytes)."""
+
+    def __init__(self, kernel: Kernel, thread: Thread, key: int, mode: int) -> None:
+        super().__init__(thread.process, key, mode)
+        self.kernel = kernel
+        self.messages: deque[Message] = deque()
+        self.limit = a.MSGMNB
+        self.bytes = 0
+        self.sent_at = self.received_at = 0
+        self.last_sender = self.last_receiver = 0
+        self.receivers: list[Receiver] = []
+        self.room = WaitQueue("room in a message queue")
+
+    def fits(self, size: int) -> bool:
+        """msg_fits_inqueue()."""
+        return self.bytes + size <= self.limit and len(self.messages) + 1 <= self.limit
+
+    def hand_over(self, message: Message) -> bool:
+        """pipelined_send(): give the message to a receiver that waits for it; those it is too long for get E2BIG."""
+        self.receivers = [receiver for receiver in self.receivers if receiver.waits]
+        for receiver in self.receivers:
+            if not receiver.wanted.accepts(message):
+                continue
+            if receiver.wanted.too_long(message):
+                receiver.finish(Errno.E2BIG)
+                continue
+            self.received_at, self.last_receiver = seconds(self.kernel), receiver.thread.process.pid
+            receiver.finish(message)
+            return True
+        return False
+
+    def choose(self, wanted: Wanted) -> Message | None:
+        """The message that msgrcv's type asks for (find_msg)."""
+        if wanted.flags & a.MSG_COPY:
+            return self.messages[wanted.kind] if 0 <= wanted.kind < len(self.messages) else None
+        suitable = (message for message in self.messages if wanted.accepts(message))
+        if wanted.kind < 0:
+            return min(suitable, key=lambda message: message.kind, default=None)
+        return next(suitable, None)
+
+    def take(self, message: Message, process_id: int) -> None:
+        """Remove a message that was received."""
+        position = next(index for index, each in enumerate(self.messages) if each is message)
+        del self.messages[position]
+        self.bytes -= len(message.text)
+        self.received_at, self.last_receiver = seconds(self.kernel), process_id
+        self.room.wake()
 
 
 class Messages:
@@ -66,60 +131,73 @@ class Messages:
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
-        self.registry: Registry[MessageQueue] = Registry(kernel, QUEUES_MAXIMUM)
+        self.registry: Registry[MessageQueue] = Registry(a.MSGMNI)
 
-    def get(self, process: Process, key: int, flags: int) -> int:
-        """msgget(2)."""
+    @property
+    def total(self) -> tuple[int, int]:
+        """Messages and bytes in all queues."""
+        queues = self.registry.objects.values()
+        return sum(len(queue.messages) for queue in queues), sum(queue.bytes for queue in queues)
+
+    def get(self, thread: Thread, key: int, flags: int) -> int:
+        """msgget(2). EACCES, EEXIST, ENOENT, ENOSPC."""
         found = self.registry.by_key(key, flags)
         if found is not None:
-            found.require(process, requested(flags))
+            found.require(thread.process, flags)
             return found.id
-        return self.registry.add(MessageQueue(process, key, flags))
-
-    def _queue(self, thread: Thread, number: int) -> MessageQueue:
-        held: MessageQueue | None = thread.sleep.get("queue")
-        if held is not None and held.removed:
-            raise SyscallError(Errno.EIDRM)
-        return held or self.registry.find(number)
+        return self.registry.add(MessageQueue(self.kernel, thread, key, flags))
 
     def send(self, thread: Thread, number: int, message: Message, flags: int) -> int:
-        """msgsnd(2)."""
-        queue = self._queue(thread, number)
+        """msgsnd(2). EACCES, EAGAIN, EIDRM, EINTR, EINVAL, ENOMEM."""
+        queue: MessageQueue = thread.sleep.get("queue") or self.registry.find(number)
+        if queue.gone:
+            raise SyscallError(Errno.EIDRM)
         queue.require(thread.process, WRITE)
-        if queue.bytes + len(message.text) > queue.limit or len(queue.messages) >= queue.limit:
-            if flags & IPC_NOWAIT:
+        if not queue.fits(len(message.text)):
+            if flags & a.IPC_NOWAIT:
                 raise SyscallError(Errno.EAGAIN)
             thread.sleep["queue"] = queue
-            raise Blocked(queue.can_send, restart=False)
-        queue.messages.append(message)
-        queue.sent_at, queue.last_sender = self.kernel.clock.realtime // NANOSECONDS, thread.process.pid
-        queue.can_receive.wake()
+            raise Blocked(queue.room, restart=False)
+        count, size = self.total
+        if count * HEADER_BYTES + size > MEMORY:
+            raise SyscallError(Errno.ENOMEM)
+        queue.last_sender, queue.sent_at = thread.process.pid, seconds(self.kernel)
+        if not queue.hand_over(message):
+            queue.messages.append(message)
+            queue.bytes += len(message.text)
         return 0
 
-    def receive(self, thread: Thread, number: int, size: int, kind: int, flags: int) -> Message:
-        """msgrcv(2): the message, cut to `size` with MSG_NOERROR. E2BIG, ENOMSG, EIDRM."""
-        queue = self._queue(thread, number)
+    def receive(self, thread: Thread, number: int, wanted: Wanted) -> Message:
+        """msgrcv(2): the message, cut to the size with MSG_NOERROR. E2BIG, EACCES, EIDRM, EINTR, EINVAL, ENOMSG."""
+        receiver: Receiver | None = thread.sleep.get("receiver")
+        if receiver is None:
+            return self._receive_first(thread, number, wanted)
+        if isinstance(receiver.answer, Errno):
+            raise SyscallError(receiver.answer)
+        if receiver.answer is None:
+            raise Blocked(receiver.queue, restart=False)
+        return Message(receiver.answer.kind, receiver.answer.text[: wanted.size])
+
+    def _receive_first(self, thread: Thread, number: int, wanted: Wanted) -> Message:
+        queue = self.registry.find(number)
         queue.require(thread.process, READ)
-        index = queue.choose(kind, flags)
-        if index is None:
-            if flags & IPC_NOWAIT:
+        message = queue.choose(wanted)
+        if message is None:
+            if wanted.flags & a.IPC_NOWAIT:
                 raise SyscallError(Errno.ENOMSG)
-            thread.sleep["queue"] = queue
-            raise Blocked(queue.can_receive, restart=False)
-        message = queue.messages[index]
-        if len(message.text) > size and not flags & MSG_NOERROR:
+            receiver = thread.sleep["receiver"] = Receiver(thread, wanted)
+            queue.receivers.append(receiver)
+            raise Blocked(receiver.queue, restart=False)
+        if wanted.too_long(message):
             raise SyscallError(Errno.E2BIG)
-        if not flags & MSG_COPY:
-            del queue.messages[index]
-            queue.received_at, queue.last_receiver = (
-                self.kernel.clock.realtime // NANOSECONDS,
-                thread.process.pid,
-            )
-            queue.can_send.wake()
-        return Message(message.kind, message.text[:size])
+        if not wanted.flags & a.MSG_COPY:
+            queue.take(message, thread.process.pid)
+        return Message(message.kind, message.text[: wanted.size])
 
     def remove(self, queue: MessageQueue) -> None:
         """IPC_RMID: who waits gets EIDRM."""
         self.registry.remove(queue)
-        queue.can_receive.wake()
-        queue.can_send.wake()
+        for receiver in queue.receivers:
+            if receiver.waits:
+                receiver.finish(Errno.EIDRM)
+        queue.room.wake()

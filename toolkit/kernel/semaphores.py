@@ -1,25 +1,30 @@
-"""System V semaphores (semop(2), ipc/sem.c)."""
+"""System V semaphores (semop(2), ipc/sem.c).
+
+As in Linux, who changes a set carries out the waiting operations that have become possible, those that only wait for
+zero first, the others in the order of their coming: a waiter that is served can't lose its turn to a faster process.
+"""
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from toolkit.abi import ipc as a
 from toolkit.abi.errno import Errno
-from toolkit.kernel.clock import NANOSECONDS
 from toolkit.kernel.errors import SyscallError
-from toolkit.kernel.ipc import IPC_NOWAIT, READ, WRITE, IpcObject, Registry, requested
+from toolkit.kernel.ipc import READ, WRITE, IpcObject, Registry, seconds
+from toolkit.kernel.task import State
 from toolkit.kernel.waiting import Blocked, WaitQueue
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from toolkit.kernel.kernel import Kernel
     from toolkit.kernel.task import Process, Thread
 
-SEM_UNDO = 0x1000
-SETS_MAXIMUM = 32_000
-SET_SIZE_MAXIMUM = 32_000
-OPERATIONS_MAXIMUM = 500
-VALUE_MAXIMUM = 32_767
+BYTES_OF_ONE = 64
+"""What a semaphore takes of the kernel's memory (struct sem)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,109 +36,183 @@ class Operation:
     flags: int
 
 
+class Waiter:
+    """A call that waits; `result` is None until somebody carried it out or refused it."""
+
+    def __init__(self, thread: Thread, operations: Sequence[Operation], obstacle: Operation) -> None:
+        self.thread = thread
+        self.operations = operations
+        self.alters = any(operation.change for operation in operations)
+        self.obstacle = obstacle
+        self.result: int | None = None
+        self.queue = WaitQueue("a semaphore")
+
+    @property
+    def waits(self) -> bool:
+        """False when a signal or its end has taken the thread out of the call."""
+        return self.thread.state is not State.DEAD and self.thread.sleep.get("semaphore") is self
+
+    def finish(self, result: int) -> None:
+        """The call is over with 0 or -errno."""
+        self.result = result
+        self.queue.wake()
+
+
 class SemaphoreSet(IpcObject):
-    """Values, who changed each last, and who waits."""
+    """Values, who changed each last, what each process has to undo, and who waits."""
 
     def __init__(self, process: Process, key: int, mode: int, size: int) -> None:
         super().__init__(process, key, mode)
-        self.values = [0] * size
-        self.last = [0] * size
+        self.values = array("H", bytes(2 * size))
+        self.last = array("i", bytes(4 * size))
+        self.undo: dict[Process, dict[int, int]] = {}
         self.operated_at = 0
-        self.waiting: list[tuple[Thread, Operation]] = []
-        self.changed_queue = WaitQueue("a semaphore")
+        self.waiters: list[Waiter] = []
 
-    def blocking(self, operations: list[Operation]) -> Operation | None:
-        """The first operation that can't be done now; ERANGE, EFBIG. Nothing is changed."""
-        values = list(self.values)
+    def attempt(self, process: Process, operations: Sequence[Operation]) -> Operation | None:
+        """Carry out all the operations (None), or none: then the first that must wait. ERANGE.
+
+        EAGAIN when that one has IPC_NOWAIT.
+        """
+        values: dict[int, int] = {}
+        undo = dict(self.undo.get(process, {}))
         for operation in operations:
-            if operation.number >= len(values):
-                raise SyscallError(Errno.EFBIG)
-            value = values[operation.number]
-            if (operation.change == 0 and value) or value + operation.change < 0:
+            number, change = operation.number, operation.change
+            value = values.get(number, self.values[number])
+            if value if change == 0 else value + change < 0:
+                if operation.flags & a.IPC_NOWAIT:
+                    raise SyscallError(Errno.EAGAIN)
                 return operation
-            if value + operation.change > VALUE_MAXIMUM:
+            if value + change > a.SEMVMX:
                 raise SyscallError(Errno.ERANGE)
-            values[operation.number] = value + operation.change
+            if operation.flags & a.SEM_UNDO:
+                undo[number] = undo.get(number, 0) - change
+                if not -a.SEMAEM - 1 <= undo[number] <= a.SEMAEM:
+                    raise SyscallError(Errno.ERANGE)
+            values[number] = value + change
+        for number, value in values.items():
+            self.values[number] = value
+            self.last[number] = process.pid
+        if undo:
+            self.undo[process] = undo
         return None
+
+    def settle(self) -> bool:
+        """Serve those who wait, now that values have changed; whether any was served."""
+        served = again = False
+        self.waiters = [waiter for waiter in self.waiters if waiter.waits and waiter.result is None]
+        for waiter in sorted(self.waiters, key=lambda each: each.alters):
+            try:
+                obstacle = self.attempt(waiter.thread.process, waiter.operations)
+            except SyscallError as error:
+                waiter.finish(-error.errno)
+                continue
+            if obstacle is not None:
+                waiter.obstacle = obstacle
+                continue
+            waiter.finish(0)
+            served = True
+            if waiter.alters:
+                again = True
+                break
+        self.waiters = [waiter for waiter in self.waiters if waiter.result is None]
+        return (again and self.settle()) or served
+
+    def waiting(self, number: int, for_zero: bool) -> int:
+        """semncnt, or semzcnt: calls whose obstacle is this semaphore."""
+        return sum(
+            waiter.waits and waiter.obstacle.number == number and (waiter.obstacle.change == 0) == for_zero
+            for waiter in self.waiters
+        )
 
 
 class Semaphores:
-    """The sets of a kernel, and the undo lists of its processes."""
+    """The sets of a kernel."""
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
-        self.registry: Registry[SemaphoreSet] = Registry(kernel, SETS_MAXIMUM)
-        kernel.exit_hooks.append(self.undo)
+        self.registry: Registry[SemaphoreSet] = Registry(a.SEMMNI)
+        kernel.exit_hooks.append(self._undo_all)
+
+    @property
+    def used(self) -> int:
+        """Semaphores in all sets."""
+        return sum(len(each.values) for each in self.registry.objects.values())
 
     def get(self, process: Process, key: int, size: int, flags: int) -> int:
-        """semget(2)."""
-        if not 0 <= size <= SET_SIZE_MAXIMUM:
+        """semget(2). EACCES, EEXIST, EINVAL, ENOENT, ENOMEM, ENOSPC."""
+        if not 0 <= size <= a.SEMMSL:
             raise SyscallError(Errno.EINVAL)
         found = self.registry.by_key(key, flags)
         if found is not None:
             if size > len(found.values):
                 raise SyscallError(Errno.EINVAL)
-            found.require(process, requested(flags))
+            found.require(process, flags)
             return found.id
         if not size:
             raise SyscallError(Errno.EINVAL)
+        if self.used + size > a.SEMMNS:
+            raise SyscallError(Errno.ENOSPC)
+        if (self.used + size) * BYTES_OF_ONE > self.kernel.frames.total << 12:
+            raise SyscallError(Errno.ENOMEM)
         return self.registry.add(SemaphoreSet(process, key, flags, size))
 
-    def operate(self, thread: Thread, number: int, operations: list[Operation], deadline: int | None) -> int:
-        """semtimedop(2): all or nothing."""
-        held: SemaphoreSet | None = thread.sleep.get("semaphores")
-        if held is not None and held.removed:
-            raise SyscallError(Errno.EIDRM)
-        found = held or self.registry.find(number)
-        alter = any(operation.change for operation in operations)
-        found.require(thread.process, WRITE if alter else READ)
-        obstacle = found.blocking(operations)
-        found.waiting = [pair for pair in found.waiting if pair[0] is not thread]
-        if obstacle is not None:
-            if obstacle.flags & IPC_NOWAIT or thread.expired(deadline):
-                raise SyscallError(Errno.EAGAIN)
-            thread.sleep["semaphores"] = found
-            found.waiting.append((thread, obstacle))
+    def operate(
+        self, thread: Thread, number: int, operations: Sequence[Operation], deadline: int | None
+    ) -> int:
+        """semtimedop(2): all or nothing. EACCES, EAGAIN, EFBIG, EIDRM, EINTR, EINVAL, ERANGE."""
+        waiter: Waiter | None = thread.sleep.get("semaphore")
+        if waiter is not None:
+            return self._look_again(thread, waiter, deadline)
+        found = self.registry.find(number)
+        if max(operation.number for operation in operations) >= len(found.values):
+            raise SyscallError(Errno.EFBIG)
+        alters = any(operation.change for operation in operations)
+        found.require(thread.process, WRITE if alters else READ)
+        obstacle = found.attempt(thread.process, operations)
+        if obstacle is None:
+            found.operated_at = seconds(self.kernel)
+            if alters:
+                found.settle()
+            return 0
+        waiter = thread.sleep["semaphore"] = Waiter(thread, operations, obstacle)
+        found.waiters.append(waiter)
+        return self._look_again(thread, waiter, deadline)
 
-            def interrupted() -> int:
-                found.waiting = [pair for pair in found.waiting if pair[0] is not thread]
-                return -Errno.EINTR
+    def _look_again(self, thread: Thread, waiter: Waiter, deadline: int | None) -> int:
+        if waiter.result is not None:
+            return waiter.result
+        if thread.expired(deadline):
+            raise SyscallError(Errno.EAGAIN)
+        raise Blocked(waiter.queue, deadline=deadline, restart=False)
 
-            raise Blocked(found.changed_queue, deadline=deadline, interrupted=interrupted)
-        for operation in operations:
-            found.values[operation.number] += operation.change
-            found.last[operation.number] = thread.process.pid
-            if operation.flags & SEM_UNDO and operation.change:
-                key = found.id, operation.number
-                undo = thread.process.semaphore_undo
-                undo[key] = undo.get(key, 0) - operation.change
-        found.operated_at = self.kernel.clock.realtime // NANOSECONDS
-        if alter:
-            found.changed_queue.wake()
-        return 0
-
-    def set_value(self, found: SemaphoreSet, index: int, value: int, pid: int) -> None:
-        """SETVAL: clears the undo of every process."""
-        if not 0 <= value <= VALUE_MAXIMUM:
+    def set_values(self, found: SemaphoreSet, process: Process, values: dict[int, int]) -> None:
+        """SETVAL and SETALL: what processes had to undo there is forgotten. ERANGE."""
+        if not all(0 <= value <= a.SEMVMX for value in values.values()):
             raise SyscallError(Errno.ERANGE)
-        found.values[index] = value
-        found.last[index] = pid
-        for process in self.kernel.processes.all():
-            process.semaphore_undo.pop((found.id, index), None)
-        found.changed = self.kernel.clock.realtime // NANOSECONDS
-        found.changed_queue.wake()
+        for number, value in values.items():
+            found.values[number] = value
+            found.last[number] = process.pid
+            for undo in found.undo.values():
+                undo.pop(number, None)
+        found.changed = seconds(self.kernel)
+        self._settle(found)
 
     def remove(self, found: SemaphoreSet) -> None:
         """IPC_RMID: who waits gets EIDRM."""
         self.registry.remove(found)
-        found.changed_queue.wake()
+        for waiter in found.waiters:
+            if waiter.waits:
+                waiter.finish(-Errno.EIDRM)
 
-    def undo(self, process: Process) -> None:
-        """exit_sem(): give back what the process took with SEM_UNDO."""
-        for (number, index), change in process.semaphore_undo.items():
-            found = self.registry.objects.get(number)
-            if found is not None:
-                found.values[index] = min(max(found.values[index] + change, 0), VALUE_MAXIMUM)
-                found.last[index] = process.pid
-                found.changed_queue.wake()
-        process.semaphore_undo = {}
+    def _undo_all(self, process: Process) -> None:
+        """exit_sem(): take back what the process did with SEM_UNDO, as far as values allow."""
+        for found in self.registry.all():
+            for number, change in found.undo.pop(process, {}).items():
+                found.values[number] = min(max(found.values[number] + change, 0), a.SEMVMX)
+                found.last[number] = process.pid
+            self._settle(found)
+
+    def _settle(self, found: SemaphoreSet) -> None:
+        if found.settle():
+            found.operated_at = seconds(self.kernel)

@@ -1,70 +1,71 @@
 """System V shared memory: segments that processes attach (shmop(2), ipc/shm.c).
 
-How many attachments a segment has is not counted but seen: each is an area of some address space. So fork, exec,
-munmap and exit need no bookkeeping here.
+How many attachments a segment has is not counted but seen: each is an area of some address space that shows it. mm
+tells `Attachment.area_closed` when such an area is gone, so munmap, exec and exit need nothing else.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from toolkit.abi import ipc as a
 from toolkit.abi import memory as m
 from toolkit.abi.errno import Errno
-from toolkit.kernel.clock import NANOSECONDS
+from toolkit.abi.process import RLIMIT_MEMLOCK
 from toolkit.kernel.errors import SyscallError
-from toolkit.kernel.ipc import IPC_PRIVATE, READ, WRITE, IpcObject, Registry, requested
+from toolkit.kernel.ipc import READ, WRITE, IpcObject, Registry, seconds
+from toolkit.kernel.mm import accounting
 from toolkit.kernel.mm.page_cache import PageCache
 
 if TYPE_CHECKING:
     from toolkit.kernel.kernel import Kernel
     from toolkit.kernel.mm.areas import Area
+    from toolkit.kernel.mm.space import AddressSpace
     from toolkit.kernel.task import Process, Thread
 
-SHM_RDONLY = 0o10000
-SHM_RND = 0o20000
-SHM_REMAP = 0o40000
-SHM_EXEC = 0o100000
-SHM_DEST = 0o1000
-SHM_LOCKED = 0o2000
-SEGMENTS_MAXIMUM = 4096
-SIZE_MAXIMUM = (1 << 64) - 1 - (1 << 24)
-HEADER = (
-    "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid"
-    "      atime      dtime      ctime                   rss                  swap\n"
-)
+_HUGE_PAGE_LOGS = (0, 21, 30)
 
 
 class Segment(IpcObject):
-    """One segment; `size` in bytes as asked for."""
+    """One segment; `pages.size` is what was asked for, in bytes."""
 
-    def __init__(self, process: Process, key: int, mode: int, size: int) -> None:
+    def __init__(self, process: Process, key: int, mode: int, size: int, charged: int) -> None:
         super().__init__(process, key, mode)
-        self.size = size
-        pages = (size + m.PAGE_SIZE - 1) & ~(m.PAGE_SIZE - 1)
-        self.pages = PageCache(process.kernel.frames, None, pages)
+        self.pages = PageCache(process.kernel.frames, None, size)
+        self.file_name = f"/SYSV{key & 0xFFFFFFFF:08x} (deleted)"
+        """Of the file behind it, as /proc/PID/maps shows it: IPC_RMID takes the key away, but not this name."""
+        self.charged = charged
         self.creator = process.pid
         self.last = 0
-        self.attached_at = 0
-        self.detached_at = 0
-        self.locked = False
+        self.attached_at = self.detached_at = 0
+
+    @property
+    def page_count(self) -> int:
+        """Pages, the last one included."""
+        return self.pages.page_count
+
+    @property
+    def doomed(self) -> bool:
+        """Removed, and kept only for those who have it attached."""
+        return bool(self.mode & a.SHM_DEST)
 
 
 class Attachment:
-    """What one shmat maps (`mm.pages.Backing`)."""
+    """The file that one shmat maps (`mm.page_cache.Backing`)."""
 
-    readable = True
-    mappable = True
-    executable = True
+    readable = mappable = executable = True
+    huge_aligned = False
     device = (0, 1)
 
-    def __init__(self, segment: Segment, writable: bool) -> None:
+    def __init__(self, memory: SharedMemory, segment: Segment, writable: bool) -> None:
+        self._memory = memory
         self.segment = segment
         self.writable = writable
 
     @property
     def name(self) -> str:
-        """As /proc/PID/maps shows it: the file of a segment never has a name in the tree."""
-        return f"/SYSV{self.segment.key & 0xFFFFFFFF:08x} (deleted)"
+        return self.segment.file_name
 
     @property
     def inode(self) -> int:
@@ -74,126 +75,164 @@ class Attachment:
     def pages(self) -> PageCache:
         return self.segment.pages
 
+    def area_closed(self, space: AddressSpace) -> None:
+        """An area of the space that showed the segment is gone (shm_close)."""
+        self._memory.detached(self.segment, space)
+
 
 class SharedMemory:
     """The segments of a kernel."""
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
-        self.registry: Registry[Segment] = Registry(kernel, SEGMENTS_MAXIMUM)
-        kernel.exit_hooks.append(self.process_ends)
+        self.registry: Registry[Segment] = Registry(a.SHMMNI)
+        kernel.fork_hooks.append(self._forked)
 
-    def now(self) -> int:
-        """Seconds since 1970."""
-        return self.kernel.clock.realtime // NANOSECONDS
+    @property
+    def total_pages(self) -> int:
+        """shm_tot."""
+        return sum(segment.page_count for segment in self.registry.objects.values())
 
     def get(self, process: Process, key: int, size: int, flags: int) -> int:
-        """shmget(2). EINVAL, ENOENT, EEXIST, EACCES, ENOSPC."""
-        self.sweep()
+        """shmget(2). EACCES, EEXIST, EINVAL, ENOENT, ENOMEM, ENOSPC, EPERM."""
         found = self.registry.by_key(key, flags)
-        if found is not None:
-            if size > found.size:
-                raise SyscallError(Errno.EINVAL)
-            found.require(process, requested(flags))
-            return found.id
-        if not 1 <= size <= SIZE_MAXIMUM:
+        if found is None:
+            return self._create(process, key, size, flags)
+        if size > found.pages.size:
             raise SyscallError(Errno.EINVAL)
-        if size > self.kernel.frames.total << m.PAGE_SHIFT:
-            raise SyscallError(Errno.ENOMEM)
-        return self.registry.add(Segment(process, key, flags, size))
+        found.require(process, flags)
+        return found.id
+
+    def _create(self, process: Process, key: int, size: int, flags: int) -> int:
+        """newseg()."""
+        if not a.SHMMIN <= size <= a.SHMMAX:
+            raise SyscallError(Errno.EINVAL)
+        pages = (size + m.PAGE_SIZE - 1) >> m.PAGE_SHIFT
+        if self.total_pages + pages > a.SHMALL:
+            raise SyscallError(Errno.ENOSPC)
+        if flags & a.SHM_HUGETLB:
+            self._refuse_huge_pages(process, flags)
+        charged = 0 if flags & a.SHM_NORESERVE else pages
+        accounting.charge(process.memory, charged)
+        segment = Segment(process, key, flags, size, charged)
+        try:
+            return self.registry.add(segment)
+        except SyscallError:
+            self._free(segment)
+            raise
+
+    def _refuse_huge_pages(self, process: Process, flags: int) -> None:
+        """The machine has no huge pages: as Linux with an empty pool."""
+        if flags >> a.SHM_HUGE_SHIFT & a.SHM_HUGE_MASK not in _HUGE_PAGE_LOGS:
+            raise SyscallError(Errno.EINVAL)
+        raise SyscallError(Errno.ENOMEM if process.privileged else Errno.EPERM)
 
     def attach(self, thread: Thread, number: int, address: int, flags: int) -> int:
-        """shmat(2): the address. EINVAL, EACCES, ENOMEM."""
-        self.sweep()
-        segment = self.registry.find(number)
-        low = m.PAGE_SIZE - 1
-        if address & low:
-            if not flags & SHM_RND or (address <= low and flags & SHM_REMAP):
-                raise SyscallError(Errno.EINVAL)
-            address &= ~low
-        elif not address and flags & SHM_REMAP:
+        """shmat(2): the address. EACCES, EINVAL, ENOMEM, and what mmap says."""
+        if number < 0:
             raise SyscallError(Errno.EINVAL)
-        read_only = bool(flags & SHM_RDONLY)
-        segment.require(thread.process, READ if read_only else READ | WRITE)
-        prot = m.PROT_READ | (0 if read_only else m.PROT_WRITE) | (m.PROT_EXEC if flags & SHM_EXEC else 0)
-        mode = m.MAP_SHARED
-        if address:
-            mode |= m.MAP_FIXED if flags & SHM_REMAP else m.MAP_FIXED_NOREPLACE
-        try:
-            place = thread.memory.mmap(
-                address, segment.pages.size, prot, mode, Attachment(segment, not read_only)
-            )
-        except SyscallError as error:
-            raise SyscallError(Errno.EINVAL if error.errno is Errno.EEXIST else error.errno) from None
-        segment.attached_at, segment.last = self.now(), thread.process.pid
+        place = _attach_address(address, flags)
+        read_only = bool(flags & a.SHM_RDONLY)
+        prot = m.PROT_READ | (0 if read_only else m.PROT_WRITE)
+        wanted = READ | (0 if read_only else WRITE)
+        if flags & a.SHM_EXEC:
+            prot |= m.PROT_EXEC
+            wanted |= 0o111
+        segment = self.registry.find(number)
+        segment.require(thread.process, wanted)
+        space, size = thread.memory, segment.pages.size
+        # MAP_FIXED_NOREPLACE would refuse the same, but as EEXIST, and after other checks.
+        if place and not flags & a.SHM_REMAP and (place + size >= 1 << 64 or _taken(space, place, size)):
+            raise SyscallError(Errno.EINVAL)
+        mode = m.MAP_SHARED | (m.MAP_FIXED if address else 0)
+        place = space.mmap(place, size, prot, mode, Attachment(self, segment, not read_only))
+        self._attached(segment, thread.process)
         return place
 
     def detach(self, thread: Thread, address: int) -> int:
-        """shmdt(2): the attachment that begins at the address, in all its parts. EINVAL."""
+        """shmdt(2): all that is left of the attachment that began at the address. EINVAL."""
         if address & (m.PAGE_SIZE - 1):
             raise SyscallError(Errno.EINVAL)
-        parts = [area for area in attached_areas(thread.process) if origin(area) == address]
+        parts = [area for area in attached_areas(thread.memory) if _origin(area) == address]
         if not parts:
             raise SyscallError(Errno.EINVAL)
-        segment: Segment = parts[0].backing.segment
+        backing = parts[0].backing
+        limit = address + m.page_ceiling(backing.pages.size)
         for area in parts:
-            thread.memory.munmap(area.start, area.length)
-        segment.detached_at, segment.last = self.now(), thread.process.pid
-        self.sweep()
+            if area is parts[0] or (area.backing is backing and area.end <= limit):
+                thread.memory.munmap(area.start, area.length)
         return 0
 
     def attachments(self, segment: Segment) -> int:
         """shm_nattch: areas of all processes that show the segment."""
         return sum(
-            1
+            area.backing.segment is segment
             for space in self.kernel.frames.spaces
-            for area in space.areas
-            if isinstance(area.backing, Attachment) and area.backing.segment is segment
+            for area in attached_areas(space)
         )
 
-    def process_ends(self, process: Process) -> None:
-        """Exit detaches."""
-        if not self.registry.objects:
-            return
-        for area in attached_areas(process):
-            segment: Segment = area.backing.segment
-            segment.detached_at, segment.last = self.now(), process.pid
+    def lock(self, process: Process, number: int, locked: bool) -> None:
+        """SHM_LOCK and SHM_UNLOCK. EINVAL, EPERM."""
+        segment = self.registry.find(number)
+        if not process.privileged:
+            segment.require_owner(process)
+            if locked and not process.soft(RLIMIT_MEMLOCK):
+                raise SyscallError(Errno.EPERM)
+        segment.mode = segment.mode | a.SHM_LOCKED if locked else segment.mode & ~a.SHM_LOCKED
 
-    def mark_removed(self, segment: Segment) -> None:
-        """IPC_RMID: gone with the last attachment; until then its key is private."""
-        segment.removed = True
-        segment.key = IPC_PRIVATE
-        self.sweep()
+    def remove(self, segment: Segment) -> None:
+        """IPC_RMID: the segment goes with the last attachment; until then its key is private."""
+        segment.mode |= a.SHM_DEST
+        segment.key = a.IPC_PRIVATE
+        self._sweep(segment)
 
-    def sweep(self) -> None:
-        """Destroy the removed segments that nobody has attached."""
-        for segment in tuple(self.registry.objects.values()):
-            if segment.removed and not self.attachments(segment):
-                self.registry.remove(segment)
-                segment.pages.release()
+    def detached(self, segment: Segment, space: AddressSpace) -> None:
+        """See `Attachment.area_closed`."""
+        owner = next((each for each in self.kernel.processes.all() if each.memory is space), None)
+        if owner is None and self.kernel.current is not None:
+            owner = self.kernel.current.process
+        segment.detached_at = seconds(self.kernel)
+        segment.last = owner.pid if owner is not None else segment.last
+        self._sweep(segment)
 
-    def render(self) -> str:
-        """/proc/sysvipc/shm."""
-        self.sweep()
-        return HEADER + "".join(self._line(segment) for segment in self.registry.objects.values())
+    def _attached(self, segment: Segment, process: Process) -> None:
+        segment.attached_at, segment.last = seconds(self.kernel), process.pid
 
-    def _line(self, segment: Segment) -> str:
-        flags = (SHM_DEST if segment.removed else 0) | (SHM_LOCKED if segment.locked else 0)
-        resident = len(segment.pages.resident) << m.PAGE_SHIFT
-        swapped = len(segment.pages.swapped) << m.PAGE_SHIFT
-        return (
-            f"{segment.key:10d} {segment.id:10d}  {segment.mode | flags:4o} {segment.size:21d}"
-            f" {segment.creator:5d} {segment.last:5d}  {self.attachments(segment):5d} {segment.uid:5d} {segment.gid:5d}"
-            f" {segment.creator_uid:5d} {segment.creator_gid:5d} {segment.attached_at:10d} {segment.detached_at:10d}"
-            f" {segment.changed:10d} {resident:21d} {swapped:21d}\n"
-        )
+    def _forked(self, parent: Process, child: Process) -> None:
+        """fork copies areas, and so attaches (shm_open)."""
+        if self.registry.objects and child.memory is not parent.memory:
+            for area in attached_areas(child.memory):
+                self._attached(area.backing.segment, parent)
 
+    def _sweep(self, segment: Segment) -> None:
+        if segment.doomed and not segment.gone and not self.attachments(segment):
+            self.registry.remove(segment)
+            self._free(segment)
 
-def attached_areas(process: Process) -> list[Area]:
-    """The areas of a process that show segments."""
-    return [area for area in process.memory.areas if isinstance(area.backing, Attachment)]
+    def _free(self, segment: Segment) -> None:
+        segment.pages.release()
+        self.kernel.frames.commitment.release(segment.charged)
 
 
-def origin(area: Area) -> int:
+def attached_areas(space: AddressSpace) -> Iterator[Area]:
+    """The areas that show segments."""
+    return (area for area in tuple(space.areas) if type(area.backing) is Attachment)
+
+
+def _attach_address(address: int, flags: int) -> int:
+    """The page where shmat is to attach. EINVAL."""
+    rounded = address & m.PAGE_MASK
+    if rounded != address and not flags & a.SHM_RND:
+        raise SyscallError(Errno.EINVAL)
+    if not rounded and flags & a.SHM_REMAP:
+        raise SyscallError(Errno.EINVAL)
+    return rounded
+
+
+def _taken(space: AddressSpace, address: int, size: int) -> bool:
+    return space.areas.intersects(address, address + size)
+
+
+def _origin(area: Area) -> int:
     """Where the attachment that an area is part of begins."""
     return area.start - (area.offset << m.PAGE_SHIFT)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from toolkit.kernel.clock import NANOSECONDS
+from toolkit.kernel.fs import procfs_ipc
 
 if TYPE_CHECKING:
     from toolkit.kernel.kernel import Kernel
@@ -311,9 +312,7 @@ SETTINGS: dict[str, Setting] = {
     for name in ("overcommit_memory", "overcommit_ratio", "overcommit_kbytes")
 }
 """What root may write into files of SYSCTL."""
-SYSVIPC: dict[str, SystemRender] = {
-    "sysvipc/shm": lambda kernel: text(kernel.shared_memory.render()),
-}
+SYSVIPC: dict[str, SystemRender] = dict(procfs_ipc.FILES)
 
 
 def random_uuid(kernel: Kernel) -> bytes:

@@ -178,6 +178,7 @@ def unmap(space: AddressSpace, start: int, end: int) -> None:
     space.table.prune(
         below.end if below is not None else 0, start, end, above.start if above is not None else ADDRESS_END
     )
+    _tell_closed(space, taken)
 
 
 def brk(space: AddressSpace, address: int) -> int:
@@ -222,13 +223,24 @@ def release(space: AddressSpace) -> None:
     """See AddressSpace.release."""
     if space not in space.frames.spaces:
         return
-    for area in list(space.areas):
+    areas = list(space.areas)
+    for area in areas:
         residence.zap(space, area, area.start, area.end)
         accounting.uncharge(space, area.flags, area.pages)
         space.areas.remove(area)
     space.changed_areas(-space.total_pages)
     space.table.release()
     del space.frames.spaces[space]
+    _tell_closed(space, areas)
+
+
+def _tell_closed(space: AddressSpace, gone: list[Area]) -> None:
+    """Tell backings that want to know that these areas are gone (vm_operations_struct.close)."""
+    for area in gone:
+        if area.backing is not None:
+            closed = getattr(area.backing, "area_closed", None)
+            if closed is not None:
+                closed(space)
 
 
 def _refuse_huge_pages(flags: int, backing: Backing | None) -> None:
