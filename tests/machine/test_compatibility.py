@@ -9,7 +9,7 @@ import pytest
 from toolkit.machine import InvalidOpcode, Machine, MachineError, PageFault, Syscall, Trap
 from toolkit.machine.segments import descriptor
 
-from .conftest import CODE, DATA, DATA_FRAME, PAGE, STACK
+from .conftest import CODE, DATA, DATA_FRAME, PAGE, STACK, Sandbox
 
 Load = Callable[..., Machine]
 
@@ -55,6 +55,14 @@ def test_int3_and_64_bit_again(load: Load) -> None:
     assert machine.code_bits == 64
     assert machine.run() == Syscall("syscall")
     assert machine.registers["rax"] == (1 << 64) - 1
+
+
+def test_the_first_32_bit_program_behind_a_counted_run() -> None:
+    """There the engine ends an uncounted run without a word; the CPU's mode must change all the same."""
+    machine = Machine()
+    sandbox = Sandbox(machine)
+    assert sandbox.load("9090 0f05").run(10) == Syscall("syscall")
+    assert load_32(sandbox.load, "cd80").run(10) == Syscall("int80")
 
 
 def test_thread_local_storage_through_gs(load: Load) -> None:

@@ -32,6 +32,7 @@ FLAGS_OF_PROGRAMS = 0x244DD5  # CF PF AF ZF SF TF DF OF NT AC ID
 FLAGS_ALWAYS = 0x202  # IF and the reserved bit 1
 TLB_FLUSH = 1 << 30 | 11  # UC_CTL_IO_WRITE, UC_CTL_TLB_FLUSH
 EVERYWHERE = (1, 0)
+SNIPPET_LIMIT = 1000  # instructions
 COMPATIBILITY_TARGET = 0xFFFF_FFF0  # above the highest address an i386 program can map
 # mov eax,0x2b; mov ds,eax; mov es,eax; mov ss,eax; retfq
 LOAD_FLAT_SEGMENTS = bytes.fromhex("b82b000000 8ed8 8ec0 8ed0 48cb")
@@ -100,6 +101,7 @@ class Engine:
         self._selectors = RegisterGroup(library, self.handle, SEGMENT_REGISTERS)
         self._fault_address = RegisterGroup(library, self.handle, ("cr2",))
         self._seen = Seen()
+        self._has_counted = False
         self._root_register = RegisterGroup(library, self.handle, ("cr3",))
         self._mxcsr = RegisterGroup(library, self.handle, ("mxcsr",))
         self.fpu = FxsaveImage(library, self.handle)
@@ -326,7 +328,8 @@ class Engine:
         values[RIP] = paging.SNIPPET_ADDRESS
         paging.show_snippet(words, shown=True)
         self.general.store()
-        self.start(paging.SNIPPET_ADDRESS, 0)
+        # Behind a counted run an uncounted one ends at its first exception without a word.
+        self.start(paging.SNIPPET_ADDRESS, SNIPPET_LIMIT if self._has_counted else 0)
         paging.show_snippet(words, shown=False)
         self.flush_tlb()
         self.flush_code()
@@ -352,6 +355,7 @@ class Engine:
     def start(self, address: int, count: int) -> int:
         """Run from `address`, at most `count` instructions (0: without limit); the engine's status."""
         self.notes.event, self._seen.exception = "", None
+        self._has_counted = self._has_counted or count > 0
         status: int = self._start(self.handle, address, 0, 0, count)
         return status
 
