@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from itertools import pairwise
 
 _FAMILIES = (
@@ -88,10 +89,14 @@ class Mutation:
         return "\n".join(lines)
 
 
-def mutations(source: str) -> Iterator[Mutation]:
-    """Every mutation of a source, in the order of its lines."""
-    for number, line in enumerate(source.split("\n")):
-        code = _code(line)
+def mutations(source: str, given: str = "") -> Iterator[Mutation]:
+    """Every mutation of a source, in the order of its lines; lines that are in ``given`` (the starter) too are left alone."""
+    codes = [_code(line) for line in source.split("\n")]
+    matcher = SequenceMatcher(None, [_code(line) for line in given.split("\n")], codes, autojunk=False)
+    kept = {block.b + index for block in matcher.get_matching_blocks() for index in range(block.size)}
+    for number, code in enumerate(codes):
+        if number in kept:
+            continue
         seen = {code}
         for kind, after in _changes(code):
             if after not in seen:

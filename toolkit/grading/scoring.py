@@ -2,14 +2,15 @@
 
 A mutant that does not assemble, or gives the reference's own bytes, is none. One that passes every check is dropped as equivalent
 when its traces are the reference's on all the checks' inputs: as many instructions, the same system calls with the same
-arguments and results, the same output, registers and writable memory at the end. What then still passes is a survivor: the
-checks do not look where it differs. A survivor may be justified in ``survivors.md`` beside the exercise, one line each:
+arguments and results, the same output, registers and writable memory at the end (addresses of code aside, which move
+with the length of what is before them). What then still passes is a survivor: the checks do not look where it differs. A survivor may be justified in ``survivors.md`` beside the exercise, one line each:
 ``- `before` → `after`: reason`` (an empty ``after``: left out).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from toolkit.grading.checks import BrokenCheck
@@ -59,7 +60,8 @@ def score(exercise: Exercise, sandbox: Sandbox) -> MutationScore:
     options = replace(exercise.options, budget=_budget(original))
     main, *rest = reference.sources
     text = main.data.decode("latin-1")
-    for mutation in mutations(text):
+    starter = exercise.own_submission().sources[0].data.decode("latin-1")
+    for mutation in mutations(text, "" if exercise.is_worked_example else starter):
         changed = FileData(main.name, mutation.apply(text).encode("latin-1"))
         request = exercise.build_request(Submission((changed, *rest), reference.support))
         _judge(result, mutation, exercise, original, Program(request, options, sandbox), reasons)
@@ -114,6 +116,8 @@ def _trace(program: Program, request: RunRequest) -> tuple[object, ...]:
     registers = (
         {name: value for name, value in end.registers.items() if name not in ("rip", "rflags")} if end else {}
     )
+    code = _code_range(program)
+    registers = {name: 0 if value in code else value for name, value in registers.items()}
     calls = tuple((call.name, call.arguments, call.result) for call in evidence.syscalls)
     ending = (evidence.exit_code, evidence.signal, evidence.cut_short, evidence.stdout, evidence.stderr)
     return (
@@ -126,7 +130,7 @@ def _trace(program: Program, request: RunRequest) -> tuple[object, ...]:
     )
 
 
-def _memory(program: Program, request: RunRequest, evidence: Evidence) -> tuple[bytes | None, ...]:
+def _memory(program: Program, request: RunRequest, evidence: Evidence) -> tuple[object, ...]:
     """What the writable areas hold at the end."""
     end = evidence.moments.get("exit")
     if end is None:
@@ -136,7 +140,26 @@ def _memory(program: Program, request: RunRequest, evidence: Evidence) -> tuple[
     ]
     peeks = tuple(Peek("exit", f"{area.start:#x}", area.end - area.start) for area in areas)
     looked = program.evidence(replace(request, peeks=peeks)).moments.get("exit")
-    return tuple(looked.memory.get(peek_key(peek)) for peek in peeks) if looked is not None else ()
+    if looked is None:
+        return ()
+    code = _code_range(program)
+    return tuple(_without_code_addresses(looked.memory.get(peek_key(peek)), code) for peek in peeks)
+
+
+def _code_range(program: Program) -> range:
+    executable = [section for section in program.build.sections if "X" in section.flags]
+    if not executable:
+        return range(0)
+    return range(
+        min(each.address for each in executable), max(each.address + each.size for each in executable) + 1
+    )
+
+
+def _without_code_addresses(data: bytes | None, code: range) -> Sequence[int] | bytes | None:
+    """As quadwords, return addresses replaced by 0."""
+    if data is None or len(data) % 8:
+        return data
+    return [0 if word in code else word for word in memoryview(data).cast("Q")]
 
 
 def justified(exercise: Exercise) -> set[tuple[str, str]]:
