@@ -59,6 +59,9 @@ if TYPE_CHECKING:
     from toolkit.machine.cpu import Machine
 
 UNLIMITED = 1 << 62
+PAGES_PER_EVENT = 2  # as a power of two: handing out so many pages costs the host about what a system call does
+ALONE = 200_000
+"""Instructions after which a thread without competitors and timers is no longer counted."""
 IDLE_WAKES = 1_000_000
 """How often a run with a small budget may wake from idleness: timers without a program cost no instructions."""
 
@@ -118,6 +121,7 @@ class Kernel:
         self._counting = False
         self._yielded = False
         self._idle_wakes = 0
+        self._alone = 0
         self._budget = UNLIMITED
         self.futexes: dict[Any, list[Waiter]] = {}
         self.fork_hooks: list[Callable[[Process, Process], None]] = []
@@ -333,6 +337,8 @@ class Kernel:
                 left -= executed
                 self.instructions += executed
                 clock.now += executed + EVENT
+                if self._budget == UNLIMITED:
+                    self._consider_not_counting(executed)
             elif values[RIP] in self._label_names:
                 self._at_label(thread)
                 continue
@@ -372,7 +378,7 @@ class Kernel:
     def _limit(self, left: int) -> int:
         """How many instructions may run before the kernel has something to do."""
         self.events += 1
-        if self.events > self._most_events:
+        if self.events + (self.frames.handed_out >> PAGES_PER_EVENT) > self._most_events:
             self.end(Ending.EVENTS)
             return 0
         limit = self._budget - self.instructions
@@ -385,7 +391,18 @@ class Kernel:
         if step is not None and step - self.instructions < limit:
             limit = step - self.instructions
         self._counting = True
-        return limit
+        return min(limit, ALONE) if self._budget == UNLIMITED else limit
+
+    def _consider_not_counting(self, executed: int) -> None:
+        """Without a budget, a thread that has been alone for long runs uncounted, which is much faster."""
+        scheduler = self.scheduler
+        if scheduler.queue or scheduler.timers or self.moments.steps:
+            self._alone = 0
+            return
+        self._alone += executed
+        if self._alone >= ALONE:
+            self._alone = 0
+            self._counting = False
 
     def _limit_reached(self, thread: Thread, left: int) -> bool:
         """Act on the limit that is used up; True when the slice is over."""
