@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.differential.test_programs import emulated, native
+from toolkit.kernel.kernel import Kernel
 from toolkit.machine.cpu import Machine
+from toolkit.views.segments import segments_table
 
 PROGRAMS = Path(__file__).parent / "ipc"
 BUILDS = {"x86-64": ["-static"], "i386": ["-static", "-m32"]}
@@ -34,3 +38,33 @@ def test_results_are_linux_s(name: str, build: str, machine: Machine, tmp_path: 
     assert outcome.stdout.decode().splitlines() == stdout.decode().splitlines()
     assert (outcome.status, outcome.stderr) == (status, stderr)
     assert outcome.unknown_syscalls == ()
+
+
+def cells(text: str) -> list[str]:
+    """The lines of a table without ids, times and process numbers, and the creator's arguments."""
+    lines = [re.sub(r" +", " ", line).strip() for line in text.splitlines()]
+    return sorted(
+        re.sub(r"^(\S+) \d+ (.*?) \d\d:\d\d \d+ \d+ ?(\S*).*", r"\1 \2 \3", line).strip() for line in lines
+    )
+
+
+@pytest.mark.skipif(shutil.which("lsipc") is None, reason="needs lsipc of util-linux")
+def test_table_is_lsipc_s(machine: Machine, tmp_path: Path) -> None:
+    program = tmp_path / "segments"
+    subprocess.run(["gcc", "-O1", "-w", "-static", "-o", program, PROGRAMS / "segments.c"], check=True)
+    _, expected, _ = native(program, "lsipc")
+    tables: list[str] = []
+    with Kernel(machine, uid=0, gid=0, memory=1 << 30) as kernel:
+        kernel.spawn(program.read_bytes(), ["./segments"], {}, name="segments")
+        kernel.at("syscall:getppid", lambda stop: tables.append(segments_table(stop.kernel)))
+        kernel.run(10**9)
+    assert cells(tables[0]) == cells(expected.decode())
+
+
+def test_proc_files_are_linux_s(machine: Machine, tmp_path: Path) -> None:
+    """/proc/sysvipc: the columns, with ids, process numbers and times replaced by their widths."""
+    program = tmp_path / "files"
+    subprocess.run(["gcc", "-O1", "-w", "-static", "-o", program, PROGRAMS / "files.c"], check=True)
+    _, expected, _ = native(program)
+    outcome = emulated(machine, program)
+    assert outcome.stdout.decode().splitlines() == expected.decode().splitlines()

@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "pages": ("views", "Print page-table walks and the state of pages."),
     "size": ("binary", "Print an ELF file's sizes, as size(1) does."),
     "objdump": ("binary", "Print an ELF file's headers, as objdump(1) does."),
+    "shm": ("views", "Print System V shared memory segments, as lsipc(1) does."),
     "trace": ("views", "Print a program's system calls, as strace(1) does."),
     "grade": ("grade", "Instructors: grade a whole class."),
     "results": ("grade", "Instructors: query and export what was graded."),

@@ -157,6 +157,23 @@ def parse_address(text: str, stop: Stop) -> int:
     return known[text]
 
 
+@click.command(
+    "shm",
+    epilog="\b\nExamples:\n  toolkit shm shared.asm\n  toolkit shm shared.asm --at syscall:shmdt\n",
+)
+@program_options
+@at_option
+@file_argument
+@arguments_argument
+def shm_command(file: Path, arguments: tuple[str, ...], moment: str, **options: Any) -> None:
+    """Print the System V shared memory segments at a moment, as `lsipc -m` does; nothing when there are none."""
+    from toolkit.views.segments import segments_table
+
+    texts: list[str] = []
+    look(file, arguments, options, {moment: lambda stop: texts.append(segments_table(stop.kernel))})
+    click.echo(texts[0], nl=False)
+
+
 @click.command("trace", epilog="\b\nExamples:\n  toolkit trace hello.asm\n  toolkit trace ./a.out one two\n")
 @program_options
 @file_argument
