@@ -29,6 +29,9 @@ KEPT_BUILDS = 64
 OUTPUT_LIMIT = 8 << 20  # bytes a graded run may print
 TRACE_LIMIT = 20_000  # system calls kept as evidence: a program that makes more is not judged by them
 STORAGE_LIMIT = 32 << 20  # bytes a graded run may write into files
+MEMORY_LIMIT = (
+    128 << 20
+)  # bytes of physical memory of the emulated computer, unless the grader says otherwise
 
 _WARM_UP = (
     b"global _start\nsection .data\nx: dq 1\nsection .text\n_start: mov eax, 60\nxor edi, edi\nsyscall\n"
@@ -88,12 +91,14 @@ class Engine:
         kernel = Kernel(
             self.machine,
             seed=request.seed,
-            memory=request.memory,
+            memory=request.memory or MEMORY_LIMIT,
             swap=request.swap,
             files={file.name: file.data for file in request.files},
             limits=Limits(output=OUTPUT_LIMIT, storage=STORAGE_LIMIT, events=EVENT_LIMIT, trace=TRACE_LIMIT),
             trace=True,
         )
+        if request.memory is None:  # promises are those of the whole machine, as large mappings are common
+            kernel.frames.commitment.memory = self.machine.memory_size >> 12
         with kernel:
             try:
                 return _Session(kernel, built, request).run()

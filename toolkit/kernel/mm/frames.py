@@ -135,6 +135,8 @@ class Frames:
         """Free at least one frame, or say that there is nothing left to free (reclaim.Reclaimer, once a space exists)."""
         self.out_of_memory: Callable[[], bool] | None = None
         """Called when reclaim failed. True: something was killed and freed, try again."""
+        self.handed_out = 0
+        """Calls of ``allocate`` so far: the page work of a run, which `Limits.events` bounds too."""
         self._memory_inodes = 1024
         self._free: list[int] = []
         self._fresh = 0
@@ -159,6 +161,7 @@ class Frames:
 
         Raises OutOfMemoryError when neither reclaim nor the kernel's out-of-memory handler finds one.
         """
+        self.handed_out += 1
         if self._free:
             frame = self._free.pop()
         elif self._fresh < self.total:
