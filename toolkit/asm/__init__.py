@@ -78,7 +78,6 @@ def assemble(
     or encoder, KeystoneUnavailableError where ``keystone`` is asked for and does not load.
     """
     from toolkit.asm.encode import choose_encoder
-    from toolkit.asm.encode import choose_encoder
     from toolkit.asm.layout import Layout
     from toolkit.asm.layout_format import find_format, written
     from toolkit.asm.layout_run import run_passes
@@ -86,7 +85,6 @@ def assemble(
     from toolkit.asm.reports import Reporter, finish_diagnostics, initial_warnings
 
     output = find_format(format)
-    choose_encoder(encoder)
     choose_encoder(encoder)
     tree, main, shown = _open_source(source, name, include, tree)
     reporter = Reporter(strict)

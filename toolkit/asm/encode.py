@@ -241,16 +241,32 @@ def _without_bound(instruction: Instruction, context: EncodingContext, values: S
 def _prefixes_alone(instruction: Instruction, context: EncodingContext) -> Encoding:
     warnings: list[str] = []
     prepared = prepare(instruction, context)
+    if prepared.impossible_address:
+        raise _impossible_address(prepared, context)
     return Encoding(prefix_bytes(prepared, warnings), (), tuple(warnings))
 
 
 def _build(instruction: Instruction, context: EncodingContext, allow_short: bool) -> Template:
     prepared = prepare(instruction, context)
+    if prepared.impossible_address:
+        raise _impossible_address(prepared, context)
     form = find_form(prepared, context.cpu, allow_short)
     if isinstance(form, Mismatch):
         raise _refusal(form, prepared, instruction, context)
     backend = _state.backend or choose_encoder()
     return backend.translate(form, prepared, context)
+
+
+def _impossible_address(prepared: Prepared, context: EncodingContext) -> EncodeError:
+    """The address sizes of the operands contradict; nasm goes on, and may refuse the address itself too."""
+    also: tuple[str, ...] = ()
+    form = find_form(prepared, context.cpu, True)
+    if not isinstance(form, Mismatch):
+        try:
+            TableBackend().translate(form, prepared, context)
+        except EncodeError as error:
+            also = (f"error: {error.nasm_message}",)
+    return EncodeError("address-sizes", "impossible combination of address sizes", also=also)
 
 
 def _refusal(

@@ -74,7 +74,7 @@ class EncodeError(Exception):
 
     ``code`` is a stable word for programs (``invalid-operands``, ``size-missing``, ``bad-address`` ...), ``nasm_message``
     what nasm 2.16.01 prints after ``error: ``. ``operand`` is the position of the operand at fault in the written
-    instruction, None where it is the whole.
+    instruction, None where it is the whole. ``also``: what nasm says besides, of the same line, with its severity.
     """
 
     def __init__(
@@ -83,11 +83,13 @@ class EncodeError(Exception):
         nasm_message: str,
         operand: int | None = None,
         explain: Callable[[], Explanation] | None = None,
+        also: tuple[str, ...] = (),
     ) -> None:
         super().__init__(nasm_message)
         self.code = code
         self.nasm_message = nasm_message
         self.operand = operand
+        self.also = also
         self._explain = explain
 
     @cached_property

@@ -99,10 +99,10 @@ def describe_operand(operand: Operand) -> str:
         if kind == "general":
             return f"{size * 8}-bit register {operand.name}"
         return f"{kind} register {operand.name}"
-    size = f"{operand.size * 8}-bit " if operand.size else ""
+    width = f"{operand.size * 8}-bit " if operand.size else ""
     if isinstance(operand, MemoryOperand):
-        return size + "memory"
-    return size + ("far address" if operand.segment is not None else "immediate")
+        return width + "memory"
+    return width + ("far address" if operand.segment is not None else "immediate")
 
 
 def describe_form(form: Form) -> str:

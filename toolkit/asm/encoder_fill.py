@@ -98,7 +98,8 @@ class _Filler:
             return
         delta = value.constant - self.context.offset - len(self.data)
         if field.kind == "rel8" and not -128 <= delta <= 127 and not value.unknown:
-            raise EncodeError("short-jump", "short jump is out of range", 0)
+            also = (f"warning: byte data exceeds bounds {_OVERFLOW}",)
+            raise EncodeError("short-jump", "short jump is out of range", 0, also=also)
         wraps = field.size * 8 >= self.context.bits
         if _overflows(delta, field.size, "" if wraps else "signed"):
             self._warn_overflow(field.size)

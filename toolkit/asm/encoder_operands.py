@@ -87,6 +87,7 @@ class Prepared:
     rounding_mode: int = 0
     default_relative: bool = False
     level: int = MAXIMUM_OPTIMISATION
+    impossible_address: bool = False  # its operands' address sizes contradict
     warnings: list[str] = field(default_factory=list)
 
 
@@ -396,7 +397,8 @@ def _choose_address_size(prepared: Prepared) -> None:
         prepared.prefixes[PrefixSlot.ADDRESS_SIZE] = f"a{other}"
         prepared.address_bits = other
     else:
-        raise EncodeError("address-sizes", "impossible combination of address sizes")
+        prepared.address_bits = bits  # as nasm recovers, to look for further errors
+        prepared.impossible_address = True
     default = 16 if prepared.address_bits == 16 else 32
     for operand in prepared.operands:
         size = operand.displacement_bits or default

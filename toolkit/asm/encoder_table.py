@@ -203,8 +203,17 @@ class _Writer:
                 bits=self.prepared.address_bits,
             )
 
-    def _add_field(self, size: int, kind: str, operand: int, **more: int) -> None:
-        self.fields.append(Field(len(self.data), size, kind, operand, **more))
+    def _add_field(
+        self,
+        size: int,
+        kind: str,
+        operand: int,
+        factor: int = 1,
+        bits: int = 0,
+        high: int = 0,
+        as_byte: bool = False,
+    ) -> None:
+        self.fields.append(Field(len(self.data), size, kind, operand, factor, bits, high, as_byte))
         self.data += bytes(size)
 
     def _field(self, kind: str, position: int) -> None:

@@ -7,7 +7,7 @@ monotone, so the number of passes is limited, by nasm's rule.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from toolkit.asm.data_float import FloatMode
 from toolkit.asm.directives import carry_out
@@ -35,7 +35,7 @@ from toolkit.asm.parser_templates import relocatable
 from toolkit.asm.preprocess import EvaluationError, SourceLine
 from toolkit.asm.scan import ERROR, RESERVE_WIDTHS, scan
 from toolkit.asm.source import SourceError, SourceTree, Span
-from toolkit.asm.statement import Base, Encoding, EncodingContext, Instruction, Operand, Value
+from toolkit.asm.statement import Base, Encoding, EncodingContext, Fixup, Instruction, Operand, Value
 
 MAX_STALLED = 1000  # nasm's limits on passes that bring no progress
 MAX_REPEATED = 2_000_000  # TIMES of something whose bytes depend on where it stands
@@ -108,6 +108,7 @@ class Pass:
         self.float_mode = FloatMode()
         self.statements = _statements[8]
         self.first = layout.labels.pass_number == 1
+        self.final = False  # labels are fixed: bytes were counted already
         self.critical = False
         self.uncertain = False  # a symbol's value was not known yet
         self.origin: int | None = None
@@ -304,7 +305,7 @@ class Pass:
     def _define(self, statement: Statement, base: Base | None, offset: int, scope: bool) -> None:
         name = statement.label
         assert name is not None
-        line = self.line
+        line, moved = self.line, self.labels.changed
         try:
             self.labels.define(name, base, offset, scope=scope, where=(line.report_file, line.report_line))
         except LabelError as error:
@@ -314,6 +315,11 @@ class Pass:
                 related = ((f"label `{error.other.name}' originally defined here", place),)
             start, end = statement.label_start, statement.label_end
             self.report("error", error.message, line, start, end, related=related)
+        if self.final and self.labels.changed > moved and statement.kind != EQU:
+            self.final = False  # nasm tells of the first one alone
+            message = f"label `{self.labels.full_name(name)}' changed during code generation"
+            start, end = statement.label_start, statement.label_end
+            self.report("error", message, line, start, end, "error=label-redef-late")
 
     def _times(self, statement: Statement) -> int:
         if statement.times is None:
@@ -407,9 +413,21 @@ class Pass:
             self.report("error", error.nasm_message, self.line, start, end, error=error)
             return None
 
+    def _narrowed(self, fixups: Sequence[Fixup]) -> Sequence[Fixup]:
+        """nasm's out(): elf32 has 32-bit addresses, so that one of 64 bits is zero-extended from them."""
+        if self.format.name != "elf32" or not any(f.size == 8 and not f.relative for f in fixups):
+            return fixups
+        kept: list[Fixup] = []
+        for f in fixups:
+            narrow = f.size == 8 and not f.relative
+            if narrow:
+                self.warn("64-bit unsigned relocation zero-extended from 32 bits", "zext-reloc")
+            kept.append(Fixup(f.offset, 4, f.value, f.relative, f.end, f.signed) if narrow else f)
+        return kept
+
     def _write(self, data: bytes | bytearray, encoding: Encoding | None) -> None:
         place = self.place
-        fixups = encoding.fixups if encoding is not None else ()
+        fixups = self._narrowed(encoding.fixups) if encoding is not None and encoding.fixups else ()
         if place.write(bytes(data), fixups):
             assert place.section is not None
             self.warn(self.format.ignoring(place.section), "other")
@@ -451,7 +469,10 @@ class Pass:
         rendered = render(statement.items, self, here)
         for number in range(times):
             fixups = rendered.fixups_at(here + number * size) if number else rendered.fixups
-            if self.place.write(bytes(rendered.data), fixups) and self.place.section is not None:
+            if (
+                self.place.write(bytes(rendered.data), self._narrowed(fixups))
+                and self.place.section is not None
+            ):
                 self.warn(self.format.ignoring(self.place.section), "other")
 
     def _warn_zeroing(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from toolkit.abi.elf import SHT_NOBITS
 from toolkit.asm.expr import Result
 from toolkit.asm.objfile import Section
@@ -65,7 +67,7 @@ class Place:
             name = self.section.name if self.section is not None else "absolute"
             raise PlaceError(f"{what} would make section `{name}' larger than {limit:,} bytes")
 
-    def write(self, data: bytes, fixups: tuple[Fixup, ...] | list[Fixup] = ()) -> str:
+    def write(self, data: bytes, fixups: Sequence[Fixup] = ()) -> str:
         """Append ``data``; its fixups count from its start. Returns a warning, or ""."""
         section = self.section
         if section is None:

@@ -37,46 +37,81 @@ def run_passes(
     keep_records: bool = False,
 ) -> Outcome:
     """Pass after pass until no label moves. What earlier passes said is forgotten: the last one says it again."""
-    labels = layout.labels
-    stalled, fewest = 0, 1 << 62
-    kept: list[SourceLine] | None = None
-    total = 0
-    while True:
-        reporter.begin_pass()
-        labels.begin_pass()
+    loop = _Passes(layout, preprocessor, reporter, warning_states, keep_records)
+    while not loop.settled():
+        pass
+    if preprocessor.reads_pass and not reporter.diagnostics.has_errors:
+        loop.once(final=True)
+    run = loop.run
+    module = finish(layout, run, source_name)
+    trim_cache(layout)
+    return Outcome(module, layout, LineTable.of(run.rows), run.records or [], run.origin)
+
+
+class _Passes:
+    """The passes over one program. ``run`` is the last one; ``kept`` its lines, once no pass can give others."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        preprocessor: Preprocessor,
+        reporter: Reporter,
+        warning_states: dict[str, str],
+        keep_records: bool,
+    ) -> None:
+        self.layout = layout
+        self.preprocessor = preprocessor
+        self.reporter = reporter
+        self.warning_states = warning_states
+        self.keep_records = keep_records
+        self.kept: list[SourceLine] | None = None
+        self.total = self.stalled = 0
+        self.fewest = 1 << 62
+        self.run: Pass
+
+    def settled(self) -> bool:
+        """One more pass; True when there is no need of another, or no hope."""
+        layout, labels = self.layout, self.layout.labels
+        self.once()
+        modes_changed = self.run.keep_modes()
+        if labels.pass_number == 1:
+            moved = modes_changed or self.run.uncertain or labels.promoted
+            return not moved and self.preprocessor.stable
+        if not labels.changed:
+            return True
+        self.stalled = self.stalled + 1 if labels.changed >= self.fewest else 0
+        self.fewest = min(self.fewest, labels.changed)
+        if self.stalled > MAX_STALLED or (layout.passes > 10 and self.total > MAX_LINES_LAID_OUT):
+            _give_up(layout, self.run, self.stalled)
+            return True
+        return False
+
+    def once(self, final: bool = False) -> None:
+        """Run over the lines. ``final``: ``__?PASS?__`` is 2, and no label may move."""
+        layout, preprocessor = self.layout, self.preprocessor
+        self.reporter.begin_pass()
+        layout.labels.begin_pass()
         for section in (layout.text, *layout.sections.values()):
             section.contents = bytearray()
             section.fixups = []
             section.size = 0
-        run = Pass(layout, reporter.report, warning_states)
+        run = self.run = Pass(layout, self.reporter.report, self.warning_states)
         run.bits_changed = lambda bits: setattr(preprocessor, "bits", bits)
-        if keep_records:
+        run.final = final
+        if self.keep_records:
             run.records = []
-        collected: list[SourceLine] = []
-        if kept is None:
-            run.run(_collect(preprocessor.lines(run.evaluate_for_preprocessor, pass_kind=1), collected))
-            if preprocessor.stable:
-                kept = collected
-                reporter.keep_preprocessor = True
-        else:
-            run.run(kept)
         layout.passes += 1
-        total += len(kept if kept is not None else collected)
-        modes_changed = run.keep_modes()
-        if labels.pass_number == 1:
-            if not modes_changed and not run.uncertain and preprocessor.stable and not labels.promoted:
-                break
-            continue
-        if not labels.changed:
-            break
-        stalled = stalled + 1 if labels.changed >= fewest else 0
-        fewest = min(fewest, labels.changed)
-        if stalled > MAX_STALLED or (layout.passes > 10 and total > MAX_LINES_LAID_OUT):
-            _give_up(layout, run, stalled)
-            break
-    module = finish(layout, run, source_name)
-    trim_cache(layout)
-    return Outcome(module, layout, LineTable.of(run.rows), run.records or [], run.origin)
+        if self.kept is not None:
+            run.run(self.kept)
+            self.total += len(self.kept)
+            return
+        collected: list[SourceLine] = []
+        lines = preprocessor.lines(run.evaluate_for_preprocessor, pass_kind=2 if final else 1)
+        run.run(_collect(lines, collected))
+        self.total += len(collected)
+        if preprocessor.stable:
+            self.kept = collected
+            self.reporter.keep_preprocessor = True
 
 
 def _collect(lines: Iterator[SourceLine], collected: list[SourceLine]) -> Iterator[SourceLine]:

@@ -324,7 +324,7 @@ class OperandParser:
             return None
         if token.kind is scan.REGISTER and line.tokens[line.position + 1].kind in (",", scan.END, scan.BRACE):
             return self._register(str(token.value))
-        if token.kind == "[" or token.kind == "&":
+        if token.kind in ("[", "&", scan.MASM_POINTER):
             self.memory = True
             self.brackets = int(token.kind == "[")
             line.position += 1
@@ -408,6 +408,12 @@ class OperandParser:
             kind, word = token.kind, token.value
             if kind == "[":
                 self.brackets += 1
+            elif kind is scan.MASM_FLAT:
+                line.position += 1
+                if line.token.kind != ":":
+                    raise line._error("unknown use of FLAT in MASM emulation", token)
+                line.position += 1
+                return False
             elif kind is scan.SIZE:
                 if int(word) not in (1, 2, 4, 8):
                     raise line._error("invalid size specification in effective address")

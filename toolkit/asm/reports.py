@@ -61,7 +61,7 @@ class Reporter:
         self.diagnostics.add(
             Diagnostic(
                 severity, nasm_message, span, line.original or line.text, "", nasm_message, line.trail, category,
-                related, expanded="" if line.text.strip() in line.original else line.text,
+                related, also=getattr(error, "also", ()), expanded="" if line.text.strip() in line.original else line.text,
             )
         )  # fmt: skip
         legal = getattr(error, "legal", ())

@@ -33,6 +33,8 @@ QUESTION = "?"
 FUNCTION = "function"  # __?ilog2e?__ …
 FLOAT_FUNCTION = "float function"  # __?float32?__ …
 STRING_FUNCTION = "string function"  # __?utf16?__ …
+MASM_POINTER = "masm pointer"  # PTR and FLAT under %use masm
+MASM_FLAT = "masm flat"
 BRACE = "brace"  # {1to8}, {z}, {k1}, {sae} …
 ERROR = "error"
 
@@ -86,6 +88,8 @@ def keywords() -> dict[str, tuple[str, int | str]]:
     del table["__bfloat16__"]
     table.update({form: (STRING_FUNCTION, name) for form, name in _wrapped(STRING_FUNCTIONS).items()})
     table.update({form: (FLOAT, form) for form in _wrapped(FLOAT_NAMES)})
+    table["__?masm_ptr?__"] = (MASM_POINTER, "ptr")  # what %use masm makes of PTR and FLAT
+    table["__?masm_flat?__"] = (MASM_FLAT, "flat")
     return table
 
 

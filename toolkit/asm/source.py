@@ -68,6 +68,7 @@ class Diagnostic:
     category: str = ""
     related: tuple[tuple[str, Span], ...] = ()
     expanded: str = ""
+    also: tuple[str, ...] = ()
 
     @property
     def is_error(self) -> bool:
@@ -107,12 +108,12 @@ class Diagnostic:
         if self.severity == "note" and not self.nasm_message:
             return ""
         tail = f" [-w+{self.category}]" if self.category else ""
-        text = (
-            f"{self.span.file}:{self.span.line}: {self.severity}: {self.nasm_message or self.message}{tail}"
-        )
+        place = f"{self.span.file}:{self.span.line}" if self.span.line else self.span.file
+        text = f"{place}: {self.severity}: {self.nasm_message or self.message}{tail}"
         frames = [f"{f.file}:{f.line}: ... from macro `{f.name}' defined here" for f in reversed(self.trail)]
         notes = [f"{span.file}:{span.line}: info: {words}" for words, span in self.related]
-        return "\n".join([readable_lines(text), *frames, *notes])
+        further = [line for words in self.also for line in (f"{place}: {words}", *frames)]
+        return "\n".join([readable_lines(text), *frames, *notes, *further])
 
     def as_json(self) -> dict[str, object]:
         """A dict of plain JSON values with stable keys."""

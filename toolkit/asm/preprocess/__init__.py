@@ -68,6 +68,11 @@ class Preprocessor:
         return self._engine is not None and self._engine.stable
 
     @property
+    def reads_pass(self) -> bool:
+        """Whether the last run asked for ``__?PASS?__``, which is another in the final pass."""
+        return self._engine is not None and self._engine.reads_pass
+
+    @property
     def bits(self) -> int:
         return self._engine.bits if self._engine is not None else self._default_bits
 

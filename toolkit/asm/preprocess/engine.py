@@ -103,6 +103,7 @@ class Engine:
         self.ignore_aliases = False
         self.sane_empty_expansion = False
         self.stable = True
+        self.reads_pass = False
         self.quiet = False  # within the standard macros
         self._lines = self._work = self._calls = self._levels = 0
         self._indirections = 0

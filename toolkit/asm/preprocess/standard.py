@@ -443,7 +443,7 @@ def _pointer_macro(engine: Engine, arguments: list[Tokens], name: str) -> Tokens
 
 
 def _pass_macro(engine: Engine, arguments: list[Tokens], name: str) -> Tokens:
-    engine.stable = False
+    engine.stable, engine.reads_pass = False, True
     return number_tokens(engine.pass_kind)
 
 
