@@ -91,7 +91,7 @@ def test_the_score(tmp_path: Path) -> None:
     source = "n: db 0\nm: db 8\no: db 5\n"
     folder = write_exercise(tmp_path / "ch04" / "prog", grader, reference__prog_dot_asm=source)
     found = score(Exercise(folder), LanguageSandbox())
-    assert (found.killed, len(found.equivalent), found.broken) == (1, 2, 0)  # n: 1; o: 4 and 6
+    assert (found.killed, len(found.equivalent), found.broken) == (1, 2, [])  # n: 1; o: 4 and 6
     assert [each.after for each in found.survivors] == ["m: db 7"]  # m: 9 does not assemble
     assert found.share == 0.5
     (folder / "survivors.md").write_text("- `m: db 8` → `m: db 7`: the output is free.\n", encoding="utf-8")

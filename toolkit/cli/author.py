@@ -68,10 +68,12 @@ def _print_score(exercise: Exercise, sandbox: WorkerSandbox) -> int:
         return 1
     others = f"{len(found.equivalent)} did the same as the reference, {len(found.justified)} justified"
     click.echo(f"{found.exercise}: {found.share:.0%} of {found.counted} mutants rejected ({others})")
-    for mutant in found.survivors:
-        for line in mutant.diff().splitlines():
-            click.echo(f"    {line}")
-    return len(found.survivors)
+    for word, mutants in (("survived", found.survivors), ("could not be judged", found.broken)):
+        for mutant in mutants:
+            click.echo(f"    {word}:")
+            for line in mutant.diff().splitlines():
+                click.echo(f"      {line}")
+    return len(found.survivors) + len(found.broken)
 
 
 _README = """# {title}
