@@ -16,6 +16,7 @@ from toolkit.grading.evidence import BuildRequest, FileData
 from toolkit.grading.program import ProgramOptions
 
 LARGEST_FILE = 32 << 20  # bytes of one file of an exercise or a submission
+LARGEST_SOURCE = 1 << 20  # bytes of one source that is assembled
 
 
 class CourseError(Exception):
@@ -237,7 +238,9 @@ def read_source(path: Path) -> bytes:
 
 
 def check_text(name: str, data: bytes) -> None:
-    """Raises SubmissionError when the bytes are a program or another binary file instead of a source text."""
+    """Raises SubmissionError when the bytes are a program or another binary file instead of a source text, or too many."""
+    if len(data) > LARGEST_SOURCE:
+        raise SubmissionError(f"{name} is {len(data):,} bytes long; a source may have {LARGEST_SOURCE:,}")
     if data.startswith(b"\x7fELF"):
         raise SubmissionError(f"{name} is an ELF file, already assembled; hand in its source text")
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):

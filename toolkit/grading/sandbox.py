@@ -74,7 +74,10 @@ class WorkerSandbox:
         if self._worker is None:
             self._worker = _Worker(self._command)
         try:
-            return self._worker.ask(job, self._job_limit)
+            reply = self._worker.ask(job, self._job_limit)
+            if reply.last:
+                self.close()
+            return reply
         except UnfitWorkerError as error:
             self.close()
             return Reply("broken", broken=Broken(f"the worker process can't work: {error}"))
