@@ -23,6 +23,7 @@ from toolkit.grading.wire import Job, ProtocolError, Reply, receive_reply, send
 
 _BOOT = "import sys; sys.path.append(sys.argv[1]); from toolkit.grading.worker import main; main()"
 START_LIMIT = 60.0  # seconds of wall clock for a worker to say that it is ready
+RETIRE_AT = 200 << 20  # bytes of memory after which a worker makes room for a fresh one
 JOB_LIMIT = 60.0  # seconds of wall clock for one job: the last resort, far beyond what any budget takes
 
 
@@ -75,7 +76,7 @@ class WorkerSandbox:
             self._worker = _Worker(self._command)
         try:
             reply = self._worker.ask(job, self._job_limit)
-            if reply.last:
+            if self._worker.resident > RETIRE_AT:
                 self.close()
             return reply
         except UnfitWorkerError as error:
@@ -121,6 +122,15 @@ class _Worker:
         reply = receive_reply(self._stdout)
         self._deadline = None
         return reply
+
+    @property
+    def resident(self) -> int:
+        """Bytes of memory that it holds (proc(5), statm); 0 where the host doesn't say."""
+        try:
+            with open(f"/proc/{self._process.pid}/statm", "rb") as file:
+                return int(file.read().split()[1]) << 12
+        except (OSError, ValueError, IndexError):
+            return 0
 
     def stop(self) -> str | None:
         """End the process and say how it had ended, ``None`` if it was still well."""

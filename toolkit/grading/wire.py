@@ -29,13 +29,12 @@ class Job(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Reply(msgspec.Struct, frozen=True, array_like=True):
-    """The answer to one ``Job``; ``kind`` names the field that is set. ``last``: the worker ends now, having grown too large."""
+    """The answer to one ``Job``; ``kind`` names the field that is set."""
 
     kind: Literal["ready", "build", "run", "broken"]
     build: BuildEvidence | None = None
     run: Evidence | None = None
     broken: Broken | None = None
-    last: bool = False
 
 
 Message = TypeVar("Message", Job, Reply)

@@ -11,10 +11,6 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, BinaryIO
 
-import msgspec
-
-RETIRE_AT = 200 << 20  # bytes of memory after which a worker makes room for a fresh one
-
 if TYPE_CHECKING:
     from toolkit.grading.engine import Engine
     from toolkit.grading.wire import Job, Reply
@@ -28,7 +24,6 @@ def main() -> None:
     from toolkit.grading.evidence import Broken
     from toolkit.grading.wire import Reply, receive_job, send
 
-    memory = _open_memory_gauge()
     try:
         engine = Engine()
         engine.warm_up()
@@ -38,24 +33,7 @@ def main() -> None:
         return
     send(replies, Reply("ready"))
     while (job := receive_job(requests)) is not None:
-        reply = answer(engine, job)
-        full = memory is not None and _resident(memory) > RETIRE_AT
-        respond(replies, msgspec.structs.replace(reply, last=True) if full else reply)
-        if full:
-            return
-
-
-def _open_memory_gauge() -> int | None:
-    """A descriptor that tells how much memory this process has, for the time when it can open nothing any more."""
-    try:
-        return os.open("/proc/self/statm", os.O_RDONLY)
-    except OSError:
-        return None
-
-
-def _resident(gauge: int) -> int:
-    """Bytes of memory in use (proc(5), statm's second number)."""
-    return int(os.pread(gauge, 100, 0).split()[1]) << 12
+        respond(replies, answer(engine, job))
 
 
 def respond(replies: BinaryIO, reply: Reply) -> None:
