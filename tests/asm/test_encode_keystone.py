@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -14,6 +16,7 @@ from tests.asm.instruction_cases import table_cases
 from toolkit.asm import encode as encode_module
 from toolkit.asm import encoder_keystone
 from toolkit.asm.encode import (
+    AutomaticBackend,
     EncodeError,
     KeystoneBackend,
     KeystoneUnavailableError,
@@ -154,3 +157,44 @@ def test_heavy_libraries_are_imported_when_needed() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
     assert encode_module.__doc__ is not None
+
+
+def test_a_first_program_needs_neither_library() -> None:
+    code = (
+        "import sys, toolkit.asm\n"
+        "built = toolkit.asm.build('global _start\\n_start: mov eax, 60\\nlea rsi, [rel _start]\\nsyscall\\n')\n"
+        "assert built.elf\n"
+        "print(sorted({'keystone', 'capstone', 'hashlib', 'difflib'} & sys.modules.keys()))\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "TOOLKIT_ENCODER"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    )
+    assert done.stdout == "[]\n"
+
+
+def test_what_was_not_compared_in_advance_is_asked_about(
+    keystone: KeystoneBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = AutomaticBackend()
+    backend._keystone = keystone
+    use(backend)
+    encode(line("mov eax, ebx"), EncodingContext(bits=64))
+    assert keystone.tally.asked == 0
+    monkeypatch.setattr(encode_module, "_compared", lambda: frozenset(("add",)))
+    use(backend)
+    encode(line("mov eax, ebx"), EncodingContext(bits=64))
+    encode(line("add eax, ebx"), EncodingContext(bits=64))
+    encode(line("vaddpd zmm1, zmm2, zmm3"), EncodingContext(bits=64))
+    assert (keystone.tally.asked, keystone.tally.agreed, keystone.tally.misread) == (1, 1, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bits", [64, 32, 16])
+def test_nothing_compared_in_advance_is_misread(keystone: KeystoneBackend, bits: int) -> None:
+    assert encode_module._compared() <= encoder_keystone.whitelist()
+    for instruction in table_cases(bits, sorted(encode_module._compared())):
+        with suppress(EncodeError):
+            encode(instruction, EncodingContext(bits=bits))
+    assert keystone.tally.misread == 0
+    assert keystone.tally.agreed > 1000

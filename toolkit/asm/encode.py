@@ -13,9 +13,10 @@ import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any, Protocol
 
-from toolkit.asm import encoder_keystone
 from toolkit.asm.encoder_errors import MESSAGES, EncodeError, Mismatch
 from toolkit.asm.encoder_explain import explain
 from toolkit.asm.encoder_fill import fill
@@ -39,7 +40,10 @@ class KeystoneUnavailableError(RuntimeError):
 class Backend(Protocol):
     """What turns a matched form into a template."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """``table`` or ``keystone``."""
+        ...
 
     def translate(self, form: Form, prepared: Prepared, context: EncodingContext) -> Template:
         """The template of ``prepared`` by ``form``. Raises EncodeError for what can't be encoded."""
@@ -90,13 +94,17 @@ class KeystoneBackend:
             raise KeystoneUnavailableError(f"Keystone does not work: {error}") from error
 
     def translate(self, form: Form, prepared: Prepared, context: EncodingContext) -> Template:
+        from toolkit.asm.encoder_keystone import whitelist
+
         template = build_template(form, prepared, context.default_bound_relative, context.cpu)
-        if form.mnemonic in encoder_keystone.whitelist():
-            self._consult(prepared, template)
+        if form.mnemonic in whitelist():
+            self.consult(prepared, template)
         return template
 
-    def _consult(self, prepared: Prepared, template: Template) -> None:
+    def consult(self, prepared: Prepared, template: Template) -> None:
         """Ask, and compare. An agreeing answer is the template already; any other is passed over for the table's."""
+        from toolkit.asm import encoder_keystone
+
         text = encoder_keystone.question(prepared, template)
         if text is None:
             return
@@ -126,6 +134,8 @@ class KeystoneBackend:
         """Whether Capstone reads one instruction in the answer, with the registers that were asked for."""
         import capstone
 
+        from toolkit.asm.encoder_keystone import registers_named
+
         decoder = getattr(self._engines, f"cs{bits}", None)
         if decoder is None:
             decoder = capstone.Cs(capstone.CS_ARCH_X86, getattr(capstone, f"CS_MODE_{bits}"))
@@ -133,8 +143,50 @@ class KeystoneBackend:
         read = list(decoder.disasm_lite(answer, 0))
         if len(read) != 1 or read[0][1] != len(answer):
             return False
-        asked = encoder_keystone.registers_named(text)
-        return asked <= encoder_keystone.registers_named(f"{read[0][2]} {read[0][3]}") | {"st(0)"}
+        asked = registers_named(text)
+        return asked <= registers_named(f"{read[0][2]} {read[0][3]}") | {"st(0)"}
+
+
+class AutomaticBackend:
+    """Keystone for the mnemonics that need it on this machine: those it may be asked about and was not yet compared on.
+
+    For the mnemonics in keystone_compared.txt the comparison was made in advance, over all their forms in three modes
+    (tests/asm/keystone_whitelist.py), so that a first program need not wait for two libraries to load.
+    """
+
+    def __init__(self) -> None:
+        self._keystone: KeystoneBackend | None = None
+        self._missing = False
+
+    @property
+    def name(self) -> str:
+        """``keystone`` where its library loads, else ``table``."""
+        return "table" if self._loaded() is None else "keystone"
+
+    def translate(self, form: Form, prepared: Prepared, context: EncodingContext) -> Template:
+        template = build_template(form, prepared, context.default_bound_relative, context.cpu)
+        if form.mnemonic not in _compared() and not self._missing:
+            from toolkit.asm.encoder_keystone import whitelist
+
+            keystone = self._loaded() if form.mnemonic in whitelist() else None
+            if keystone is not None:
+                keystone.consult(prepared, template)
+        return template
+
+    def _loaded(self) -> KeystoneBackend | None:
+        if self._keystone is None and not self._missing:
+            try:
+                self._keystone = KeystoneBackend()
+            except KeystoneUnavailableError:
+                self._missing = True
+        return self._keystone
+
+
+@cache
+def _compared() -> frozenset[str]:
+    path = Path(__file__).with_name("instructions") / "keystone_compared.txt"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return frozenset(name for line in lines if not line.startswith(";") for name in line.split())
 
 
 class _State:
@@ -170,10 +222,7 @@ def _make(name: str) -> Backend:
         return KeystoneBackend()
     if name != "auto":
         raise ValueError(f"unknown encoder {name!r}: auto, keystone or table")
-    try:
-        return KeystoneBackend()
-    except KeystoneUnavailableError:
-        return TableBackend()
+    return AutomaticBackend()
 
 
 def use(backend: Backend) -> Backend:

@@ -39,12 +39,12 @@ _OURS = {
     "gs": 0x65,
 }
 # 16- and 64-bit register -> the 32-bit one of the same number
+_GENERAL = [register for register in REGISTERS.values() if register.classes & classes.CLASS_GENERAL]
 _DWORD_NAMES = {
-    name: wide.name
-    for name, register in REGISTERS.items()
-    for wide in REGISTERS.values()
+    register.name: wide.name
+    for register in _GENERAL
+    for wide in _GENERAL
     if register.size in (2, 8) and wide.size == 4 and wide.number == register.number
-    if register.classes & wide.classes & classes.CLASS_GENERAL
 }
 _WORD = re.compile(r"\bst\(\d\)|\b[a-z][a-z0-9]*")
 _NO_REGISTER = frozenset((*_SIZES.values(), "ptr", "riz"))

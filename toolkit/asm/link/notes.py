@@ -5,8 +5,6 @@ Sources: x86-64 psABI 4.2 ("Program Property"), the Linux gABI extension's merge
 
 from __future__ import annotations
 
-import hashlib
-
 from toolkit.abi import elf
 from toolkit.asm.link.context import Context
 from toolkit.asm.link.model import InputFile, InputSection
@@ -103,6 +101,8 @@ def build_id(kind: str, data: bytes) -> bytes:
     """The identifier of a finished file (its own field still zero)."""
     if kind.startswith("0x"):
         return bytes.fromhex(kind[2:].replace("-", "").replace(":", ""))
+    import hashlib  # slow to load, and seldom needed
+
     return (
         hashlib.md5(data, usedforsecurity=False).digest()
         if kind == "md5"

@@ -5,7 +5,6 @@ The rules are those of the System V ABI, chapter 4, as BFD applies them (linker.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 
 from toolkit.abi import elf
@@ -268,6 +267,8 @@ _LIBRARY_FUNCTIONS = frozenset(
 
 def nearest_names(context: Context, name: str) -> Sequence[str]:
     """Defined names that look like ``name``, globals first and then labels local to a file."""
+    import difflib
+
     candidates = [e.name for e in context.names.entries.values() if e.is_defined]
     close = difflib.get_close_matches(name, candidates, 2, 0.75) if len(name) < 200 else []
     if close:
