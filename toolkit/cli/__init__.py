@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "objdump": ("binary", "Print an ELF file's headers, as objdump(1) does."),
     "shm": ("views", "Print System V shared memory segments, as lsipc(1) does."),
     "trace": ("views", "Print a program's system calls, as strace(1) does."),
+    "debug": ("debug", "Step through a program, forwards and back; or serve gdb."),
     "grade": ("grade", "Instructors: grade a whole class."),
     "results": ("grade", "Instructors: query and export what was graded."),
     "similar": ("grade", "Instructors: rank pairs of alike submissions."),

@@ -1,1 +1,6 @@
-"""See ../README.md for what this room is for."""
+"""Looking at a run, forwards and back.
+
+A run is a function of its inputs: the same program, seed and number of instructions give the same state. So going back
+needs no record: `timeline.Timeline` runs the program again from its start to an earlier instruction. `gdb.py` serves a timeline to gdb
+(remote serial protocol, reverse commands included), `stepper.py` to a person in a terminal.
+"""

@@ -161,13 +161,18 @@ class Kernel:
         self.moments.add(Moment.parse(moment) if isinstance(moment, str) else moment, observer)
 
     def run(self, budget: int | None = None) -> Outcome:
-        """Run all processes until they have ended, or `budget` instructions were executed."""
+        """Run all processes until they have ended, or `budget` instructions were executed since the first call.
+
+        Called again with a larger budget, a run that spent its budget goes on where it was.
+        """
         self._budget = UNLIMITED if budget is None else budget
         self._counting = self._counting or budget is not None or bool(self.moments.steps)
         self._counting = self._counting or self.limits.events is not None
         main = self.processes.main
         self._set_labels(main)
-        if not main.dead:
+        if self._ending is Ending.BUDGET:
+            self._ending = None
+        elif not main.dead and not self.instructions:
             self._observe(main.threads[0], self.moments.start)
         try:
             self._loop()
@@ -526,8 +531,9 @@ class Kernel:
         known = symbol_addresses(pages.read(0, pages.size), main.load_bias)
         self._label_names = {}
         for name in self.moments.labels:
-            if name in known:
-                self._label_names.setdefault(known[name], []).append(name)
+            address = int(name, 16) if name.startswith("0x") else known.get(name)
+            if address is not None:
+                self._label_names.setdefault(address, []).append(name)
         self.machine.set_breakpoints(self._label_names)
 
     def _at_label(self, thread: Thread) -> int:
