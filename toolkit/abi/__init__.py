@@ -1,1 +1,1 @@
-"""See ../README.md for what this room is for."""
+"""Numbers and byte layouts of the Linux ABI; no behaviour. Pure data, imported by every other room."""

@@ -1,1 +1,1 @@
-"""See ../README.md for what this room is for."""
+"""Data by which one ABI differs from another: call numbers, argument registers, address layout, auxv values."""

@@ -1,1 +1,1 @@
-"""See ../README.md for what this room is for."""
+"""State in, text out: memory maps, page tables, ELF files, system calls. Nothing here changes what it shows."""
