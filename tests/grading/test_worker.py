@@ -206,8 +206,36 @@ sum: mov rax, rdi
 leaves: mov eax, 60
     mov edi, 5
     syscall
-twice: call length
+twice: push rbx
     call length
+    call length
+    pop rbx
+    ret
+crooked: call length        ; rsp is a multiple of 16 plus 8 here
+    ret
+deep: sub rsp, 1000         ; uses its red zone to the last byte, and memory of its own
+    mov byte [rsp], 1
+    mov byte [rsp - 128], 1
+    add rsp, 1000
+    ret
+too_deep: mov byte [rsp - 129], 1
+    ret
+framed_too_deep: push rbp
+    mov rbp, rsp
+    sub rsp, 256
+    mov byte [rsp - 140], 1
+    leave
+    ret
+no_frame: push rbp          ; a local variable without room for it
+    mov rbp, rsp
+    mov [rbp - 8], rsi
+    call length
+    add rax, [rbp - 8]
+    pop rbp
+    ret
+far_calls: sub rsp, 3000
+    call deep
+    add rsp, 3000
     ret
 """
 
@@ -220,6 +248,8 @@ def test_calls(sandbox: WorkerSandbox) -> None:
     library.expect.call("leaves", exits=5)
     assert library.call("twice", b"\0", count_label="length").label_count == 2
     assert library.call("length", b"\0") == 0
+    library.call("deep")
+    library.call("far_calls")
 
 
 BAD_CALLS = {
@@ -232,6 +262,14 @@ BAD_CALLS = {
         "to write it must have w",
     ),
     "registers": ("bad", (), "rbx must be kept.*direction flag", ""),
+    "a call from a crooked stack": (
+        "crooked",
+        (b"\0",),
+        r"rsp is 0x7\w+8 at the call at prog.asm:\d+: it must be a multiple of 16 there",
+        "",
+    ),
+    "below the red zone": ("too_deep", (), "it writes 1 byte below the red zone", ""),
+    "below a frame's red zone": ("framed_too_deep", (), "it writes 12 bytes below the red zone", ""),
     "no return": ("leaves", (), "ends the program instead of returning", ""),
     "no such function": ("missing", (), "defines no symbol missing", ""),
 }
@@ -243,6 +281,15 @@ def test_bad_calls(sandbox: WorkerSandbox, case: str) -> None:
     with pytest.raises(Failure, match=message) as caught:
         program(sandbox, FUNCTIONS).call(name, *arguments)  # type: ignore[arg-type]
     assert explanation in "\n".join(caught.value.explanation)
+
+
+def test_a_red_zone_does_not_last_over_a_call(sandbox: WorkerSandbox) -> None:
+    library = program(sandbox, FUNCTIONS)
+    with pytest.raises(Failure, match="keeps something below rsp over a call") as caught:
+        library.expect.call("no_frame", b"ab\0", 40, returns=42)
+    assert caught.value.expected == "rax = 42 (0x2a)"
+    with pytest.raises(Failure, match="returns the wrong rax"):
+        library.expect.call("length", b"ab\0", returns=3)
 
 
 def test_the_stack_pointer_is_kept(sandbox: WorkerSandbox) -> None:

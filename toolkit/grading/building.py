@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from toolkit.grading.evidence import (
@@ -29,6 +30,14 @@ class Built:
     symbols: Mapping[str, int] = field(default_factory=dict)
     lines: LineTable | None = None
     texts: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    @cached_property
+    def call_sites(self) -> tuple[int, ...]:
+        """The addresses of the program's ``call`` instructions."""
+        if self.elf is None:
+            return ()
+        code = disassemble(self, sections_of(self.elf))
+        return tuple(each.address for each in code if each.mnemonic == "call")
 
     def location(self, address: int) -> Location | None:
         """Which source line the byte at an address came from."""

@@ -2,7 +2,11 @@
 
 System V ABI, x86-64, 3.2: arguments in rdi, rsi, rdx, rcx, r8, r9, then on the stack; rsp + 8 a multiple of 16 at entry;
 rbx, rbp, r12 to r15 and rsp kept; the direction flag clear. The return address is ``RETURN``, where nothing is mapped:
-the fault there is the return.
+the fault there is the return. At every ``call`` inside, rsp is a multiple of 16, and the 128 bytes below it (the red zone,
+3.2.2), which the callee may overwrite, are overwritten with rubbish.
+
+Bytes below the red zone belong to signal handlers. The stack below the function is filled with a pattern: the lowest byte
+that differs afterwards was written; it was the function's to write only if rsp had come down to 128 bytes above it.
 """
 
 from __future__ import annotations
@@ -32,6 +36,9 @@ BUFFERS = 0x5EAF_1000_0000  # from here on buffers are placed, each in front of 
 ARGUMENT_REGISTERS = ("rdi", "rsi", "rdx", "rcx", "r8", "r9")
 KEPT_REGISTERS = ("rbx", "rbp", "r12", "r13", "r14", "r15")
 DIRECTION_FLAG = 0x400
+RED_ZONE = 128  # bytes below rsp that signal handlers leave alone
+FILLED = 4096  # bytes of stack below the function's frame that hold the pattern
+MOST_FOLLOWED = 5_000  # instructions of a call whose rsp is followed
 MASK = (1 << 64) - 1
 
 
@@ -48,11 +55,23 @@ class Caller:
         self._buffers: dict[int, bytes] = {}
         self._end_registers: dict[str, int] = {}
         self._moments: Moments | None = None
+        self._calls = 0
+        self._pattern = b""
+        self._misaligned: str | None = None
+        self._lowest_rsp = MASK
+        self._lowest_write = MASK
 
     def attach(self, kernel: Kernel) -> None:
         """Set the call up when the program is loaded, look at it when it ends."""
+        from toolkit.kernel.moments import Moment
+
         kernel.at("start", self._begin)
         kernel.at("exit", self._end)
+        for address in self._built.call_sites:
+            kernel.at(Moment("label", f"{address:#x}", 0), self._before_call)
+        if self._call.follow_stack:
+            for count in range(1, MOST_FOLLOWED + 1):
+                kernel.at(Moment("step", count=count), self._follow)
         if self._call.count_label is not None:
             # The kernel counts every arrival at a label that some observer waits for; this one is never called.
             kernel.at(f"label:{self._call.count_label}:{1 << 62}", lambda stop: None)
@@ -64,7 +83,11 @@ class Caller:
         returned = fault is not None and fault.access == "execute" and fault.address == RETURN
         if not returned or fault is None:
             return CallEvidence(
-                False, buffers=self._buffers, addresses=self._addresses, label_count=self._count
+                False,
+                buffers=self._buffers,
+                addresses=self._addresses,
+                label_count=self._count,
+                calls=self._calls,
             )
         registers = dict(fault.registers)
         return CallEvidence(
@@ -75,6 +98,8 @@ class Caller:
             self._addresses,
             tuple(self._violations(registers)),
             self._count,
+            self._calls,
+            self._lowest_write < self._lowest_rsp - RED_ZONE,
         )
 
     @property
@@ -92,10 +117,33 @@ class Caller:
         rsp = (stop.registers["rsp"] - 256 & ~15) - 16 * ((len(on_stack) + 1) // 2)
         frame = b"".join(word.to_bytes(8, "little") for word in [RETURN, *on_stack])
         stop.process.memory.write(rsp - 8, frame)
+        self._pattern = self._random.randbytes(FILLED)
+        stop.process.memory.write(rsp - 8 - FILLED, self._pattern)
         registers |= {"rsp": rsp - 8, "rip": self._built.symbols[self._call.function], "rflags": 0x202}
         self._kept = {name: registers[name] for name in KEPT_REGISTERS} | {"rsp": rsp}
+        self._lowest_rsp = rsp - 8
         for name, value in registers.items():
             stop.kernel.machine.registers.values[NAMES.index(name)] = value
+
+    def _before_call(self, stop: Stop) -> None:
+        """At a ``call`` inside the function: look at rsp, and overwrite what the callee may overwrite."""
+        from toolkit.kernel.errors import SyscallError
+
+        self._calls += 1
+        registers = stop.registers
+        rsp = registers["rsp"]
+        self._lowest_rsp = min(self._lowest_rsp, rsp - 8)
+        if rsp % 16 and self._misaligned is None:
+            where = self._built.location(registers["rip"]) or f"{registers['rip']:#x}"
+            self._misaligned = f"rsp is {rsp:#x} at the call at {where}: it must be a multiple of 16 there"
+        if not self._call.keep_red_zone:
+            try:
+                stop.process.memory.write(rsp - RED_ZONE, self._pattern[:RED_ZONE])
+            except SyscallError:  # no stack is there: the call itself will fault
+                return
+
+    def _follow(self, stop: Stop) -> None:
+        self._lowest_rsp = min(self._lowest_rsp, stop.registers["rsp"])
 
     def _argument(self, stop: Stop, index: int) -> int:
         argument = self._call.arguments[index]
@@ -123,6 +171,13 @@ class Caller:
                 self._buffers[index] = bytes(stop.read(address, len(self._buffers[index])))
             except SyscallError:  # the function unmapped it: keep what it was
                 continue
+        low = self._kept["rsp"] - 8 - FILLED
+        try:
+            now = bytes(stop.read(low, FILLED))
+        except SyscallError:
+            return
+        changed = next((place for place in range(FILLED) if now[place] != self._pattern[place]), FILLED)
+        self._lowest_write = low + changed
 
     def _violations(self, registers: dict[str, int]) -> list[str]:
         found = [
@@ -135,4 +190,12 @@ class Caller:
             found.append(f"rsp is {abs(off)} bytes too {'high' if off > 0 else 'low'} on return")
         if registers["rflags"] & DIRECTION_FLAG:
             found.append("the direction flag is set on return (cld clears it)")
+        if self._misaligned is not None:
+            found.append(self._misaligned)
+        below = self._lowest_rsp - RED_ZONE - self._lowest_write
+        if self._call.follow_stack and below > 0:
+            found.append(
+                f"it writes {below} byte{'s' * (below > 1)} below the red zone, which is the {RED_ZONE} bytes below rsp:"
+                " a signal handler may overwrite what lies there"
+            )
         return found

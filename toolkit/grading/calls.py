@@ -6,9 +6,9 @@ each buffer so that it ends where an unmapped page begins, and the return addres
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from toolkit.grading.checks import Failure, GraderError, Regex, show_bytes, shown
 from toolkit.grading.evidence import CallArgument, CallEvidence, CallRequest, Evidence, RunRequest
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from toolkit.grading.program import Program
 
 Argument = int | bytes | bytearray
+Judged = TypeVar("Judged")
 MASK = (1 << 64) - 1
 
 
@@ -56,6 +57,23 @@ class CallExpectation:
     instructions_at_most: int | None = None
 
 
+@dataclass(frozen=True)
+class _Call:
+    """One call to make: what the failure messages and the requests are made of."""
+
+    program: Program
+    function: str
+    arguments: Sequence[Argument]
+    stdin: bytes = b""
+    count_label: str | None = None
+    budget: int | None = None
+    keep_red_zone: bool = False
+
+    @property
+    def text(self) -> str:
+        return show_call(self.function, self.arguments)
+
+
 def call(
     program: Program,
     function: str,
@@ -65,8 +83,48 @@ def call(
     budget: int | None,
 ) -> CallResult:
     """Make a call. Raises Failure when it did not come back, or did not hold to the ABI."""
-    text = show_call(function, arguments)
-    evidence = _run(program, function, arguments, stdin, count_label, budget)
+    made = _Call(program, function, arguments, stdin, count_label, budget)
+    return _or_blame_the_red_zone(made, _result)
+
+
+def expect_call(
+    program: Program, function: str, arguments: Sequence[Argument], stdin: bytes, expected: CallExpectation
+) -> CallResult | None:
+    """Make a call and compare. Raises Failure."""
+    made = _Call(program, function, arguments, stdin)
+    return _or_blame_the_red_zone(made, lambda each: _compare(each, expected))
+
+
+def _or_blame_the_red_zone(made: _Call, judge: Callable[[_Call], Judged]) -> Judged:
+    """``judge`` the call. One that fails, but holds when inner calls leave the bytes below rsp alone, relied on them."""
+    try:
+        return judge(made)
+    except Failure as failure:
+        outcome = _run(made).call
+        if outcome is None or not outcome.calls or not _holds(replace(made, keep_red_zone=True), judge):
+            raise
+        raise Failure(
+            f"{made.text} keeps something below rsp over a call: the red zone lasts only until the next call"
+            f" ({failure.message})",
+            expected=failure.expected,
+            actual=failure.actual,
+            help="Make room with sub rsp (or push) before a call; what lies below rsp then belongs to the callee.",
+            location=failure.location,
+            explanation=failure.explanation,
+        ) from None
+
+
+def _holds(made: _Call, judge: Callable[[_Call], object]) -> bool:
+    try:
+        judge(made)
+    except Failure:
+        return False
+    return True
+
+
+def _result(made: _Call) -> CallResult:
+    text = made.text
+    evidence = _run(made)
     outcome = evidence.call
     if outcome is None or not outcome.returned:
         _did_not_return(text, evidence)
@@ -83,15 +141,12 @@ def call(
     )
 
 
-def expect_call(
-    program: Program, function: str, arguments: Sequence[Argument], stdin: bytes, expected: CallExpectation
-) -> CallResult | None:
-    """Make a call and compare. Raises Failure."""
-    text = show_call(function, arguments) + (f" with standard input {show_bytes(stdin)}" if stdin else "")
+def _compare(made: _Call, expected: CallExpectation) -> CallResult | None:
+    text = made.text + (f" with standard input {show_bytes(made.stdin)}" if made.stdin else "")
     if expected.exits is not None:
-        _expect_exit(program, function, arguments, stdin, expected.exits, text)
+        _expect_exit(made, expected.exits, text)
         return None
-    result = call(program, function, arguments, stdin, None, None)
+    result = _result(made)
     if expected.returns is not None:
         _compare_result(text, expected.returns, result)
     for index, wanted in expected.after.items():
@@ -111,10 +166,8 @@ def expect_call(
     return result
 
 
-def _expect_exit(
-    program: Program, function: str, arguments: Sequence[Argument], stdin: bytes, code: int, text: str
-) -> None:
-    evidence = _run(program, function, arguments, stdin, None, None)
+def _expect_exit(made: _Call, code: int, text: str) -> None:
+    evidence = _run(made)
     if evidence.call is not None and evidence.call.returned:
         _fail(f"{text} comes back", f"exit status {code}", "the function returned to its caller")
     if evidence.exit_code is None:
@@ -127,26 +180,20 @@ def _expect_exit(
         )
 
 
-def _run(
-    program: Program,
-    function: str,
-    arguments: Sequence[Argument],
-    stdin: bytes,
-    count_label: str | None,
-    budget: int | None,
-) -> Evidence:
-    program.symbols[function]
-    if count_label is not None:
-        program.symbols[count_label]
-    request = CallRequest(function, tuple(_argument(each) for each in arguments), count_label)
+def _run(made: _Call) -> Evidence:
+    program = made.program
+    program.symbols[made.function]
+    if made.count_label is not None:
+        program.symbols[made.count_label]
+    arguments = tuple(_argument(each) for each in made.arguments)
     return program.evidence(
         RunRequest(
             build=program.build_request,
-            stdin=stdin,
+            stdin=made.stdin,
             files=program.options.files,
             seed=program.options.seed,
-            budget=program.options.budget if budget is None else budget,
-            call=request,
+            budget=program.options.budget if made.budget is None else made.budget,
+            call=CallRequest(made.function, arguments, made.count_label, made.keep_red_zone),
         )
     )
 

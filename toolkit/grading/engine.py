@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from toolkit.grading import building
 from toolkit.grading.building import Built
+from toolkit.grading.calling import MOST_FOLLOWED
 from toolkit.grading.evidence import (
     EVENT_LIMIT,
     Broken,
@@ -81,6 +83,17 @@ class Engine:
 
     def run(self, request: RunRequest) -> Evidence | Broken:
         """Run a program to its end, recording what was asked for."""
+        evidence = self._run_once(request)
+        if not isinstance(evidence, Evidence) or request.call is None or evidence.call is None:
+            return evidence
+        if not evidence.call.deep_write or evidence.instructions > MOST_FOLLOWED:
+            return evidence
+        followed = self._run_once(replace(request, call=replace(request.call, follow_stack=True)))
+        if not isinstance(followed, Evidence) or followed.call is None:
+            return evidence
+        return replace(evidence, call=replace(evidence.call, violations=followed.call.violations))
+
+    def _run_once(self, request: RunRequest) -> Evidence | Broken:
         from toolkit.kernel.errors import SyscallError
         from toolkit.kernel.kernel import Kernel
         from toolkit.kernel.limits import Limits

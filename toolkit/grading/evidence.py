@@ -66,11 +66,17 @@ class CallArgument:
 
 @dataclass(frozen=True, slots=True)
 class CallRequest:
-    """Instead of running from the entry point: call ``function`` (a symbol), and count arrivals at ``count_label``."""
+    """Instead of running from the entry point: call ``function`` (a symbol), and count arrivals at ``count_label``.
+
+    ``keep_red_zone``: leave the bytes below rsp alone at inner calls, which a callee may overwrite and which are else
+    overwritten. ``follow_stack``: note rsp after every instruction.
+    """
 
     function: str
     arguments: tuple[CallArgument, ...] = ()
     count_label: str | None = None
+    keep_red_zone: bool = False
+    follow_stack: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +204,8 @@ class CallEvidence:
     """How a call went. ``returned``: control came back to the caller; the rest is as it was then.
 
     ``buffers``: bytes of each buffer argument afterwards, by the argument's index. ``violations``: what of the ABI
-    was not held to, in words.
+    was not held to, in words. ``calls``: how many ``call`` instructions were executed. ``deep_write``: bytes were
+    changed so far below the stack that rsp has to be followed to know whether it may be.
     """
 
     returned: bool
@@ -208,6 +215,8 @@ class CallEvidence:
     addresses: dict[int, int] = field(default_factory=dict)
     violations: tuple[str, ...] = ()
     label_count: int = 0
+    calls: int = 0
+    deep_write: bool = False
 
 
 @dataclass(frozen=True, slots=True)

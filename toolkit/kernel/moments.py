@@ -17,7 +17,8 @@ Kind = Literal["start", "exit", "syscall", "label", "step"]
 class Moment:
     """`start`: before the first instruction; `exit`: just before the end, also of a killed process;
     `syscall:NAME[:N]`: the N-th call of NAME is about to be carried out; `label:NAME[:N]`: the N-th time the symbol's
-    instruction is about to run; `step:N`: N instructions were executed. Only the main process counts.
+    instruction is about to run (`label:0x401000`: the one at an address); `step:N`: N instructions were executed.
+    Only the main process counts. With count 0, which no text makes, every arrival is a moment.
     """
 
     kind: Kind
@@ -36,6 +37,10 @@ class Moment:
             name, colon, number = rest.rpartition(":")
             if not colon or not number.isdecimal():
                 name, number = rest, "1"
+            if name.startswith("0x"):
+                hexadecimal(
+                    name, text
+                )  # a label can't begin with a digit (nasm manual 3.1): this is an address
             return Moment("syscall" if kind == "syscall" else "label", name, positive(number, text))
         raise ValueError(
             f"'{text}' is no moment: write start, exit, syscall:NAME[:N], label:NAME[:N] or step:N"
@@ -54,6 +59,14 @@ def positive(number: str, text: str) -> int:
     if not number.isdecimal() or int(number) < 1:
         raise ValueError(f"'{text}': '{number}' is no number of 1 or more")
     return int(number)
+
+
+def hexadecimal(number: str, text: str) -> int:
+    """An address, ``0x…``."""
+    try:
+        return int(number, 16)
+    except ValueError:
+        raise ValueError(f"'{text}': '{number}' is no address") from None
 
 
 @dataclass(slots=True)
@@ -128,7 +141,7 @@ class Moments:
         """Count one more arrival at a name and return the observers whose turn it is."""
         key = prefix + name
         self.seen[key] = count = self.seen.get(key, 0) + 1
-        return [(moment, observer) for moment, observer in table[name] if moment.count == count]
+        return [(moment, observer) for moment, observer in table[name] if moment.count in (0, count)]
 
     def next_step(self) -> int | None:
         """The instruction count of the next step moment."""
