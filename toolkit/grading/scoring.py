@@ -19,7 +19,7 @@ from toolkit.grading.program import Program
 from toolkit.grading.report import Status
 from toolkit.grading.runner import grade_program
 from toolkit.grading.sandbox import Sandbox
-from toolkit.grading.trace import same_traces
+from toolkit.grading.trace import Detail, same_traces
 
 SLOWER = 20  # times the reference's instructions that a mutant may execute in one run
 LEAST_BUDGET = 200_000
@@ -87,12 +87,19 @@ def _judge(
         result.killed += 1
     elif status is Status.BROKEN:
         result.broken.append(mutation)
-    elif same_traces(original, mutant, count=mutation.kind != "instruction dropped"):
+    elif same_traces(original, mutant, _detail(exercise, mutation)):
         result.equivalent.append(mutation)
     elif (mutation.before.strip(), mutation.after.strip()) in reasons:
         result.justified.append(mutation)
     else:
         result.survivors.append(mutation)
+
+
+def _detail(exercise: Exercise, mutation: Mutation) -> Detail:
+    """Without an instruction a run is shorter; registers are an outcome of a program only where a check reads them."""
+    grader = (exercise.folder / "grader.py").read_text(encoding="utf-8")
+    reads_registers = "register(" in grader or ".registers" in grader
+    return Detail(count=mutation.kind != "instruction dropped", registers=reads_registers)
 
 
 def justified(exercise: Exercise) -> set[tuple[str, str]]:

@@ -1,32 +1,41 @@
 """Whether two programs did the same in every run that the checks made of them.
 
-A trace is how a run ended, what it printed and left in files, its system calls (the arguments that each call takes) with
-their results, the writable memory at the end, and the registers at the end, or for a called function what its caller may
-rely on. Left out is what no program can rely on: addresses of code (they move with the length of what is before them),
-what `syscall` leaves in rcx and r11, and the stack below rsp.
+A trace is how a run ended, what it printed and left in files, its system calls (of the arguments what the kernel looks at)
+with their results, the writable memory at the end, for a called function what its caller may rely on, and where the checks
+read registers the registers at the end. Left out is what no program can rely on: addresses of code (they move with the length of what is before them),
+what `syscall` leaves in rcx and r11, the stack below rsp, and what the file happens to have beside .data in its page.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 
-from toolkit.grading.evidence import Evidence, MomentRecord, Peek, RunRequest
+from toolkit.abi.memory import MAP_ANONYMOUS
+from toolkit.grading.evidence import CallEvidence, Evidence, MomentRecord, Peek, RunRequest
 from toolkit.grading.program import Program, peek_key
 
 LARGEST_AREA = 1 << 20  # bytes of one writable area whose contents are compared
 
 
-def same_traces(original: Program, mutant: Program, *, count: bool = True) -> bool:
-    """Whether every run that the checks made of the mutant went as the reference's did; ``count``: in as many instructions.
+@dataclass(frozen=True)
+class Detail:
+    """What beside the outcome is compared: ``count`` of instructions, ``registers`` at the end of a whole program."""
+
+    count: bool = True
+    registers: bool = True
+
+
+def same_traces(original: Program, mutant: Program, detail: Detail) -> bool:
+    """Whether every run that the checks made of the mutant went as the reference's did.
 
     Programs that the checks never ran show nothing, and are not the same.
     """
     expected = {_inputs(request): request for request in original.requests}
     for request in mutant.requests:
         other = expected.get(_inputs(request))
-        if other is None or trace(original, other, count) != trace(mutant, request, count):
+        if other is None or trace(original, other, detail) != trace(mutant, request, detail):
             return False
     return bool(mutant.requests)
 
@@ -35,15 +44,16 @@ def _inputs(request: RunRequest) -> RunRequest:
     return replace(request, build=replace(request.build, sources=()), budget=None)
 
 
-def trace(program: Program, request: RunRequest, count: bool = True) -> tuple[object, ...]:
+def trace(program: Program, request: RunRequest, detail: Detail) -> tuple[object, ...]:
     """What one run did, to be compared with another's."""
     evidence = program.evidence(request)
     code = code_range(program)
     return (
         (evidence.exit_code, evidence.signal, evidence.cut_short, evidence.stdout, evidence.stderr),
-        evidence.instructions if count else None,
+        evidence.instructions if detail.count else None,
         _calls(evidence, request.build.format),
-        _left_in_registers(evidence, code),
+        _left_by_call(evidence.call),
+        _left_in_registers(evidence, code) if detail.registers and evidence.call is None else None,
         evidence.files,
         _left_in_memory(program, request, evidence, code),
     )
@@ -51,26 +61,47 @@ def trace(program: Program, request: RunRequest, count: bool = True) -> tuple[ob
 
 def _calls(evidence: Evidence, output_format: str) -> tuple[object, ...]:
     return tuple(
-        (call.name, call.arguments[: arity(output_format, call.number)], call.result)
+        (call.name, seen_arguments(output_format, call.name, call.number, call.arguments), call.result)
         for call in evidence.syscalls
     )
 
 
+def seen_arguments(output_format: str, name: str, number: int, values: Sequence[int]) -> tuple[int, ...]:
+    """What the kernel looks at: as many arguments as the call takes, of an int its low half, of a status its low byte.
+
+    An anonymous mapping's descriptor and offset are not looked at (mmap(2)): they are left out.
+    """
+    if name in ("exit", "exit_group"):
+        return (values[0] & 0xFF,)
+    seen = tuple(value & mask for value, mask in zip(values, masks(output_format, number), strict=False))
+    anonymous = name in ("mmap", "mmap2") and len(seen) == 6 and seen[3] & MAP_ANONYMOUS
+    return seen[:4] if anonymous else seen
+
+
 @cache
-def arity(output_format: str, number: int) -> int:
-    """How many arguments a system call takes; 6 for one that this kernel lacks."""
+def masks(output_format: str, number: int) -> tuple[int, ...]:
+    """The bits of each argument that a system call takes; six whole words for one that this kernel lacks."""
     from toolkit.kernel.syscalls import table
+    from toolkit.kernel.syscalls.arguments import INT, WORD32
     from toolkit.personality import linux_i386, linux_x86_64
 
     personality = linux_i386 if output_format == "elf32" else linux_x86_64
     declaration = table(personality.PERSONALITY).entry(number).declaration
-    return 6 if declaration is None else len(declaration.arguments)
+    if declaration is None:
+        return (0xFFFFFFFFFFFFFFFF,) * 6
+    return tuple(
+        0xFFFFFFFF if argument.decode in (INT, WORD32) else 0xFFFFFFFFFFFFFFFF
+        for _, argument in declaration.arguments
+    )
+
+
+def _left_by_call(call: CallEvidence | None) -> object:
+    if call is None:
+        return None
+    return call.returned, call.rax, call.rdx, call.buffers, call.violations, call.label_count
 
 
 def _left_in_registers(evidence: Evidence, code: range) -> object:
-    call = evidence.call
-    if call is not None:
-        return call.returned, call.rax, call.rdx, call.buffers, call.violations, call.label_count
     end = evidence.moments.get("exit")
     if end is None:
         return None
@@ -84,22 +115,26 @@ def _left_in_memory(
     end = evidence.moments.get("exit")
     if end is None:
         return ()
-    peeks = tuple(Peek("exit", f"{start:#x}", stop - start) for start, stop in _live_memory(end))
+    peeks = tuple(Peek("exit", f"{start:#x}", stop - start) for start, stop in _live_memory(program, end))
     looked = program.evidence(replace(request, peeks=peeks)).moments.get("exit")
     if looked is None:
         return ()
     return tuple(_without_code_addresses(looked.memory.get(peek_key(peek)), code) for peek in peeks)
 
 
-def _live_memory(end: MomentRecord) -> list[tuple[int, int]]:
-    """Start and end of each writable area, of the stack from rsp on."""
+def _live_memory(program: Program, end: MomentRecord) -> list[tuple[int, int]]:
+    """Start and end of the writable sections, and of each other writable area; of the stack from rsp on."""
     stack = end.registers.get("rsp", end.registers.get("esp", 0)) & -8
+    sections = [
+        (each.address, each.address + each.size) for each in program.sections.values() if "W" in each.flags
+    ]
     areas = [
         (max(area.start, stack) if area.start <= stack < area.end else area.start, area.end)
         for area in end.maps.areas
         if "w" in area.permissions
+        and not any(area.start < stop and start < area.end for start, stop in sections)
     ]
-    return [(start, stop) for start, stop in areas if stop - start <= LARGEST_AREA]
+    return [(start, stop) for start, stop in (*sections, *areas) if stop - start <= LARGEST_AREA]
 
 
 def code_range(program: Program) -> range:
