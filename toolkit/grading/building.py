@@ -32,12 +32,12 @@ class Built:
     texts: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @cached_property
-    def call_sites(self) -> tuple[int, ...]:
-        """The addresses of the program's ``call`` instructions."""
+    def call_sites(self) -> dict[int, int]:
+        """The program's ``call`` instructions: address → where it returns to."""
         if self.elf is None:
-            return ()
+            return {}
         code = disassemble(self, sections_of(self.elf))
-        return tuple(each.address for each in code if each.mnemonic == "call")
+        return {each.address: each.address + each.size for each in code if each.mnemonic == "call"}
 
     def location(self, address: int) -> Location | None:
         """Which source line the byte at an address came from."""

@@ -57,6 +57,7 @@ class Caller:
         self._moments: Moments | None = None
         self._calls = 0
         self._pattern = b""
+        self._moved: list[int] = []  # rsp of the calls under way whose callers keep their red zone
         self._misaligned: str | None = None
         self._lowest_rsp = MASK
         self._lowest_write = MASK
@@ -67,8 +68,10 @@ class Caller:
 
         kernel.at("start", self._begin)
         kernel.at("exit", self._end)
-        for address in self._built.call_sites:
+        for address, following in self._built.call_sites.items():
             kernel.at(Moment("label", f"{address:#x}", 0), self._before_call)
+            if self._call.keep_red_zone:
+                kernel.at(Moment("label", f"{following:#x}", 0), self._after_call)
         if self._call.follow_stack:
             for count in range(1, MOST_FOLLOWED + 1):
                 kernel.at(Moment("step", count=count), self._follow)
@@ -136,11 +139,19 @@ class Caller:
         if rsp % 16 and self._misaligned is None:
             where = self._built.location(registers["rip"]) or f"{registers['rip']:#x}"
             self._misaligned = f"rsp is {rsp:#x} at the call at {where}: it must be a multiple of 16 there"
-        if not self._call.keep_red_zone:
-            try:
-                stop.process.memory.write(rsp - RED_ZONE, self._pattern[:RED_ZONE])
-            except SyscallError:  # no stack is there: the call itself will fault
-                return
+        if self._call.keep_red_zone:
+            self._moved.append(rsp - RED_ZONE)
+            stop.kernel.machine.registers.values[NAMES.index("rsp")] = rsp - RED_ZONE
+            return
+        try:
+            stop.process.memory.write(rsp - RED_ZONE, self._pattern[:RED_ZONE])
+        except SyscallError:  # no stack is there: the call itself will fault
+            return
+
+    def _after_call(self, stop: Stop) -> None:
+        """Where a call returns to: give back what was kept from the callee."""
+        if self._moved and stop.registers["rsp"] == self._moved[-1]:
+            stop.kernel.machine.registers.values[NAMES.index("rsp")] = self._moved.pop() + RED_ZONE
 
     def _follow(self, stop: Stop) -> None:
         self._lowest_rsp = min(self._lowest_rsp, stop.registers["rsp"])

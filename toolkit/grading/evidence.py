@@ -68,8 +68,7 @@ class CallArgument:
 class CallRequest:
     """Instead of running from the entry point: call ``function`` (a symbol), and count arrivals at ``count_label``.
 
-    ``keep_red_zone``: leave the bytes below rsp alone at inner calls, which a callee may overwrite and which are else
-    overwritten. ``follow_stack``: note rsp after every instruction.
+    ``keep_red_zone``: inner calls use the stack below their caller's red zone, whose bytes are else overwritten. ``follow_stack``: note rsp after every instruction.
     """
 
     function: str
