@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from toolkit.classroom.lateness import Deadline
@@ -61,17 +61,22 @@ class StudentLine:
 
 
 def make_gradebook(
-    graded: Iterable[Graded], deadline: Deadline | None = None, policy: str = "best"
+    graded: Iterable[Graded],
+    deadline: Deadline | None = None,
+    policy: str = "best",
+    worth: Mapping[str, float] | None = None,
 ) -> list[StudentLine]:
-    """Lines by student. ``policy``: the `best` attempt counts (after penalties), or the `last` one that holds the exercise."""
+    """Lines by student. ``policy``: the `best` attempt counts (after penalties), or the `last` one that holds the exercise.
+
+    ``worth``: exercise → points, for those that nobody handed in.
+    """
     deadline = deadline or Deadline()
     groups: dict[tuple[str, str], list[Graded]] = {}
-    maxima: dict[str, float] = {}
+    maxima: dict[str, float] = dict(worth or {})
     for each in graded:
         groups.setdefault((each.entry.student, each.entry.exercise), []).append(each)
         if each.result is not None:
-            maximum = max(maxima.get(each.entry.exercise, 0.0), each.result.max_score)
-            maxima[each.entry.exercise] = maximum
+            maxima.setdefault(each.entry.exercise, each.result.max_score)
     students: dict[str, StudentLine] = {}
     for (student, exercise), attempts in groups.items():
         lines = [_line(each, deadline, maxima.get(exercise, 0.0)) for each in attempts]

@@ -40,6 +40,8 @@ class Plan:
     jobs: dict[str, GradeJob] = field(default_factory=dict)
     unknown: list[str] = field(default_factory=list)
     notes: dict[str, list[str]] = field(default_factory=dict)
+    maxima: dict[str, float] = field(default_factory=dict)
+    """Exercise → the points it is worth, also where nobody handed it in."""
 
     @property
     def students(self) -> set[str]:
@@ -51,7 +53,7 @@ def make_plan(
 ) -> Plan:
     """Read the submissions. Raises IntakeError."""
     attempts = find_attempts(paths)
-    plan = Plan()
+    plan = Plan(maxima={each.identity: points_of(each) for each in exercises})
     if roster:
         attempts, plan.unknown = assign(attempts, roster)
     for attempt in attempts:
@@ -62,6 +64,11 @@ def make_plan(
     plan.entries += _absent(plan, roster, exercises)
     _number_again(plan)
     return plan
+
+
+def points_of(exercise: PackedExercise) -> float:
+    """What an exercise is worth."""
+    return sum(check.points for check in exercise.grader.checks)
 
 
 def _entry(plan: Plan, attempt: Attempt, exercise: PackedExercise, settings: Settings) -> Entry:
@@ -107,7 +114,7 @@ Progress = Callable[[GradeJob, ExerciseResult], None]
 
 def run_plan(plan: Plan, store: Store, settings: Settings, progress: Progress | None = None) -> int:
     """Grade what the store doesn't know yet, each result kept at once; how many were graded. Raises ClusterError, StoreError."""
-    session_id = store.open_session(settings.name, settings.as_json())
+    session_id = store.open_session(settings.name, {**settings.as_json(), "maxima": plan.maxima})
     store.set_entries(session_id, plan.entries)
     known = store.known(plan.jobs)
     todo = [job for key, job in plan.jobs.items() if key not in known]

@@ -110,19 +110,27 @@ class Store:
     # -- sessions
 
     def open_session(self, name: str, settings: Mapping[str, object]) -> int:
-        """The session of a name, made if there is none."""
+        """The session of a name, made if there is none; its settings are what they were the last time it was graded."""
+        text = json.dumps(settings, sort_keys=True)
         with self.engine.begin() as connection:
             found = connection.scalar(sa.select(session_table.c.id).where(session_table.c.name == name))
             if found is not None:
+                connection.execute(
+                    session_table.update().where(session_table.c.id == found).values(settings=text)
+                )
                 return int(found)
-            row = {
-                "name": name,
-                "created_at": datetime.now(UTC),
-                "settings": json.dumps(settings, sort_keys=True),
-            }
+            row = {"name": name, "created_at": datetime.now(UTC), "settings": text}
             made = connection.execute(session_table.insert().values(**row))
             assert made.inserted_primary_key is not None
             return int(made.inserted_primary_key[0])
+
+    def settings(self, session_id: int) -> dict[str, Any]:
+        """What ``open_session`` was given."""
+        with self.engine.connect() as connection:
+            text = connection.scalar(
+                sa.select(session_table.c.settings).where(session_table.c.id == session_id)
+            )
+        return dict(json.loads(text or "{}"))
 
     def sessions(self) -> list[str]:
         """Names, the newest last."""

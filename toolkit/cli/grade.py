@@ -259,7 +259,10 @@ def _book(store: Store, name: str, deadline: Deadline, policy: str) -> list[Stud
     from toolkit.classroom.gradebook import make_gradebook
 
     session_id = store.session_id(name)
-    return make_gradebook(store.graded(session_id), deadline, policy) if session_id is not None else []
+    if session_id is None:
+        return []
+    worth = store.settings(session_id).get("maxima", {})
+    return make_gradebook(store.graded(session_id), deadline, policy, worth)
 
 
 def _write_reports(

@@ -1,0 +1,76 @@
+"""A small exercise as data, and submissions of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from toolkit.classroom.packing import PackedExercise
+from toolkit.classroom.store import Store
+from toolkit.grading.evidence import FileData
+
+GRADER = '''from toolkit.grading import check
+@check("exits", points=2)
+def exits(program):
+    """It must end."""
+    assert program.run().exit_code == 7
+@check("prints", points=3, depends_on=exits, visibility="hidden")
+def prints(program):
+    """The secret word is tulip."""
+    program.run().expect.stdout(b"tulip")
+'''
+GOOD = b"global _start\n_start: mov eax, 1\n mov edi, 1\n mov rsi, t\n mov edx, 5\n syscall\n mov eax, 60\n mov edi, 7\n syscall\nt: db 'tulip'\n"
+SILENT = b"global _start\n_start: mov eax, 60\n mov edi, 7\n syscall\n"
+WRONG = b"global _start\n_start: mov eax, 60\n mov edi, 8\n syscall\n"
+
+
+@pytest.fixture
+def exercise() -> PackedExercise:
+    return PackedExercise(
+        Path("ch09/prog"), "A program", GRADER, ("prog.asm",), (), (FileData("prog.asm", b"; starter\n"),)
+    )
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Callable[[dict[str, bytes]], Path]:
+    """Writes files into a fresh folder."""
+
+    def write(files: dict[str, bytes]) -> Path:
+        root = tmp_path / "submissions"
+        for name, data in files.items():
+            path = root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        return root
+
+    return write
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """The store on a SQLite file, and on the PostgreSQL server that TOOLKIT_POSTGRESQL_URL names, each emptied first."""
+    import os
+
+    if request.param == "sqlite":
+        url = str(tmp_path / "grades.sqlite")
+    else:
+        url = os.environ.get("TOOLKIT_POSTGRESQL_URL", "")
+        if not url:
+            pytest.skip(
+                "no server: set TOOLKIT_POSTGRESQL_URL (tests/classroom/postgresql_server.py starts one)"
+            )
+        empty(url)
+    with Store(url) as opened:
+        yield opened
+
+
+def empty(url: str) -> None:
+    import sqlalchemy as sa
+
+    from toolkit.classroom.store import metadata
+
+    engine = sa.create_engine(url)
+    metadata.drop_all(engine)
+    engine.dispose()
