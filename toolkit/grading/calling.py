@@ -38,6 +38,7 @@ KEPT_REGISTERS = ("rbx", "rbp", "r12", "r13", "r14", "r15")
 DIRECTION_FLAG = 0x400
 RED_ZONE = 128  # bytes below rsp that signal handlers leave alone
 FILLED = 4096  # bytes of stack below the function's frame that hold the pattern
+MOST_CALLS = 1_000  # inner calls that are looked at
 MOST_FOLLOWED = 5_000  # instructions of a call whose rsp is followed
 MASK = (1 << 64) - 1
 
@@ -133,6 +134,8 @@ class Caller:
         from toolkit.kernel.errors import SyscallError
 
         self._calls += 1
+        if self._calls == MOST_CALLS:
+            stop.kernel.forget_labels(self._before_call)
         registers = stop.registers
         rsp = registers["rsp"]
         self._lowest_rsp = min(self._lowest_rsp, rsp - 8)
@@ -152,6 +155,8 @@ class Caller:
         """Where a call returns to: give back what was kept from the callee."""
         if self._moved and stop.registers["rsp"] == self._moved[-1]:
             stop.kernel.machine.registers.values[NAMES.index("rsp")] = self._moved.pop() + RED_ZONE
+            if self._calls >= MOST_CALLS and not self._moved:
+                stop.kernel.forget_labels(self._after_call)
 
     def _follow(self, stop: Stop) -> None:
         self._lowest_rsp = min(self._lowest_rsp, stop.registers["rsp"])

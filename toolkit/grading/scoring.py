@@ -20,9 +20,8 @@ from toolkit.grading.report import Status
 from toolkit.grading.runner import grade_program
 from toolkit.grading.sandbox import Sandbox
 from toolkit.grading.trace import Detail, same_traces
+from toolkit.grading.verify import mutant_budget
 
-SLOWER = 20  # times the reference's instructions that a mutant may execute in one run
-LEAST_BUDGET = 200_000
 _JUSTIFIED = re.compile(r"^\s*[-*]\s*`([^`]*)`\s*(?:→|->)\s*`([^`]*)`\s*:\s*\S")
 
 
@@ -64,12 +63,6 @@ def score(exercise: Exercise, sandbox: Sandbox) -> MutationScore:
         request = exercise.build_request(Submission((changed, *rest), reference.support))
         _judge(result, mutation, exercise, original, Program(request, options, sandbox), reasons)
     return result
-
-
-def mutant_budget(original: Program) -> int:
-    """Instructions that one run of a mutant may execute, from the runs that the checks made of the reference."""
-    longest = max((original.evidence(request).instructions for request in original.requests), default=0)
-    return min(original.options.budget, max(LEAST_BUDGET, SLOWER * longest))
 
 
 def _judge(

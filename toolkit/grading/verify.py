@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from toolkit.grading.checks import BrokenCheck
 from toolkit.grading.exercise import Exercise, Submission, SubmissionError
+from toolkit.grading.program import Program
 from toolkit.grading.report import ExerciseResult, Status
-from toolkit.grading.runner import BUILDS, grade_submission
+from toolkit.grading.runner import BUILDS, grade_program
 from toolkit.grading.sandbox import Sandbox
 
 LEAST_MUTANTS = 3
 LEAST_HINTS = 3
+SLOWER = 20  # times the reference's instructions that a mutant may execute in one run
+LEAST_BUDGET = 4_000_000
+REFERENCE_PASSES = "the reference passes"
 _CAUGHT_BY = re.compile(r";\s*caught by:\s*(.+?)\s*$", re.IGNORECASE)
 
 
@@ -41,24 +45,37 @@ def verify(exercise: Exercise, sandbox: Sandbox) -> Iterator[Proof]:
         yield proof("the grader loads", str(error), broken=True)
         return
     yield proof("README, hints and mutants are there", incomplete(exercise))
+    options = exercise.options
     for statement, read, judge in _statements(exercise, titles):
         try:
-            result = grade_submission(exercise, read(), sandbox)
-        except SubmissionError as error:
-            yield proof(statement, str(error))
+            program = Program(exercise.build_request(read()), options, sandbox)
+            result = grade_program(exercise, program)
+        except (SubmissionError, BrokenCheck) as error:
+            yield proof(statement, str(error), broken=isinstance(error, BrokenCheck))
             continue
+        if statement == REFERENCE_PASSES:
+            options = replace(options, budget=mutant_budget(program))
         broken = result.status is Status.BROKEN
         yield proof(statement, _why_broken(result) if broken else judge(result), broken=broken)
+
+
+def mutant_budget(reference: Program) -> int:
+    """Instructions that one run of a wrong program may execute, from the runs that the checks made of the reference.
+
+    An endless loop is found out early so; a mutant that is merely slow has time.
+    """
+    longest = max((reference.evidence(request).instructions for request in reference.requests), default=0)
+    return min(reference.options.budget, max(LEAST_BUDGET, SLOWER * longest))
 
 
 Statement = tuple[str, Callable[[], Submission], Callable[[ExerciseResult], str | None]]
 
 
 def _statements(exercise: Exercise, titles: list[str]) -> Iterator[Statement]:
+    yield REFERENCE_PASSES, exercise.reference, _passes
     starter_judge = _passes if exercise.is_worked_example else _fails_but_assembles
     word = "passes (a worked example)" if exercise.is_worked_example else "assembles and fails"
     yield f"the starter {word}", exercise.own_submission, starter_judge
-    yield "the reference passes", exercise.reference, _passes
     for path in exercise.mutants():
         yield (
             f"mutant {path.stem} is rejected",

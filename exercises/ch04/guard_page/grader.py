@@ -17,7 +17,7 @@ def no_rights(program):
     run = program.run()
     guard = run.expect.area(at="exit", name="", perms="---p", size=PAGE)
     run.expect.area(at="exit", name="", perms="rw-p", size=PAGE, end=guard.start)
-    run.expect.area(at="exit", name="", perms="rw-p", start=guard.end, at_least=PAGE)
+    run.expect.area(at="exit", name="", perms="rw-p", start=guard.end, size=PAGE)
     for page, number in ((guard.start - PAGE, "first"), (guard.end, "third")):
         if not any(run.memory(page, PAGE, at="exit")):
             fail(

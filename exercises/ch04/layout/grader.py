@@ -41,8 +41,10 @@ def others(program):
     run = program.run()
     found = addresses(run)
     heap = run.expect.area(name="[heap]", size=PAGE)
+    run.expect.syscall("brk", args=(heap.start + PAGE,))
     assert found["heap"] == heap.start, f"the heap begins at {heap.start:#x}"
-    run.expect.area(path="/dev/zero (deleted)", perms="r--s", start=found["mmap"])
+    run.expect.syscall("mmap", args=(0, PAGE), result=found["mmap"])
+    run.expect.area(path="/dev/zero (deleted)", perms="r--s", start=found["mmap"], size=PAGE)
     run.expect.area(name="[stack]", contains=found["stack"])
 
 

@@ -42,8 +42,10 @@ def others(program):
     run = program.run()
     found = addresses(run)
     heap = run.expect.area(name="[heap]", size=PAGE)
+    run.expect.syscall("brk", args=(heap.start + PAGE,))
     assert found["heap"] == heap.start, f"the heap begins at {heap.start:#x}"
-    run.expect.area(path="/dev/zero (deleted)", perms="r-xs", start=found["mmap"])
+    run.expect.syscall("mmap2", args=(0, PAGE), result=found["mmap"])
+    run.expect.area(path="/dev/zero (deleted)", perms="r-xs", start=found["mmap"], size=PAGE)
     run.expect.area(name="[stack]", contains=found["stack"])
 
 

@@ -32,4 +32,5 @@ def in_place(program):
     run = program.run(files={"palindrome.txt": b"abcde"})
     run.expect.no_syscall("write")
     run.expect.no_syscall("pwrite64")
-    run.expect.area(at="exit", path="palindrome.txt", perms="rw-s")
+    run.expect.syscall("mmap", args=(0,))
+    run.expect.area(at="exit", path="palindrome.txt", perms="rw-s", size=4096)

@@ -22,6 +22,8 @@ def long_file(program):
     """The kernel brings each page when the loop reaches it."""
     data = bytes(range(251)) * 50
     program.run(files={"numbers.bin": data}).expect.exit(sum(data) % 256)
+    page = b"\x07" * 4096
+    program.run(files={"numbers.bin": page}).expect.exit(sum(page) % 256)
 
 
 @check("through a mapping", points=2, depends_on=small)
@@ -29,4 +31,5 @@ def mapped(program):
     """The area must still be there at the end, and nothing may be read with read."""
     run = program.run(files={"numbers.bin": b"\x03\x04\x05"})
     run.expect.no_syscall("read")
-    run.expect.area(at="exit", path="numbers.bin", perms="r--?")
+    run.expect.syscall("mmap", args=(0,))
+    run.expect.area(at="exit", path="numbers.bin", perms="r--?", size=4096)

@@ -22,6 +22,7 @@ def prints(program):
 def mapped(program):
     """mmap(0, size, PROT_READ, MAP_PRIVATE, descriptor, 0), and no munmap: the area must still be there at the end."""
     run = program.run(files={"test.txt": b"hello\n"})
+    run.expect.syscall("mmap", args=(0,))
     run.expect.area(at="exit", path="test.txt", perms="r--p", size=PAGE, offset=0)
 
 

@@ -31,4 +31,5 @@ def through_mapping(program):
     run = program.run(files={"note.txt": b"hello\n"})
     for name in ("write", "pwrite64", "writev", "pwritev"):
         run.expect.no_syscall(name)
-    run.expect.area(at="exit", path="note.txt", perms="rw-s")
+    run.expect.syscall("mmap", args=(0,))
+    run.expect.area(at="exit", path="note.txt", perms="rw-s", size=4096)

@@ -20,4 +20,5 @@ def child(program):
     """fork once, then wait4 with the child's number."""
     run = program.run()
     run.expect.syscall("fork", times=1)
-    run.expect.syscall("wait4", succeeds=True)
+    child = next(call.result for call in run.syscalls if call.name == "fork")
+    run.expect.syscall("wait4", args=(child,), succeeds=True)

@@ -15,6 +15,8 @@ def runs(program):
 def executable(program):
     """mprotect(page, 4096, PROT_READ | PROT_EXEC)."""
     run = program.run()
+    run.expect.syscall("mmap", args=(0, PAGE, 3))
+    run.expect.syscall("mprotect", args=(None, PAGE, 5), result=0)
     run.expect.area(at="exit", name="", perms="r-xp", size=PAGE)
 
 

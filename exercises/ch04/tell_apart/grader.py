@@ -30,4 +30,6 @@ def bss(program):
 @check("has a heap of three pages", points=2)
 def heap(program):
     """brk(0), then brk of that address plus three pages."""
-    program.run().expect.area(name="[heap]", perms="rw-p", size=3 * PAGE)
+    run = program.run()
+    heap = run.expect.area(name="[heap]", perms="rw-p", size=3 * PAGE)
+    run.expect.syscall("brk", args=(heap.start + 3 * PAGE,))

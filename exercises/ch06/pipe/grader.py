@@ -30,4 +30,4 @@ def processes(program):
     run = program.run(stdin=b"HAL")
     assert any(call.name in ("pipe", "pipe2") for call in run.syscalls), "no pipe was made"
     run.expect.syscall("fork", times=1)
-    run.expect.syscall("wait4", succeeds=True)
+    run.expect.syscall("wait4", result=next(call.result for call in run.syscalls if call.name == "fork"))

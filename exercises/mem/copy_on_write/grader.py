@@ -25,4 +25,4 @@ def processes(program):
     """One child, waited for."""
     run = program.run()
     run.expect.syscall("fork", times=1)
-    run.expect.syscall("wait4", succeeds=True)
+    run.expect.syscall("wait4", result=next(call.result for call in run.syscalls if call.name == "fork"))

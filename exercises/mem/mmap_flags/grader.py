@@ -3,7 +3,7 @@
 from toolkit.grading import check
 
 A = 0x10000000
-FIXED, NOREPLACE = 0x10, 0x100000
+FIXED, NOREPLACE, PRIVATE = 0x10, 0x100000, 0x22
 
 
 def mappings(run):
@@ -28,7 +28,9 @@ def noreplace(program):
     """EEXIST: something is there."""
     calls = mappings(program.run())
     assert len(calls) == 4, f"mmap was called {len(calls)} times, not 4 times"
-    assert calls[2].arguments[3] & NOREPLACE, "the third call has no MAP_FIXED_NOREPLACE"
+    for call in calls:
+        assert call.arguments[1:3] == (4096, 3), "not every call asks for one page, readable and writable"
+    assert calls[2].arguments[3] == NOREPLACE | PRIVATE, "the third call's flags are not MAP_FIXED_NOREPLACE, private, anonymous"
     assert calls[2].error == "EEXIST", f"the third call gave {calls[2].error}"
 
 

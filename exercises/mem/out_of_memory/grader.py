@@ -10,7 +10,7 @@ PAGE = 4096
 def promise(program):
     """The machine has only 16, but nothing was touched yet. MAP_NORESERVE lets the kernel promise it. On a large machine the program ends by itself."""
     run = program.run(memory=MEMORY)
-    run.expect.syscall("mmap", args=(None, 64 << 20, 3), succeeds=True)
+    run.expect.syscall("mmap", args=(0, 64 << 20, 3, 0x4022), succeeds=True)
     program.run().expect.exit(0)
 
 

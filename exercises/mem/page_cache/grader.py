@@ -26,6 +26,7 @@ def ways(program):
     run.expect.syscall("read", result=4)
     run.expect.syscall("pwrite64", args=(None, None, 4, 4), result=4)
     run.expect.no_syscall("pread64")
+    run.expect.syscall("mmap", args=(0, 4096, 3, 1))
     run.expect.area(at="exit", path="data.bin", perms="rw-s", size=4096)
     writes = [call for call in run.syscalls if call.name in ("write", "pwrite64") and call.arguments[0] > 2]
     assert len(writes) == 1, "the file was written more than once through the descriptor"
@@ -35,6 +36,6 @@ def ways(program):
 def msync(program):
     """msync(page, 4096, MS_SYNC) after both changes."""
     run = program.run(files={"data.bin": BEFORE})
-    run.expect.syscall("msync", args=(None, None, 4), result=0)
+    run.expect.syscall("msync", args=(None, 4096, 4), result=0)
     names = [call.name for call in run.syscalls]
     assert names.index("msync") > names.index("pwrite64"), "msync came before pwrite64"

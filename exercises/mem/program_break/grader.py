@@ -9,6 +9,7 @@ PAGE = 4096
 def breaks(program):
     """Three calls: brk(0), brk(start + 3 pages), brk(start + 1 page)."""
     run = program.run()
+    run.expect.syscall("brk", args=(0,))
     results = [call.result for call in run.syscalls if call.name == "brk"]
     assert len(results) == 3, f"brk was called {len(results)} times, not 3 times"
     sizes = [result - results[0] for result in results]

@@ -22,7 +22,7 @@ def child(program):
     """fork once, wait for the child."""
     run = program.run()
     run.expect.syscall("fork", times=1)
-    run.expect.syscall("wait4", succeeds=True)
+    run.expect.syscall("wait4", result=next(call.result for call in run.syscalls if call.name == "fork"))
 
 
 @check("nothing is left behind", points=2, depends_on=segment)

@@ -37,8 +37,8 @@ _start:
     mov edx, PROT_NONE
     syscall
 
-    mov byte [r12], 1
-    mov byte [r12 + 2 * PAGE], 3
+    mov byte [r12], 'a'
+    mov byte [r12 + 2 * PAGE], 'c'
 
     mov eax, SYS_write
     mov edi, 1

@@ -23,9 +23,9 @@ _start:
     syscall
     mov rbx, rax
 
-    mov byte [rbx], 1
-    mov byte [rbx + 5 * PAGE], 1
-    mov byte [rbx + 15 * PAGE], 1
+    mov byte [rbx], 'x'
+    mov byte [rbx + 5 * PAGE], 'x'
+    mov byte [rbx + 15 * PAGE], 'x'
 
     mov eax, SYS_mincore
     mov rdi, rbx

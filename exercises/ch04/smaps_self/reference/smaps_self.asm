@@ -19,9 +19,9 @@ section .text
 global _start
 
 _start:
-    mov byte [pages], 1
-    mov byte [pages + 3 * PAGE], 1
-    mov byte [pages + 7 * PAGE], 1
+    mov byte [pages], 'x'
+    mov byte [pages + 3 * PAGE], 'x'
+    mov byte [pages + 7 * PAGE], 'x'
 
     mov eax, SYS_open
     mov edi, name

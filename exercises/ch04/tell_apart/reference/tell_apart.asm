@@ -4,10 +4,10 @@ SYS_brk   equ 12
 SYS_exit  equ 60
 
 section .rodata
-constant: dq 1
+constant: db "never changes"
 
 section .data
-variable: dq 2
+variable: db "may change"
 
 section .bss
 room: resb 20000

@@ -23,7 +23,7 @@ _start:
     mov eax, 12
     lea rdi, [r12 + PAGE]
     syscall
-    mov byte [r12], 1
+    mov byte [r12], 'a'
 
     mov eax, 1
     mov edi, 1

@@ -1,10 +1,10 @@
 ; A program with the sizes that were asked for.
 
 section .rodata
-constants: times 32 db 1
+constants: db "these are thirty-two bytes long."
 
 section .data
-variables: dq 1, 2, 3
+variables: db "and these twenty-four..."
 
 section .bss
 room: resb 1000
