@@ -211,6 +211,21 @@ twice: push rbx
     call length
     pop rbx
     ret
+often: push rdi             ; many calls
+.again: call .nothing
+    dec qword [rsp]
+    jnz .again
+    pop rdi
+.nothing: ret
+factorial: mov eax, 1
+    test edi, edi
+    jz .end
+    push rdi
+    dec edi
+    call factorial
+    pop rdi
+    imul rax, rdi
+.end: ret
 crooked: call length        ; rsp is a multiple of 16 plus 8 here
     ret
 deep: sub rsp, 1000         ; uses its red zone to the last byte, and memory of its own
@@ -248,6 +263,8 @@ def test_calls(sandbox: WorkerSandbox) -> None:
     library.expect.call("leaves", exits=5)
     assert library.call("twice", b"\0", count_label="length").label_count == 2
     assert library.call("length", b"\0") == 0
+    assert library.call("factorial", 6, count_label="factorial") == 720
+    assert library.call("often", 200_000).instructions > 800_000
     library.call("deep")
     library.call("far_calls")
 

@@ -160,6 +160,12 @@ class Kernel:
         """Have `observer` called at a moment of the main process. ValueError when the text is no moment."""
         self.moments.add(Moment.parse(moment) if isinstance(moment, str) else moment, observer)
 
+    def forget_labels(self, observer: Observer) -> None:
+        """No longer call `observer` at labels: also while the program runs, and then the labels cost nothing more."""
+        for name, observers in self.moments.labels.items():
+            self.moments.labels[name] = [each for each in observers if each[1] != observer]
+        self._set_labels(self.processes.main)
+
     def run(self, budget: int | None = None) -> Outcome:
         """Run all processes until they have ended, or `budget` instructions were executed since the first call.
 
@@ -530,7 +536,7 @@ class Kernel:
         pages = main.executable.pages
         known = symbol_addresses(pages.read(0, pages.size), main.load_bias)
         self._label_names = {}
-        for name in self.moments.labels:
+        for name in (name for name, observers in self.moments.labels.items() if observers):
             address = int(name, 16) if name.startswith("0x") else known.get(name)
             if address is not None:
                 self._label_names.setdefault(address, []).append(name)
@@ -578,6 +584,11 @@ class Kernel:
 
     def thread_ended(self, thread: Thread) -> None:
         """A thread is gone: tell who joins it."""
+        if self.tracer is not None and thread.tid != thread.process.pid:
+            ended = thread.process
+            self.tracer.add(
+                ExitRecord(ended.pid, thread.tid, 0 if ended.exit_code is None else ended.exit_code, ended.signal, False)
+            )
         self.processes.thread_ended(thread)
 
     def process_ended(self, process: Process) -> None:
@@ -605,6 +616,16 @@ class Kernel:
         """A traced call has returned."""
         if self.tracer is not None:
             self.tracer.end(thread, result)
+
+    def interrupt_record(self, thread: Thread, blocked: Blocked) -> None:
+        """A traced call was interrupted by a signal."""
+        if self.tracer is not None:
+            self.tracer.interrupted(thread, blocked)
+
+    def ignored_signal(self, process: Process, info: signals.SignalInfo) -> None:
+        """A signal was thrown away."""
+        if self.tracer is not None:
+            self.tracer.ignore(signals.record_of(info, process.pid, process.pid))
 
     def core_dumps(self, limit: int) -> bool:
         """Whether the core bit is set: only if a core file may be written (RLIMIT_CORE)."""

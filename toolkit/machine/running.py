@@ -397,9 +397,12 @@ class Runner:
         self._engine.flush_code()
 
     def _run_over_breakpoint(self, budget: int | None) -> Event:
-        """Execute the instruction under a breakpoint alone, with the breakpoint lifted, then go on."""
+        """Execute the instruction under a breakpoint alone, with all of them lifted, then go on.
+
+        All: a budget that is used up at another breakpoint is used up, even if a branch led there.
+        """
         breakpoints = self._breakpoints
-        self.set_breakpoints(breakpoints - {self.registers.values[RIP]})
+        self.set_breakpoints(())
         self._prepare(counting=True)
         event = self._run_legs(1)
         self.set_breakpoints(breakpoints)
