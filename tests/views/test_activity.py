@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from toolkit.kernel.outcome import ExitRecord, SignalRecord, SyscallRecord, TraceRecord
@@ -16,7 +18,10 @@ def call(
 
 LINES: dict[str, tuple[TraceRecord, str]] = {
     "a result": (call("write", ("1", '"hello\\n"', "6"), 6), 'write(1, "hello\\n", 6)                  = 6'),
-    "an address": (call("brk", ("NULL",), 0x404000), "brk(NULL)                               = 0x404000"),
+    "an address": (
+        replace(call("brk", ("NULL",), 0x404000), result_text="0x404000"),
+        "brk(NULL)                               = 0x404000",
+    ),
     "an error": (
         call("open", ('"x"', "O_RDONLY"), -2, "No such file or directory"),
         'open("x", O_RDONLY)                     = -1 ENOENT (No such file or directory)',
@@ -32,7 +37,7 @@ LINES: dict[str, tuple[TraceRecord, str]] = {
         "--- SIGSEGV {si_signo=SIGSEGV, si_code=SEGV_MAPERR, si_addr=NULL} ---",
     ),
     "a kill": (
-        SignalRecord(7, 7, 15, 0, 0, 99),
+        SignalRecord(7, 7, 15, 0, 0, 99, 1000),
         "--- SIGTERM {si_signo=SIGTERM, si_code=SI_USER, si_pid=99, si_uid=1000} ---",
     ),
     "an exit": (ExitRecord(7, 7, 3, None, False), "+++ exited with 3 +++"),
@@ -47,5 +52,22 @@ def test_lines(case: str) -> None:
 
 
 def test_several_threads_are_told_apart() -> None:
-    text = render_trace([call("getpid", (), 7), call("getpid", (), 7, tid=12)])
-    assert [line.split(" getpid")[0] for line in text.splitlines()] == ["[pid     7]", "[pid    12]"]
+    text = render_trace([call("getpid", (), 7), call("getpid", (), 7, tid=12), call("getpid", (), 7)])
+    assert [line.split(" getpid")[0] for line in text.splitlines()] == [
+        "getpid()                                = 7",
+        "strace: Process 12 attached",
+        "[pid    12]",
+        "[pid     7]",
+    ]
+
+
+def test_a_call_during_which_others_came_is_told_in_two_lines() -> None:
+    waits = replace(call("read", ("3", '"x"', "1"), 1), early=1, ended=3)
+    text = render_trace([waits, call("getpid", (), 12, tid=12), ExitRecord(12, 12, 0, None, False)])
+    assert text.splitlines() == [
+        "read(3,  <unfinished ...>",
+        "strace: Process 12 attached",
+        "[pid    12] getpid()                    = 12",
+        "[pid    12] +++ exited with 0 +++",
+        '<... read resumed>"x", 1)               = 1',
+    ]

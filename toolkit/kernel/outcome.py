@@ -74,6 +74,12 @@ class SyscallRecord:
     """The address of the instruction that made the call."""
     note: str = ""
     """What strace puts in parentheses behind the result."""
+    result_text: str = ""
+    """The result as strace prints it, where it is not just the number."""
+    early: int = 0
+    """How many of the arguments strace prints before the call is carried out."""
+    ended: int | None = None
+    """How many records there were when it returned: with more than up to this one, others came in between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +92,17 @@ class SignalRecord:
     code: int
     address: int
     sender: int
+    uid: int = 0
+    status: int = 0
+    value: int = 0
+    """si_value of sigqueue and timers."""
+    timer: int = 0
+    overrun: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class ExitRecord:
-    """A process is gone: strace's ``+++ exited with … +++`` and ``+++ killed by … +++``."""
+    """A thread or process is gone: strace's ``+++ exited with … +++`` and ``+++ killed by … +++``."""
 
     pid: int
     tid: int

@@ -149,6 +149,7 @@ def send(process: Process, info: SignalInfo, thread: Thread | None = None) -> bo
     blocked_everywhere = all(target.blocked_signals & bit(signal) for target in targets)
     waited_for = any(target.awaited_signals & bit(signal) for target in targets)
     if ignored(process, signal) and not blocked_everywhere and not waited_for:
+        process.kernel.ignored_signal(process, info)
         return True
     pending = thread.pending if thread is not None else process.pending
     if not pending.add(info, process.limits.pending_signals):
@@ -194,16 +195,34 @@ def deliver(thread: Thread) -> bool:
         return False
     process = thread.process
     if ignored(process, info.signal):
+        process.kernel.ignored_signal(process, info)
         return True
     action = process.actions.get(info.signal, DEFAULT)
-    process.kernel.record_signal(
-        SignalRecord(process.pid, thread.tid, info.signal, info.code, info.address, info.pid)
-    )
+    if thread.interrupted is not None:
+        process.kernel.interrupt_record(thread, thread.interrupted)
+    process.kernel.record_signal(record_of(info, process.pid, thread.tid))
     if action.handler == SIG_DFL:
         act_by_default(thread, info)
     else:
         run_handler(thread, info, action)
     return True
+
+
+def record_of(info: SignalInfo, pid: int, tid: int) -> SignalRecord:
+    """What a trace keeps of a signal."""
+    return SignalRecord(
+        pid,
+        tid,
+        info.signal,
+        info.code,
+        info.address,
+        info.pid,
+        info.uid,
+        info.status,
+        info.value,
+        info.timer,
+        info.overrun,
+    )
 
 
 def act_by_default(thread: Thread, info: SignalInfo) -> None:

@@ -240,6 +240,7 @@ class Thread:
         blocked, self.interrupted = self.interrupted, None
         if blocked is None:
             return
+        self.process.kernel.interrupt_record(self, blocked)
         if blocked.interrupted is not None:
             result = blocked.interrupted()
         elif blocked.restart and flags & SA_RESTART:

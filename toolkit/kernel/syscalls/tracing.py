@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from toolkit.abi.errno import Errno
-from toolkit.kernel.outcome import SyscallRecord, TraceRecord
-from toolkit.kernel.syscalls.arguments import INT, LONG, Argument
+from toolkit.kernel.errors import SyscallError
+from toolkit.kernel.outcome import SignalRecord, SyscallRecord, TraceRecord
+from toolkit.kernel.strace.table import RESTARTS, Signature, result_text, signature_of
+from toolkit.kernel.strace.values import Call, word
 from toolkit.machine.registers import RIP
 
 if TYPE_CHECKING:
     from toolkit.kernel.syscalls import Entry
     from toolkit.kernel.task import Thread
+    from toolkit.kernel.waiting import Blocked
     from toolkit.personality.layout import Personality
 
 UNKNOWN_ARGUMENTS = 6
 INSTRUCTION_LENGTH = 2
-ERRNO_TEXTS = {int(errno): errno.message for errno in Errno}
+ERESTARTSYS, ERESTARTNOHAND, ERESTART_RESTARTBLOCK = 512, 514, 516
+
+
+@dataclass
+class Pending:
+    """A call that has begun: the index of its record, how it is printed, and what was printed of it."""
+
+    index: int
+    call: Call
+    signature: Signature | None
+    begun: list[str]
 
 
 class Tracer:
@@ -26,7 +38,8 @@ class Tracer:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._records: list[TraceRecord] = []
-        self._pending: dict[int, tuple[int, Entry, dict[str, int], list[str | None]]] = {}
+        self._pending: dict[int, Pending] = {}
+        self._ignored: dict[int, list[SignalRecord]] = {}
         self.dropped = 0
 
     def finished(self) -> tuple[TraceRecord, ...]:
@@ -40,24 +53,30 @@ class Tracer:
         else:
             self.dropped += 1
 
+    def ignore(self, record: SignalRecord) -> None:
+        """A signal was thrown away: a tracer sees it all the same, when the process next leaves or enters the kernel."""
+        self._ignored.setdefault(record.pid, []).append(record)
+
     def begin(self, thread: Thread, entry: Entry, personality: Personality) -> object:
-        """A call begins: note its registers and those arguments whose text does not depend on the result."""
+        """A call begins: note its registers and those arguments whose text does not depend on the result.
+
+        None for the calls that code of the vDSO makes: natively it makes none.
+        """
+        self._flush(thread)
+        address = thread.registers[RIP] - INSTRUCTION_LENGTH
+        area = thread.memory.area_at(address)
+        if area is not None and area.name == "[vdso]" and personality.bits == 64:
+            return None
         if len(self._records) >= self._limit:
             self.dropped += 1
             return None
-        arguments = entry.declaration.arguments if entry.declaration is not None else ()
-        count = len(arguments) if entry.declaration is not None else UNKNOWN_ARGUMENTS
+        signature = signature_of(entry.name, personality.bits)
+        count = signature.count if signature is not None else _argument_count(entry)
         mask = (1 << personality.bits) - 1
         raw = tuple(thread.registers[index] & mask for index in personality.argument_registers[:count])
-        values = {
-            name: decode(argument, value, personality.bits)
-            for (name, argument), value in zip(arguments, raw, strict=False)
-        }
-        texts: list[str | None] = [
-            None if argument.after else argument.render(thread, values[name], values, 0)
-            for name, argument in arguments
-        ] or [hex(value) for value in raw]
-        self._pending[thread.tid] = (len(self._records), entry, values, texts)
+        call = Call(thread, entry.name, personality.bits, raw)
+        texts = _begin(call, signature)
+        self._pending[thread.tid] = Pending(len(self._records), call, signature, texts)
         self._records.append(
             SyscallRecord(
                 thread.process.pid,
@@ -66,43 +85,77 @@ class Tracer:
                 entry.name,
                 personality.name,
                 raw,
-                tuple(text or "" for text in texts),
+                tuple(texts),
                 None,
-                address=thread.registers[RIP] - INSTRUCTION_LENGTH,
+                address=address,
+                early=len(texts),
             )
         )
         return entry
 
     def end(self, thread: Thread, result: int | None) -> None:
         """The call has returned (None: it will not)."""
+        self._finish(thread, result, "")
+        self._flush(thread)
+
+    def interrupted(self, thread: Thread, blocked: Blocked) -> None:
+        """A signal ends the call: what the kernel returns internally, before it decides to begin it again."""
+        pending = self._pending.get(thread.tid)
+        if pending is None or pending.call.name in ("semop", "semtimedop", "epoll_wait", "epoll_pwait"):
+            return
+        number = ERESTARTSYS if blocked.restart and blocked.interrupted is None else ERESTARTNOHAND
+        if (
+            pending.call.name in ("nanosleep", "clock_nanosleep", "poll", "futex")
+            and blocked.deadline is not None
+        ):
+            number = ERESTART_RESTARTBLOCK
+        thread.call_record = None
+        self._finish(thread, None, f"? {RESTARTS[number]}")
+
+    def _finish(self, thread: Thread, result: int | None, shown: str) -> None:
         pending = self._pending.pop(thread.tid, None)
         thread.call_record = None
         if pending is None:
             return
-        index, entry, values, texts = pending
-        record = self._records[index]
+        record = self._records[pending.index]
         if not isinstance(record, SyscallRecord):
             return
-        arguments = entry.declaration.arguments if entry.declaration is not None else ()
-        complete = tuple(
-            text if text is not None else argument.render(thread, values[name], values, result or 0)
-            for text, (name, argument) in zip(texts, arguments, strict=False)
-        )
-        note = ""
-        if result is not None and -4096 < result < 0 and -result in ERRNO_TEXTS:
-            note = ERRNO_TEXTS[-result]
-        self._records[index] = replace(
-            record, arguments=complete or record.arguments, result=result, note=note
+        if result is not None and result >= 1 << 63:
+            result -= 1 << 64
+        pending.call.result = result
+        texts = pending.begun
+        if pending.signature is not None:
+            texts = _end(pending.call, pending.signature, texts)
+        text, note = (shown, "") if shown else result_text(pending.call)
+        self._records[pending.index] = replace(
+            record,
+            arguments=tuple(texts),
+            result=result,
+            note=note,
+            result_text=text,
+            ended=len(self._records),
         )
 
+    def _flush(self, thread: Thread) -> None:
+        for record in self._ignored.pop(thread.process.pid, ()):
+            self.add(record)
 
-def decode(argument: Argument, value: int, bits: int) -> int:
-    """The register as the handler sees it, for printing; a path stays an address."""
-    template = argument.decode if bits == 64 else argument.decode32
-    if template == INT:
-        return (value & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
-    if template == LONG:
-        return (value ^ 1 << 63) - (1 << 63)
-    if template == "{r}" or "path" in template:
-        return value
-    return value & 0xFFFFFFFF
+
+def _argument_count(entry: Entry) -> int:
+    return len(entry.declaration.arguments) if entry.declaration is not None else UNKNOWN_ARGUMENTS
+
+
+def _begin(call: Call, signature: Signature | None) -> list[str]:
+    if signature is None:
+        return [word(call, value) for value in call.raw]
+    try:
+        return signature.begin(call)
+    except SyscallError:
+        return [word(call, value) for value in call.raw]
+
+
+def _end(call: Call, signature: Signature, begun: list[str]) -> list[str]:
+    try:
+        return signature.end(call, begun)
+    except SyscallError:
+        return begun + [word(call, value) for value in call.raw[len(begun) :]]
