@@ -27,7 +27,10 @@ _JUSTIFIED = re.compile(r"^\s*[-*]\s*`([^`]*)`\s*(?:→|->)\s*`([^`]*)`\s*:\s*\S
 
 @dataclass
 class MutationScore:
-    """``equivalent`` mutants are not counted, nor are ``broken`` ones, which could not be judged."""
+    """``equivalent`` mutants are not counted, nor are ``broken`` ones, which could not be judged.
+
+    A mutant that asks for a system call which the emulated kernel lacks is noticed: no reference makes one.
+    """
 
     exercise: str
     killed: int = 0
@@ -76,7 +79,7 @@ def _judge(
     if not mutant.elf or mutant.elf == original.elf:
         return
     status = grade_program(exercise, mutant, fail_fast=True).status
-    if status is Status.FAILED:
+    if status is Status.FAILED or mutant.unsupported:
         result.killed += 1
     elif status is Status.BROKEN:
         result.broken.append(mutation)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from toolkit.abi.files import O_CREAT, O_TMPFILE
-from toolkit.abi.memory import MAP_ANONYMOUS
+from toolkit.abi.memory import MAP_ANONYMOUS, MREMAP_FIXED
 from toolkit.grading.evidence import CallEvidence, Evidence, MomentRecord, Peek, RunRequest
 from toolkit.grading.program import Program, peek_key
 
@@ -70,15 +70,16 @@ def _calls(evidence: Evidence, output_format: str) -> tuple[object, ...]:
 def seen_arguments(output_format: str, name: str, number: int, values: Sequence[int]) -> tuple[int, ...]:
     """What the kernel looks at: as many arguments as the call takes, of an int its low half, of a status its low byte.
 
-    Left out, for they are not looked at: an anonymous mapping's descriptor and offset (mmap(2)), and the mode of an open
-    that creates nothing (open(2)).
+    Left out, for they are not looked at: an anonymous mapping's descriptor and offset (mmap(2)), the new address of a mremap
+    without MREMAP_FIXED (mremap(2)), and the mode of an open that creates nothing (open(2)).
     """
     if name in ("exit", "exit_group"):
         return (values[0] & 0xFF,)
     seen = tuple(value & mask for value, mask in zip(values, masks(output_format, number), strict=False))
     anonymous = name in ("mmap", "mmap2") and len(seen) == 6 and seen[3] & MAP_ANONYMOUS
     opens = name == "open" and len(seen) == 3 and not seen[1] & (O_CREAT | O_TMPFILE)
-    return seen[:4] if anonymous else seen[:2] if opens else seen
+    moves = name == "mremap" and not seen[3] & MREMAP_FIXED
+    return seen[:4] if anonymous or moves else seen[:2] if opens else seen
 
 
 @cache

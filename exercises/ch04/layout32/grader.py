@@ -42,6 +42,7 @@ def others(program):
     run = program.run()
     found = addresses(run)
     heap = run.expect.area(name="[heap]", size=PAGE)
+    run.expect.syscall("brk", args=(0,))
     run.expect.syscall("brk", args=(heap.start + PAGE,))
     assert found["heap"] == heap.start, f"the heap begins at {heap.start:#x}"
     run.expect.syscall("mmap2", args=(0, PAGE), result=found["mmap"])

@@ -15,6 +15,8 @@ def says(program):
 def other(program):
     """rsp is inside `room` when the handler begins."""
     run = program.run(at=["label:handler"])
+    run.expect.syscall("sigaltstack", args=(None, 0), result=0)
+    run.expect.syscall("rt_sigaction", args=(11, None, 0, 8), result=0)
     stack = run.registers("label:handler")["rsp"]
     room = program.symbols["room"]
     assert room <= stack < room + 16384, f"rsp is {stack:#x}, and room begins at {room:#x}"

@@ -7,10 +7,11 @@ LONG = bytes(range(256)) * 50 + b"end"
 
 @check("copies a small file", points=2)
 def small(program):
-    """To a file that did not exist: O_WRONLY | O_CREAT | O_TRUNC."""
+    """To a file that did not exist: O_WRONLY | O_CREAT | O_TRUNC, with the mode 0o644."""
     run = program.run("a.txt", "b.txt", files={"a.txt": b"hello\n"})
     run.expect.exit(0)
     run.expect.file("b.txt", b"hello\n")
+    run.expect.syscall("open", args=(None, None, 0o644), succeeds=True)
     run.expect.file("a.txt", b"hello\n")
 
 

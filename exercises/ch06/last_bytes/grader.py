@@ -25,5 +25,8 @@ def seeks(program):
     """A large file is no reason to read it all."""
     run = program.run("a.txt", files={"a.txt": bytes(100_000) + b"0123456789"})
     run.expect.stdout(b"0123456789")
+    assert all(call.arguments[2] <= 10 for call in run.syscalls if call.name in ("read", "pread64")), (
+        "the program asked for more than ten bytes"
+    )
     total = sum(call.result for call in run.syscalls if call.name in ("read", "pread64") and call.result > 0)
     assert total <= 10, f"the program read {total} bytes"
