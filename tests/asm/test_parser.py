@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from toolkit.asm import parser
+from toolkit.asm import assemble, parser
 from toolkit.asm.data import Bytes, Repeat, Reserve
 from toolkit.asm.parser import Statement, parse_line
 from toolkit.asm.statement import ImmediateOperand, MemoryOperand, RegisterOperand
@@ -118,3 +118,31 @@ def test_the_place_of_an_error() -> None:
     statement = parse_line("  mov eax ebx")
     assert statement.error is not None
     assert (statement.error.start, statement.error.end) == (10, 13)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "db {}",
+        "label: dw {}",
+        "label dd {}",
+        "  times 3 dq {}  ",
+        "  .local:\tDB {}",
+        "x equ db {}",
+        "db 1 {}",
+        "db 256, {}",
+        "db 0x10, {}",
+        "db 'a', {}",
+        "resb {}",
+        "movv {}",
+        "db {},",
+        "rax: db {}",
+    ],
+)
+def test_a_long_line_of_numbers_is_what_a_short_one_is(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = text.format(", ".join(str(number % 256) for number in range(1500)))
+    quick = assemble(line, format="bin")
+    monkeypatch.setattr(parser, "LONG_LINE", 1 << 40)
+    slow = assemble(line + " ", format="bin")
+    assert quick.object == slow.object
+    assert [d.render_nasm() for d in quick.diagnostics] == [d.render_nasm() for d in slow.diagnostics]

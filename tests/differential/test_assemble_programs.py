@@ -52,3 +52,22 @@ def test_some_programs_of_the_repository(tmp_path: Path, monkeypatch: pytest.Mon
 def test_programs_of_the_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = [text for path in PROGRAMS if (text := difference(path, tmp_path, monkeypatch))]
     assert not found, "\n".join(found)
+
+
+LISTED = {
+    "a repetition of nothing": "%rep 3\n%assign i 1\n%endrep\n nop\n",
+    "a macro of nothing": "%macro m 0\n%define z 1\n%endmacro\nm\n nop\n",
+    "a macro of nothing, repeated": "%macro m 0\n%define z 1\n%endmacro\n%rep 2\nm\n%endrep\n nop\n",
+    "blank lines, repeated": " nop\n%rep 2\n ; c\n\n%endrep\n nop\n",
+    "repeated data": "%rep 2\n db 1\n%endrep\n times 3 dd 5\n resb 3\n",
+}
+
+
+@pytest.mark.differential
+@pytest.mark.parametrize("case", LISTED)
+def test_listing(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "listed.asm"
+    path.write_text(LISTED[case])
+    expected = nasm(path, tmp_path, "elf64")[1]
+    assert expected
+    assert ours(path, "elf64", monkeypatch).listing() == expected

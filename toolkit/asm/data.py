@@ -6,6 +6,8 @@ left in each pass.
 
 from __future__ import annotations
 
+import re
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -270,3 +272,21 @@ def _joined(items: list[Item]) -> list[Item]:
     if run:
         result.append(Bytes(b"".join(run)))
     return result
+
+
+_LONG_DATA = re.compile(
+    r"([\w.$@:\s]*?\b(d[bwdq])[ \t]+)((?:[0-9]{1,18}[ \t]*,[ \t]*)+[0-9]{1,18})\s*", re.IGNORECASE
+)
+_ARRAY_CODES = {1: "B", 2: "H", 4: "I", 8: "Q"}
+
+
+def split_numbers(text: str) -> tuple[str, bytes] | None:
+    """A long line of plain decimal numbers: (the same line with one 0, the bytes), or None for any other line."""
+    match = _LONG_DATA.fullmatch(text)
+    if match is None:
+        return None
+    width = scan.DATA_WIDTHS[match.group(2).lower()]
+    numbers = [int(number) for number in match.group(3).split(",")]
+    if max(numbers) >> 8 * width:
+        return None
+    return match.group(1) + "0", struct.pack(f"<{len(numbers)}{_ARRAY_CODES[width]}", *numbers)

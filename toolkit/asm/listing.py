@@ -19,7 +19,9 @@ COLUMNS = 18  # hexadecimal characters on one line
 _INCLUDE = re.compile(r"\s*%include\s+[\"'`](.+)[\"'`]", re.IGNORECASE)
 _OPENS = re.compile(r"%(i?r?macro|rep)\b")
 _CLOSES = re.compile(r"%(endm|endmacro|endrep)\b")
+_COUNT = re.compile(r"\s*%rep\s+(\d{1,9})\s*(?:;.*)?", re.IGNORECASE)
 MAX_DEPTH = 40
+MAX_SILENT_LINES = 100_000
 
 
 def _frames(record: Record) -> list[tuple[str, int]]:
@@ -62,7 +64,7 @@ class _Listing:
         """Every line of a file, with what its macros made and the files it includes."""
         self.counts[name] = count
         repeated: list[tuple[int, Record]] = []
-        depth = defining = 0
+        depth = defining = outermost = 0
         for number in range(1, count + 1):
             text = self.tree.source_line(name, number)
             records = self.records.get((name, number), [])
@@ -70,18 +72,22 @@ class _Listing:
             if depth and records:  # the body of a %rep is listed behind its end, once for each time
                 repeated += [(self.position[id(record)], record) for record in records]
                 records = []
+            if word == "%rep" and not depth:
+                outermost = number
             depth += (word == "%rep") - (word == "%endrep" and depth > 0)
             own = [record for record in records if not record.line.trail]
             self._show(number, text, own, level)
             expanded = [record for record in records if record.line.trail]
             self._expansions(expanded, level)
             defining -= word in ("%endm", "%endmacro")
-            if not expanded and not records and not defining:
+            if not expanded and not records and not defining and not depth:
                 self._silent_call(name, number, text, word, level)
             defining += word in ("%macro", "%imacro", "%rmacro", "%irmacro")
             if repeated and not depth:
                 self._expansions([record for _, record in sorted(repeated, key=lambda pair: pair[0])], level)
                 repeated = []
+            elif word == "%endrep" and not depth and not defining:
+                self._silent_repetition(name, outermost, number, level)
             self._complain(name, number, level)
             included = _INCLUDE.match(text)
             found = self.tree.find(included.group(1)) if included else None
@@ -109,6 +115,19 @@ class _Listing:
                 if nested:
                     self._expansions(nested, level + 1, depth + 1)
             index += index == before
+
+    def _silent_repetition(self, file: str, start: int, end: int, level: int) -> None:
+        """A %rep whose body made nothing is listed too; how often is known where its count is a plain number."""
+        count = _COUNT.fullmatch(self.tree.source_line(file, start))
+        times = int(count.group(1)) if count else 0
+        if times * (end - start) > MAX_SILENT_LINES:
+            return
+        for _ in range(times):
+            for number in range(start + 1, end):
+                text = self.tree.source_line(file, number)
+                self._show(number, _tidied(text), [], level + 1)
+                word = text.split(None, 1)[0].lower() if text.strip() else ""
+                self._silent_call(file, number, text, word, level + 1)
 
     def _silent_call(self, file: str, number: int, text: str, word: str, level: int) -> None:
         """A call of a macro whose body made nothing is listed with its body all the same."""

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 
 from toolkit.asm import scan
-from toolkit.asm.data import Item, ItemParser, Warning
+from toolkit.asm.data import Bytes, Item, ItemParser, Warning, split_numbers
 from toolkit.asm.data_float import FloatMode
 from toolkit.asm.expr import Program, StatementError
 from toolkit.asm.expr_compile import compile_expression
@@ -29,6 +29,7 @@ from toolkit.asm.statement import (
 )
 
 MAX_OPERANDS = 5
+LONG_LINE = 4000  # characters; a longer one may be nothing but numbers
 
 EMPTY, INSTRUCTION, DATA, RESERVE, INCBIN, EQU, DIRECTIVE, PREFIX_ONLY, WRONG = range(9)
 
@@ -74,6 +75,11 @@ def parse_line(text: str, mode: FloatMode | None = None) -> Statement:
     stripped = text.lstrip()
     if stripped.startswith("["):
         return _parse_directive(text)
+    if len(text) > LONG_LINE and (numbers := split_numbers(text)) is not None:
+        short = parse_line(numbers[0], mode)
+        if short.kind == DATA and not short.warnings:
+            short.items = (Bytes(numbers[1]),)
+            return short
     parser = LineParser(scan.scan(text), mode)
     statement = parser.statement
     try:
