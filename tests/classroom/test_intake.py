@@ -187,3 +187,12 @@ def test_a_yaml_file_can_make_no_objects(tree: Tree) -> None:
     root = tree({"submission_metadata.yml": b"!!python/object/apply:os.system ['true']", "s/x.asm": b""})
     with pytest.raises(IntakeError, match="can't be read"):
         find_attempts([root])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file names are bytes on POSIX alone")
+def test_names_that_are_no_text(tmp_path: Path) -> None:
+    folder = os.fsencode(tmp_path) + b"/ad\xffa"
+    os.mkdir(folder)
+    with open(folder + b"/mmap.asm", "wb") as file:
+        file.write(b"1")
+    assert [each.student for each in find_attempts([tmp_path])] == ["ad\\xffa"]

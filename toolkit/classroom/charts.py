@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
+from html import escape as escape_markup
+
+from toolkit.classroom.showing import visible
 
 WIDTH = 640
 
@@ -44,6 +46,11 @@ def bars(rows: Sequence[tuple[str, float, str]], label: str) -> str:
         parts.append(f'<rect class="bar" x="360" y="{y + 2}" width="{200 * share:.1f}" height="15"/>')
         parts.append(f'<text class="axis" x="{366 + 200 * share:.1f}" y="{y + 14}">{escape(text)}</text>')
     return "".join([*parts, "</svg>"])
+
+
+def escape(text: str) -> str:
+    """Text for markup, control characters written out."""
+    return escape_markup(visible(text))
 
 
 def _open(width: int, height: int, label: str) -> str:

@@ -80,13 +80,19 @@ def _numbered(attempts: Iterable[Attempt]) -> Iterator[Attempt]:
 
     by_student: dict[str, list[Attempt]] = {}
     for attempt in attempts:
-        by_student.setdefault(attempt.student, []).append(attempt)
+        plain = replace(attempt, student=_unicode(attempt.student), name=_unicode(attempt.name))
+        by_student.setdefault(plain.student, []).append(plain)
     for group in by_student.values():
         group.sort(key=lambda each: (each.number, each.time or 0))
         if len({each.number for each in group}) == len(group):
             yield from group
         else:
             yield from (replace(each, number=number) for number, each in enumerate(group, 1))
+
+
+def _unicode(name: str) -> str:
+    """A file's name as text that any database takes: bytes that are not UTF-8 are written out."""
+    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def _of_path(path: Path) -> list[Attempt]:

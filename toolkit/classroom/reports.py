@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.classroom import charts
 from toolkit.classroom.gradebook import Line, StudentLine, count_checks
+from toolkit.classroom.showing import visible
 from toolkit.classroom.similarity import Pair
 from toolkit.grading.disclosure import VISIBLE, for_student
 from toolkit.grading.report import CheckResult, points
@@ -38,15 +39,15 @@ def environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_shown,
     )
     made.filters["points"] = points
-    made.filters["visible"] = visible
     return made
 
 
-def visible(text: object) -> str:
-    """Text of a submission with its control characters shown, so that it can't imitate the report around it."""
-    return "".join(c if c == "\n" or c.isprintable() else f"\\x{ord(c):02x}" for c in str(text))
+def _shown(value: object) -> object:
+    """Every text in a page goes through ``visible``; markup of ours does not."""
+    return visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def _markup(svg: str) -> Any:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 GRAM = 4  # instructions in a k-gram
 WINDOW = 3  # k-grams in a window
 COMMON_SHARE = 0.5  # a fingerprint in more than this share of the submissions says nothing
+LEAST_SHARED = 3  # fingerprints: less is what any program has, such as printing a text and ending
 FEWEST = 4  # submissions from which on shares are looked at
 
 _REGISTER = re.compile(
@@ -166,7 +167,7 @@ def rank(
     """All pairs of names whose similarity reaches the threshold, the most alike first.
 
     What the ``starters`` have, and what more than half of the submissions have, is ignored; a pair needs at least
-    two shared fingerprints of its own.
+    three shared fingerprints of its own.
     """
     prints = {name: fingerprint(source) for name, source in sources.items()}
     ignored = {value for text in starters for value in fingerprint(text).places}
@@ -179,7 +180,7 @@ def rank(
         shared = own[left] & own[right]
         smaller = min(len(own[left]), len(own[right]))
         similarity = len(shared) / smaller if smaller else 0.0
-        if len(shared) >= 2 and similarity >= threshold:
+        if len(shared) >= LEAST_SHARED and similarity >= threshold:
             lines = sorted((prints[left].places[value], prints[right].places[value]) for value in shared)
             pairs.append(Pair(left, right, exercise, similarity, len(shared), tuple(lines)))
     return sorted(pairs, key=lambda pair: (-pair.similarity, -pair.shared, pair.left, pair.right))
@@ -196,4 +197,4 @@ def _candidates(own: Mapping[str, set[int]]) -> list[tuple[str, str]]:
         for position, left in enumerate(names):
             for right in names[position + 1 :]:
                 shared[left, right] += 1
-    return [pair for pair, count in shared.items() if count >= 2]
+    return [pair for pair, count in shared.items() if count >= LEAST_SHARED]

@@ -176,7 +176,7 @@ class Store:
             "status": result.status.value,
             "score": result.score,
             "max_score": result.max_score,
-            "result": json.dumps({**result.as_json(), "title": result.title}, ensure_ascii=False),
+            "result": json.dumps({**result.as_json(), "title": result.title}),
             "graded_at": datetime.now(UTC),
         }
         with self.engine.begin() as connection:

@@ -1,0 +1,104 @@
+"""``toolkit grade``, ``results`` and ``similar`` from the command line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from conftest import GOOD, GRADER, SILENT, WRONG
+
+from toolkit.cli import cli
+
+Tree = Callable[[dict[str, bytes]], Path]
+
+
+@pytest.fixture
+def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A course with one exercise, entered."""
+    folder = tmp_path / "course"
+    exercise = folder / "exercises" / "ch09" / "prog"
+    exercise.mkdir(parents=True)
+    (exercise / "grader.py").write_text(GRADER)
+    (exercise / "README.md").write_text("# A program\n")
+    (exercise / "prog.asm").write_bytes(b"; starter\n")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def toolkit(*arguments: object) -> Result:
+    return CliRunner().invoke(cli, [str(each) for each in arguments], catch_exceptions=False)
+
+
+def test_a_class_from_end_to_end(course: Path, tree: Tree) -> None:
+    root = tree({"ada/prog.asm": GOOD, "b\x1bob/prog.asm": SILENT, "cid/prog.asm": WRONG, "dan/x.txt": b""})
+    done = toolkit("grade", root, "-e", "ch09", "--report", "out", "--name", "hw")
+    assert done.exit_code == 2, done.output
+    assert "\x1b" not in done.output
+    assert "4 students; 1 passed, 2 failed, 1 unreadable" in done.output
+    pages = list(Path("out").rglob("*.html"))
+    assert len(pages) == 5
+    student_pages = [path.read_text() for path in Path("out/students").iterdir()]
+    assert not any("tulip" in page for page in student_pages)
+
+    table = list(csv.reader(io.StringIO(toolkit("results", "--format", "csv").output)))
+    assert [row[2] for row in table] == ["ch09/prog", "5", "2", "0", "0"]
+    document = json.loads(toolkit("results", "--format", "json").output)
+    assert [student["max_score"] for student in document["students"]] == [5, 5, 5, 5]
+    assert "prints" in toolkit("results", "--checks").output
+    assert "b\\x1bob" in toolkit("results", "--failed", "prints").output
+    assert "100 %" in toolkit("results", "--distribution").output
+    assert "2/5" in toolkit("results", "--student", "b\x1bob").output
+    assert toolkit("results", "--list").output == "hw\n"
+
+
+USAGE: dict[str, tuple[list[str], str]] = {
+    "no submissions": (["grade", "nowhere", "-e", "ch09"], "nowhere does not exist"),
+    "no exercise": (["grade", ".", "-e", "ch99"], "ch99"),
+    "a bad date": (["grade", ".", "-e", "ch09", "--due", "soon"], "'soon' is no date"),
+    "a bad penalty": (["grade", ".", "-e", "ch09", "--late", "much"], "'much' is no penalty"),
+    "no graders": (["grade", ".", "-e", "ch09", "--graders", "nowhere"], "nowhere is no folder"),
+    "no database": (["results", "--database", "none.sqlite"], "there is no database none.sqlite"),
+    "a bad database": (["grade", ".", "-e", "ch09", "--database", "nodriver://x"], "can't be opened"),
+}
+
+
+@pytest.mark.parametrize("case", USAGE)
+def test_wrong_usage(course: Path, case: str) -> None:
+    arguments, words = USAGE[case]
+    done = toolkit(*arguments)
+    assert done.exit_code == 2, done.output
+    assert words in done.output
+
+
+def test_a_private_grader_decides(course: Path, tree: Tree, tmp_path: Path) -> None:
+    private = tmp_path / "private" / "ch09" / "prog"
+    private.mkdir(parents=True)
+    (private / "grader.py").write_text(GRADER.replace("tulip", "orchid"))
+    root = tree({"ada/prog.asm": GOOD})
+    assert toolkit("grade", root, "-e", "ch09").exit_code == 0
+    assert toolkit("grade", root, "-e", "ch09", "--graders", private.parents[1]).exit_code == 1
+
+
+def test_similar(course: Path, tree: Tree) -> None:
+    body = "\n".join(
+        f" {m} rax, {n}\n push rbx\n cmp rcx, [rdx]"
+        for n, m in enumerate(("add", "sub", "xor", "imul", "and"))
+    )
+    copied = body.replace("rax", "r9").replace("rbx", "rsi")
+    root = tree(
+        {
+            "ada/prog.asm": f"_start:\n{body}\n".encode(),
+            "bob/prog.asm": f"go:\n{copied}\n".encode(),
+            "cid/prog.asm": GOOD,
+        }
+    )
+    done = toolkit("similar", root, "-e", "ch09", "--html", "pairs")
+    assert done.exit_code == 0
+    assert done.output.startswith("100 %  ch09/prog  ada  bob")
+    assert len(list(Path("pairs").iterdir())) == 1
+    assert "no pair" in toolkit("similar", tree({"bob/prog.asm": WRONG}), "-e", "ch09").output
