@@ -192,8 +192,9 @@ class Caller:
             now = bytes(stop.read(low, FILLED))
         except SyscallError:
             return
-        changed = next((place for place in range(FILLED) if now[place] != self._pattern[place]), FILLED)
-        self._lowest_write = low + changed
+        difference = int.from_bytes(now, "little") ^ int.from_bytes(self._pattern, "little")
+        if difference:
+            self._lowest_write = low + ((difference & -difference).bit_length() - 1) // 8
 
     def _violations(self, registers: dict[str, int]) -> list[str]:
         found = [
