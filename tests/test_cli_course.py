@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -155,11 +157,26 @@ def test_reset_keeps_a_backup_each_time(home: Path) -> None:
         assert (own.parent / backup).read_text() == f"work {number}"
 
 
-def test_reset_of_the_packages_own_copy_is_refused(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reset_where_no_starter_is_known(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(package)
     result = toolkit("reset", "mmap")
     assert result.exit_code == 2
-    assert "nothing to put back" in result.output
+    assert "the starter of ch04/mmap is not known" in result.output
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+def test_reset_in_a_checkout_takes_the_last_commit(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(package)
+    for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "The course"]):
+        subprocess.run(
+            ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *words], check=True, cwd=package
+        )
+    own = package / "ch04" / "mmap" / "mmap.asm"
+    starter = own.read_bytes()
+    own.write_text("my work")
+    assert "kept as mmap.asm.backup" in toolkit("reset", "mmap").output
+    assert own.read_bytes() == starter
+    assert (own.parent / "mmap.asm.backup").read_text() == "my work"
 
 
 def test_solution_after_passing(home: Path) -> None:

@@ -85,7 +85,25 @@ def check_command(
         from toolkit.cli.progress_file import remember
 
         remember(exercises, report)
+        if format_name == "pretty" and output is None:
+            _say_what_is_not_begun(exercises, report)
     raise click.exceptions.Exit(report.exit_status)
+
+
+def _say_what_is_not_begun(exercises: Sequence[Exercise], report: Report) -> None:
+    """A kind word about starters handed in unchanged."""
+    from toolkit.cli.starters import not_begun
+    from toolkit.grading.report import Status
+
+    failed = {each.identity for each in report.exercises if each.status is Status.FAILED}
+    waiting = not_begun(each for each in exercises if each.identity in failed)
+    if not waiting:
+        return
+    more = f" and {len(waiting) - 3} more" if len(waiting) > 3 else ""
+    click.echo(
+        f"Not begun yet, the starter is unchanged: {', '.join(waiting[:3])}{more}."
+        f" `toolkit show {waiting[0]}` is the task."
+    )
 
 
 EXERCISES_PER_WORKER = 16  # starting a worker costs as much as grading so many

@@ -23,6 +23,7 @@ def program_options(command: Command) -> Command:
     for option in reversed(
         (
             click.option("--memory", metavar="SIZE", help="Physical memory, such as 64M."),
+            click.option("--swap", metavar="SIZE", help="Swap space, such as 8M; none unless given."),
             click.option(
                 "--file",
                 "host_files",
@@ -50,6 +51,7 @@ class Execution:
         file: Path,
         arguments: Sequence[str],
         memory: str | None = None,
+        swap: str | None = None,
         host_files: Sequence[str] = (),
         root: Path | None = None,
         write: bool = False,
@@ -61,6 +63,7 @@ class Execution:
         from toolkit.cli.programs import load_program
 
         self._memory = None if memory is None else parse_size(memory)
+        self._swap = 0 if swap is None else parse_size(swap)
         self._environment = [_assignment("--env", each) for each in env]
         self._files = dict(_host_file(each) for each in host_files)
         self._root = root
@@ -77,6 +80,7 @@ class Execution:
         self.built = load_program(file)
         self._kernel: Kernel | None = None
         self._recorder: Any = None
+        self._abi, self._main_pid, self._environment_address = "x86_64", 0, 0
         self._interrupts = Interrupts()
 
     def kernel(self, *, trace: bool = False) -> Kernel:
@@ -86,7 +90,13 @@ class Execution:
 
         mounts = {} if self._root is None else {"/": str(self._root.resolve())}
         self._kernel = Kernel(
-            Machine(), seed=self._seed, memory=self._memory, files=self._files, mounts=mounts, trace=trace
+            Machine(),
+            seed=self._seed,
+            memory=self._memory,
+            swap=self._swap,
+            files=self._files,
+            mounts=mounts,
+            trace=trace,
         )
         return self._kernel
 
@@ -119,6 +129,9 @@ class Execution:
         except SyscallError as error:
             click.echo(f"toolkit: {self._typed}: cannot execute: {error.errno.name}", err=True)
             raise click.exceptions.Exit(126) from error
+        main = self._kernel.processes.main
+        self._abi, self._main_pid = main.personality.name, main.pid
+        self._environment_address = main.memory.places.env_start
         self._recorder = Recorder(self.built, self.request())
         self._recorder.attach(self._kernel)
 
@@ -130,6 +143,14 @@ class Execution:
         with passed_on(self._kernel, self._interrupts):
             return self._kernel.run(budget=budget)
 
+    def first_trace_lines(self) -> str:
+        """What strace prints before the program's first system call."""
+        from toolkit.views.activity import exec_line, mode_line
+
+        arguments = [os.fsencode(self._typed), *self._arguments]
+        line = exec_line(self._typed, arguments, len(self._environment), self._environment_address)
+        return line + mode_line(self._main_pid, self._abi)
+
     def _read_stdin(self, count: int) -> bytes:
         """Wait for input; Ctrl-C meanwhile interrupts the program's system call, as signal(7) says."""
         from toolkit.abi.errno import Errno
@@ -139,6 +160,8 @@ class Execution:
         assert self._kernel is not None
         self._interrupts.reading = True
         try:
+            if self._kernel.current is not None and self._kernel.current.signal_pending:
+                raise SyscallError(Errno.EINTR)  # it came between the kernel's last look and `reading`
             return os.read(0, count)
         except KeyboardInterrupt:
             self._kernel.send_signal(Signal.SIGINT)

@@ -227,30 +227,30 @@ def progress_command() -> None:
 @click.command("reset", epilog="\b\nExample:\n  toolkit reset mmap\n")
 @click.argument("exercise", metavar="EX")
 def reset_command(exercise: str) -> None:
-    """Put the starter file back; yours is kept as a backup beside it."""
+    """Put the starter file back; yours is kept as a backup beside it.
+
+    The starter is the installed course's. In a checkout, where that is the file you edit, it is the last commit's.
+    """
     from toolkit.cli.common import find_exercise
-    from toolkit.grading.exercise import installed_course
+    from toolkit.cli.starters import starter
 
     found = find_exercise(exercise)
-    source = installed_course()
-    starter = None if source is None else source / found.chapter / found.name
-    if starter is None or not starter.is_dir():
-        raise click.UsageError(
-            f"{found.identity} is not in the installed course, so its starter is not known"
-        )
-    if starter.resolve() == found.folder.resolve():
-        raise click.UsageError(f"{found.folder} is the course's own copy; there is nothing to put back")
     for name in found.source_names:
-        _reset_file(starter / name, found.folder / name)
+        data = starter(found, name)
+        if data is None:
+            raise click.UsageError(
+                f"the starter of {found.identity} is not known: {found.folder} is in no installed course and no git commit"
+            )
+        _reset_file(data, found.folder / name)
 
 
-def _reset_file(starter: Path, own: Path) -> None:
+def _reset_file(data: bytes, own: Path) -> None:
     try:
-        if own.exists() and own.read_bytes() == starter.read_bytes():
+        if own.exists() and own.read_bytes() == data:
             click.echo(f"{own.name} is the starter already")
             return
         kept = f"; yours is kept as {keep_backup(own).name}" if own.exists() else ""
-        own.write_bytes(starter.read_bytes())
+        own.write_bytes(data)
     except OSError as error:
         raise click.UsageError(f"{own} can't be written: {error.strerror}") from error
     click.echo(f"{own.name} is the starter again{kept}")
