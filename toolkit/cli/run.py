@@ -56,7 +56,7 @@ def run_command(
         execution.spawn(passed_through=save_evidence is None)
         outcome = execution.run(max_instructions)
         if strace:
-            print_trace(outcome)
+            print_trace(execution, outcome)
         if explain:
             _explain(execution, outcome)
         if save_evidence is not None:
@@ -65,11 +65,12 @@ def run_command(
     raise click.exceptions.Exit(outcome.status)
 
 
-def print_trace(outcome: Outcome) -> None:
-    """The recorded calls and signals on stderr, in strace's form."""
+def print_trace(execution: Execution, outcome: Outcome) -> None:
+    """The execve that began it, and the recorded calls and signals, on stderr, in strace's form."""
     from toolkit.views.activity import render_trace
 
     sys.stdout.flush()
+    click.echo(execution.exec_line, err=True)
     click.echo(render_trace(outcome.trace), err=True, nl=False)
 
 

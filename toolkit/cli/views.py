@@ -186,5 +186,5 @@ def trace_command(file: Path, arguments: tuple[str, ...], **options: Any) -> Non
     with execution.kernel(trace=True):
         execution.spawn()
         outcome = execution.run(None)
-    print_trace(outcome)
+        print_trace(execution, outcome)
     raise click.exceptions.Exit(outcome.status)

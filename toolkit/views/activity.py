@@ -23,6 +23,23 @@ def render_trace(records: Iterable[TraceRecord], *, pids: bool | None = None) ->
     return "".join(line + "\n" for line in _lines(list(records), pids))
 
 
+def exec_line(path: str, arguments: Sequence[bytes], variables: int, address: int) -> str:
+    """strace's first line, the execve that starts the program; ``address`` is the environment's."""
+    from toolkit.kernel.strace.values import STRING_SHOWN
+    from toolkit.kernel.syscalls.arguments import quote
+
+    shown = ", ".join(quote(argument) for argument in arguments[:STRING_SHOWN])
+    more = ", ..." if len(arguments) > STRING_SHOWN else ""
+    count = f"{variables} var{'' if variables == 1 else 's'}"
+    call = f"execve({quote(path.encode(), limit=4096)}, [{shown}{more}], {address:#x} /* {count} */)"
+    return f"{call:<{RESULT_COLUMN - 1}} = 0\n"
+
+
+def mode_line(pid: int, abi: str) -> str:
+    """What strace says of a program that is not 64-bit; empty for one that is."""
+    return "" if abi == "x86_64" else f"[ Process PID={pid} runs in 32 bit mode. ]\n"
+
+
 def _lines(records: Sequence[TraceRecord], pids: bool | None) -> Iterator[str]:
     alive: dict[int, None] = dict.fromkeys(record.tid for record in records[:1])
     waiting: dict[int, list[SyscallRecord]] = {}

@@ -7,15 +7,19 @@ import time as calendar
 
 from toolkit.abi import files as f
 from toolkit.abi import process as p
+from toolkit.abi.signals import code_name
+from toolkit.kernel.errors import SyscallError
 from toolkit.kernel.strace import names as n
 from toolkit.kernel.strace.values import (
     Call,
     address,
     bytes_of,
+    guarded,
     path,
     set_text,
     signal_text,
     signed,
+    text,
 )
 
 VECTORS_SHOWN = 32
@@ -127,8 +131,8 @@ def signal_action(call: Call, value: int) -> str:
         mask = call.number(value + 3 * call.word, 8, signed=False)
         count = 64
     shown = {0: "SIG_DFL", 1: "SIG_IGN"}.get(handler) or f"{handler:#x}"
-    text = f"{{sa_handler={shown}, sa_mask={set_text(mask, count)}, sa_flags={n.SIGNAL_FLAGS.text(flags)}"
-    return text + (f", sa_restorer={restorer:#x}}}" if flags & 0x04000000 else "}")
+    head = f"{{sa_handler={shown}, sa_mask={set_text(mask, count)}, sa_flags={n.SIGNAL_FLAGS.text(flags)}"
+    return head + (f", sa_restorer={restorer:#x}}}" if flags & 0x04000000 else "}")
 
 
 def alternate_stack(call: Call, value: int) -> str:
@@ -142,21 +146,24 @@ def alternate_stack(call: Call, value: int) -> str:
 
 
 def vectors(call: Call, value: int, *, shown: int | None = None) -> str:
-    """struct iovec[]; `shown` bytes hold something when the call has filled them."""
+    """struct iovec[]; `shown` bytes hold something when the call has filled them, none when it has failed."""
     count = signed(call.raw[2])
     if count <= 0 or not value:
         return "[]" if value and count == 0 else address(call, value)
-    left = shown
     texts = []
     for start, length in _iovecs(call, value, min(count, VECTORS_SHOWN)):
-        filled = length if left is None else min(left, length)
-        left = None if left is None else left - filled
-        try:
-            content = bytes_of(call, start, filled)
-        except Exception:
-            content = f"{start:#x}"
+        filled = length if shown is None else min(shown, length)
+        shown = None if shown is None else shown - filled
+        content = f"{start:#x}" if call.failed else _content(call, start, filled)
         texts.append(f"{{iov_base={content}, iov_len={length}}}")
     return f"[{', '.join(texts)}{', ...' if count > VECTORS_SHOWN else ''}]"
+
+
+def _content(call: Call, start: int, length: int) -> str:
+    try:
+        return bytes_of(call, start, length)
+    except SyscallError:
+        return address(call, start)
 
 
 def _iovecs(call: Call, value: int, count: int) -> list[tuple[int, int]]:
@@ -184,8 +191,6 @@ def limits(call: Call, value: int) -> str:
     width = 8 if wide or call.bits == 64 else 4
     soft, hard = (call.number(value + at, width, signed=False) for at in (0, width))
     texts = [limit_text(each, 8 * width) for each in (soft, hard)]
-    if not wide:
-        texts = [each.replace("RLIM64_", "RLIM_") for each in texts]
     return f"{{rlim_cur={texts[0]}, rlim_max={texts[1]}}}"
 
 
@@ -228,6 +233,19 @@ def child_info(call: Call, value: int) -> str:
     shown = str(status) if code == 1 else signal_text(status & 0x7F)
     name = n.CHILD_CODES.get(code, str(code))
     return f"{{si_signo=SIGCHLD, si_code={name}, si_pid={pid}, si_uid={uid}, si_status={shown}, si_utime=0, si_stime=0}}"
+
+
+def signal_info(call: Call, value: int) -> str:
+    """siginfo_t of signals that programs send."""
+    number, _, code = struct.unpack("<3i", call.read(value, 12))
+    at = value + (16 if call.bits == 64 else 12)
+    pid, uid = struct.unpack("<iI", call.read(at, 8))
+    parts = [f"si_signo={signal_text(number)}", f"si_code={code_name(number, code)}"]
+    parts += [f"si_pid={pid}", f"si_uid={uid}"]
+    if code == -1:
+        data = call.words(at + 8, 1)[0]
+        parts += [f"si_int={signed(data)}", f"si_ptr={address(call, data)}"]
+    return "{" + ", ".join(parts) + "}"
 
 
 def polled(call: Call, value: int) -> str:
@@ -316,14 +334,8 @@ def strings(call: Call, value: int) -> str:
         if index == VECTORS_SHOWN:
             texts.append("...")
             break
-        texts.append(_string(call, pointer))
+        texts.append(guarded(text, call, pointer))
     return f"[{', '.join(texts)}]"
-
-
-def _string(call: Call, pointer: int) -> str:
-    from toolkit.kernel.strace.values import guarded, text
-
-    return guarded(text, call, pointer)
 
 
 def counted_strings(call: Call, value: int) -> str:
@@ -361,6 +373,8 @@ def clock_ticks(call: Call, value: int) -> str:
 def semaphore_operations(call: Call, value: int) -> str:
     """struct sembuf[]."""
     count = call.raw[2] & 0xFFFFFFFF
+    if not value or not count:
+        return address(call, value)
     texts = []
     for index in range(min(count, VECTORS_SHOWN)):
         number, change, flags = struct.unpack("<Hhh", call.read(value + 6 * index, 6))
@@ -437,7 +451,11 @@ def user_area(call: Call, value: int) -> str:
     entry, base, limit, flags = struct.unpack("<4I", call.read(value, 16))
     number = "-1" if entry == 0xFFFFFFFF else str(entry)
     names = ("seg_32bit", None, "read_exec_only", "limit_in_pages", "seg_not_present", "useable")
-    parts = [f"entry_number={number}", f"base_addr={base:#x}" if base else "base_addr=0", f"limit={limit:#x}"]
+    parts = [
+        f"entry_number={number}",
+        f"base_addr={base:#x}" if base else "base_addr=0",
+        f"limit=0x{limit:06x}",
+    ]
     for bit, name in enumerate(names):
         if name is not None:
             place = bit if bit == 0 else bit + 1

@@ -60,7 +60,7 @@ def pipe_flags(call: Call, value: int) -> str:
 def map_flags(call: Call, value: int) -> str:
     """MAP_ flags: the kind, then the others."""
     kinds = {1: "MAP_SHARED", 2: "MAP_PRIVATE", 3: "MAP_SHARED_VALIDATE", 8: "MAP_DROPPABLE"}
-    kind = kinds.get(value & 0xF, f"{value & 0xF:#x} /* MAP_??? */" if value & 0xF else "0 /* MAP_??? */")
+    kind = kinds.get(value & 0xF, f"{value & 0xF:#x} /* MAP_??? */" if value & 0xF else "MAP_FILE")
     rest = n.MAP_EXTRA.text(value & ~0xF)
     return kind if rest == "0" else f"{kind}|{rest}"
 
@@ -122,8 +122,19 @@ def shm_buffer(call: Call, value: int) -> str:
     )
 
 
+@printer
+def waited_info(call: Call, value: int) -> str:
+    """sigtimedwait's siginfo_t."""
+    return s.signal_info(call, value) if value else "NULL"
+
+
+PRINTERS["queued_info"] = s.signal_info
 Line = Callable[[Call], list[str]]
 ALL = 99
+
+
+TELLS: tuple[Printer, ...] = (s.filled_vectors,)
+"""Printers that show something of a call that has failed."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +162,12 @@ class Signature:
     def _text(self, call: Call, index: int) -> str:
         call.index = index
         value = call.raw[index]
-        if index >= self.early and call.failed and index in self.late:
+        if (
+            index >= self.early
+            and (call.failed or call.result is None)
+            and index in self.late
+            and self.printers[index] not in TELLS
+        ):
             return v.address(call, value)
         return v.guarded(self.printers[index], call, value)
 
@@ -223,6 +239,8 @@ def _fcntl(call: Call) -> list[str]:
         texts.append(open_flags(call, argument))
     elif number in (5, 6, 7, 12, 13, 14):
         texts.append(v.address(call, argument))
+    elif number not in (1, 3, 9, 11, 1032, 1034):
+        texts.append(v.word(call, argument))
     return texts
 
 
@@ -262,8 +280,8 @@ def _prctl(call: Call) -> list[str]:
         return [*texts, v.signal_text(second) if second else "0"]
     if option in (4,):
         return [*texts, {0: "SUID_DUMP_DISABLE", 1: "SUID_DUMP_USER"}.get(second, str(second))]
-    if option in (38, 39):
-        return [*texts, *(v.word(call, each) for each in call.raw[1:5])]
+    if option == 38:
+        return [*texts, str(second), *(v.word(call, each) for each in call.raw[2:5])]
     if option in (3,):
         return texts
     return [*texts, *(v.word(call, each) for each in call.raw[1:5])]
@@ -273,8 +291,14 @@ def _prctl(call: Call) -> list[str]:
 def _arch_prctl(call: Call) -> list[str]:
     """arch_prctl: a pointer to the result when it asks."""
     code, value = call.raw
-    read = code in (0x1003, 0x1004) and not call.failed
-    return [n.ARCH_PRCTL.text(code), v.guarded(v.pointer_to_word if read else v.address, call, value)]
+    if code in (0x1003, 0x1004):
+        shown = v.address(call, value) if call.failed else v.guarded(_pointer_to_pointer, call, value)
+        return [n.ARCH_PRCTL.text(code), shown]
+    return [n.ARCH_PRCTL.text(code), v.word(call, value)]
+
+
+def _pointer_to_pointer(call: Call, value: int) -> str:
+    return f"[{v.address(call, call.words(value, 1)[0])}]"
 
 
 @variable(6)
@@ -291,7 +315,7 @@ def _futex(call: Call) -> list[str]:
     if command in (9, 10):
         mask = third & 0xFFFFFFFF
         shown = "FUTEX_BITSET_MATCH_ANY" if mask == 0xFFFFFFFF else hex(mask)
-        texts += ([v.address(call, second)] if command == 9 else ["NULL", v.address(call, second)]) + [shown]
+        texts.append(shown)
     elif command in (3, 4):
         texts += [str(timeout & 0xFFFFFFFF), v.address(call, second)]
         if command == 4:
@@ -456,14 +480,16 @@ getrusage: who >rusage
 set_tid_address: ptr
 set_robust_list: ptr size
 rseq: ptr hex32 hex32 hex32
-set_thread_area: >user_desc
+set_thread_area: user_desc
 membarrier: membarrier hex32
 rt_sigaction: sig sigaction >sigaction size
 sigaction: sig sigaction >sigaction
 rt_sigprocmask: how sigset >sigset size
 rt_sigpending: >sigset size
 rt_sigsuspend: sigset size
-rt_sigtimedwait rt_sigtimedwait_time64: sigset >ptr timespec size
+rt_sigtimedwait rt_sigtimedwait_time64: sigset >waited_info timespec size
+rt_sigqueueinfo: int sig queued_info
+rt_tgsigqueueinfo: int int sig queued_info
 sigaltstack: stack >stack
 alarm: uint
 setitimer: itimer interval >interval
@@ -555,6 +581,10 @@ def result_text(call: Call) -> tuple[str, str]:
             return str(result), ""
     if call.name in HEXADECIMAL:
         return f"{result:#x}", ""
+    if call.name.startswith("rt_sigtimedwait"):
+        return str(result), v.signal_text(result)
+    if call.name == "set_thread_area":
+        return str(result), f"entry_number={call.number(call.raw[0])}"
     if call.name == "umask":
         return f"0{result:o}" if result >= 0o100 else f"{result:03o}", ""
     if call.name == "time":
