@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from toolkit.kernel.mm.snapshot import MapSnapshot
 
 DEFAULT_BUDGET = 100_000_000  # instructions a graded run may execute
-EVENT_LIMIT = 100_000  # system calls, faults and signals a graded run may cause
+EVENT_LIMIT = 50_000  # system calls, faults and signals a graded run may cause
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,11 @@ def mutations(source: str, given: str = "") -> Iterator[Mutation]:
                 yield Mutation(kind, number, code, after)
 
 
+def full_register(name: str) -> str:
+    """The 64-bit register that a register is part of; any other name as it is."""
+    return _FAMILIES[_PLACE[name][0]][0] if name in _PLACE else name
+
+
 def _code(line: str) -> str:
     """The line without its comment."""
     hidden = _QUOTED.sub(lambda quoted: "x" * len(quoted[0]), line)

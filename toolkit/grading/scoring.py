@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from toolkit.grading.checks import BrokenCheck
 from toolkit.grading.evidence import FileData
 from toolkit.grading.exercise import Exercise, Submission
-from toolkit.grading.mutation import Mutation, mutations
+from toolkit.grading.mutation import Mutation, full_register, mutations
 from toolkit.grading.program import Program
 from toolkit.grading.report import Status
 from toolkit.grading.runner import grade_program
@@ -94,8 +94,9 @@ def _judge(
 def _detail(exercise: Exercise, mutation: Mutation) -> Detail:
     """Without an instruction a run is shorter; registers are an outcome of a program only where a check reads them."""
     grader = (exercise.folder / "grader.py").read_text(encoding="utf-8")
-    reads_registers = "register(" in grader or ".registers" in grader
-    return Detail(count=mutation.kind != "instruction dropped", registers=reads_registers)
+    reads = "register(" in grader or ".registers" in grader
+    names = frozenset(full_register(word) for word in re.findall(r"\w+", grader)) if reads else frozenset()
+    return Detail(count=mutation.kind != "instruction dropped", registers=names)
 
 
 def justified(exercise: Exercise) -> set[tuple[str, str]]:

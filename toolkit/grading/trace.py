@@ -1,8 +1,8 @@
 """Whether two programs did the same in every run that the checks made of them.
 
 A trace is how a run ended, what it printed and left in files, its system calls (of the arguments what the kernel looks at)
-with their results, the writable memory at the end, for a called function what its caller may rely on, and where the checks
-read registers the registers at the end. Left out is what no program can rely on: addresses of code (they move with the length of what is before them),
+with their results, the writable memory at the end, for a called function what its caller may rely on, and the registers
+at the end that a check reads. Left out is what no program can rely on: addresses of code (they move with the length of what is before them),
 what `syscall` leaves in rcx and r11, the stack below rsp, and what the file happens to have beside .data in its page.
 """
 
@@ -22,10 +22,10 @@ LARGEST_AREA = 1 << 20  # bytes of one writable area whose contents are compared
 
 @dataclass(frozen=True)
 class Detail:
-    """What beside the outcome is compared: ``count`` of instructions, ``registers`` at the end of a whole program."""
+    """What beside the outcome is compared: ``count`` of instructions, these ``registers`` at the end of a whole program."""
 
     count: bool = True
-    registers: bool = True
+    registers: frozenset[str] = frozenset()
 
 
 def same_traces(original: Program, mutant: Program, detail: Detail) -> bool:
@@ -54,7 +54,7 @@ def trace(program: Program, request: RunRequest, detail: Detail) -> tuple[object
         evidence.instructions if detail.count else None,
         _calls(evidence, request.build.format),
         _left_by_call(evidence.call),
-        _left_in_registers(evidence, code) if detail.registers and evidence.call is None else None,
+        _left_in_registers(evidence, detail.registers, code) if evidence.call is None else None,
         evidence.files,
         _left_in_memory(program, request, evidence, code),
     )
@@ -105,12 +105,16 @@ def _left_by_call(call: CallEvidence | None) -> object:
     return call.returned, call.rax, call.rdx, call.buffers, call.violations, call.label_count
 
 
-def _left_in_registers(evidence: Evidence, code: range) -> object:
+def _left_in_registers(evidence: Evidence, names: frozenset[str], code: range) -> object:
     end = evidence.moments.get("exit")
     if end is None:
         return None
     lost = {"rip", "rflags"} | ({"rcx", "r11"} if evidence.exit_code is not None else set())
-    return {name: 0 if value in code else value for name, value in end.registers.items() if name not in lost}
+    return {
+        name: 0 if end.registers[name] in code else end.registers[name]
+        for name in names - lost
+        if name in end.registers
+    }
 
 
 def _left_in_memory(

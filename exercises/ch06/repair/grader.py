@@ -10,6 +10,7 @@ def succeeds(program):
     run.expect.exit(1)
     page = program.symbols["page"]
     run.expect.memory(page + 100, b"\x07", at="exit")
+    run.expect.syscall("mprotect", args=(page, 4096, 3), result=0)
 
 
 @check("after one fault", points=2, depends_on=succeeds)

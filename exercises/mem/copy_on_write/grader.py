@@ -25,4 +25,9 @@ def processes(program):
     """One child, waited for."""
     run = program.run()
     run.expect.syscall("fork", times=1)
-    run.expect.syscall("wait4", result=next(call.result for call in run.syscalls if call.name == "fork"))
+    child = next(call.result for call in run.syscalls if call.name == "fork")
+    waits = [call for call in run.syscalls if call.name == "wait4"]
+    assert waits, "nobody waits for the child"
+    for call in waits:
+        assert call.arguments[0] & 0xFFFFFFFF in (child, 0xFFFFFFFF), f"wait4 is called for {call.text}"
+        assert call.result == child, f"a wait went wrong: {call.text}"

@@ -14,6 +14,7 @@ def segment(program):
     """Two pages in the map, shared, called /SYSV and the key in hexadecimal."""
     run = program.run(at=["syscall:shmdt"])
     run.expect.syscall("shmget", args=(0, 8000), succeeds=True)
+    run.expect.syscall("shmat", args=(None, 0, 0), succeeds=True)
     run.expect.area(at="syscall:shmdt", path="/SYSV00000000 (deleted)", perms="rw-s", size=8192)
 
 
@@ -22,7 +23,12 @@ def child(program):
     """fork once, wait for the child."""
     run = program.run()
     run.expect.syscall("fork", times=1)
-    run.expect.syscall("wait4", result=next(call.result for call in run.syscalls if call.name == "fork"))
+    child = next(call.result for call in run.syscalls if call.name == "fork")
+    waits = [call for call in run.syscalls if call.name == "wait4"]
+    assert waits, "nobody waits for the child"
+    for call in waits:
+        assert call.arguments[0] & 0xFFFFFFFF in (child, 0xFFFFFFFF), f"wait4 is called for {call.text}"
+        assert call.result == child, f"a wait went wrong: {call.text}"
 
 
 @check("nothing is left behind", points=2, depends_on=segment)
