@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
+import time
 import traceback
 from typing import TYPE_CHECKING, BinaryIO
+
+PARENT_WATCH = 1.0  # seconds between two looks at whether the parent is still there
 
 if TYPE_CHECKING:
     from toolkit.grading.engine import Engine
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
 def main() -> None:
     """Serve until standard input ends."""
     requests, replies = _claim_streams()
+    _end_with_parent()
     from toolkit.grading.confine import confine
     from toolkit.grading.engine import Engine
     from toolkit.grading.evidence import Broken
@@ -77,6 +82,22 @@ def describe_exception(error: BaseException) -> str:
         start = len(parts) - 1 - parts[::-1].index("toolkit") if "toolkit" in parts else len(parts) - 1
         where = f" ({'/'.join(parts[start:])}:{own[-1].lineno})"
     return f"internal error: {type(error).__name__}: {error}{where}"
+
+
+def _end_with_parent() -> None:
+    """End when the parent is gone, also in the middle of a run: a parent that is killed can't end its workers itself.
+
+    Where there are no parent's numbers that change (Windows), the worker ends with its job, when the pipe breaks.
+    """
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(PARENT_WATCH)
+        os._exit(0)
+
+    if os.name == "posix":
+        threading.Thread(target=watch, daemon=True).start()
 
 
 def _claim_streams() -> tuple[BinaryIO, BinaryIO]:
