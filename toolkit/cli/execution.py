@@ -78,7 +78,6 @@ class Execution:
         self._arguments = [os.fsencode(each) for each in arguments]
         self._files = {**_exercise_files(file), **self._files}
         self.built = load_program(file)
-        self.exec_line = ""
         self._kernel: Kernel | None = None
         self._recorder: Any = None
         self._abi, self._main_pid, self._environment_address = "x86_64", 0, 0
@@ -133,21 +132,8 @@ class Execution:
         main = self._kernel.processes.main
         self._abi, self._main_pid = main.personality.name, main.pid
         self._environment_address = main.memory.places.env_start
-        self._note_exec()
         self._recorder = Recorder(self.built, self.request())
         self._recorder.attach(self._kernel)
-
-    def _note_exec(self) -> None:
-        """The line of strace for the execve; the address of envp is the one in the new stack (argc, argv, NULL, envp)."""
-        from toolkit.machine.registers import RSP
-        from toolkit.views.activity import exec_line
-
-        assert self._kernel is not None
-        arguments = [os.fsencode(self._typed), *self._arguments]
-        word = 4 if self.built.elf is not None and self.built.elf[4:5] == b"\1" else 8
-        stack = self._kernel.processes.main.threads[0].registers[RSP]
-        address = stack + word * (len(arguments) + 2)
-        self.exec_line = exec_line(self._typed, arguments, len(self._environment), address)
 
     def run(self, budget: int | None) -> Outcome:
         """Run to the end."""

@@ -70,8 +70,7 @@ def print_trace(execution: Execution, outcome: Outcome) -> None:
     from toolkit.views.activity import render_trace
 
     sys.stdout.flush()
-    click.echo(execution.exec_line, err=True)
-    click.echo(render_trace(outcome.trace), err=True, nl=False)
+    click.echo(execution.first_trace_lines() + render_trace(outcome.trace), err=True, nl=False)
 
 
 def _explain(execution: Execution, outcome: Outcome) -> None:
