@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from preprocess_oracle import CASES as FOLDER
 from preprocess_oracle import assembled_by_nasm, assembled_by_us, load_cases, nasm, ours
 
 pytestmark = pytest.mark.differential
+FULL = os.environ.get("TOOLKIT_SWEEP") == "full"
 CASES = list(load_cases())
 
 
@@ -135,6 +137,6 @@ def test_random_programs(lines: list[str]) -> None:
 
 @pytest.mark.slow
 @given(blocks())
-@settings(max_examples=3000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=3000 if FULL else 400, deadline=None, suppress_health_check=list(HealthCheck))
 def test_many_random_programs(lines: list[str]) -> None:
     agree(lines)
