@@ -6,6 +6,7 @@ An input is named ``plain`` (plain.asm for elf64), ``i386_one:32`` (for elf32), 
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -358,3 +359,25 @@ def test_every_program_of_the_repository(
             different.append(str(source.relative_to(root)))
     assert compared > 50
     assert not different
+
+
+WARNED = {
+    "once": "extern old\nglobal _start\n_start: call old\ncall old\nret\nsection .data\ndq old\n",
+    "in data": "extern old\nglobal _start\n_start: ret\nsection .data\ndd 1\ndq old\n",
+    "not referred to": "global _start\n_start: ret\n",
+}
+
+
+@pytest.mark.parametrize("case", WARNED)
+def test_warnings_of_symbols(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A .gnu.warning.NAME section speaks at the first reference, and the program is the same."""
+    monkeypatch.chdir(tmp_path)
+    Path("a.asm").write_text(WARNED[case])
+    Path("b.asm").write_text('global old\nold: ret\nsection .gnu.warning.old\ndb "old is dangerous"\n')
+    for name in "ab":
+        subprocess.run(["nasm", "-f", "elf64", f"{name}.asm"], check=True, capture_output=True)
+    done = subprocess.run(["ld", "a.o", "b.o", "-o", "a"], capture_output=True, text=True, check=True)
+    linked = link([LinkInput(name, Path(name).read_bytes()) for name in ("a.o", "b.o")])
+    places = [re.sub(r".*:(\(.*)", r"\1", line) for line in done.stderr.splitlines() if "warning:" in line]
+    assert [d.nasm_message.removeprefix("a.o:") for d in linked.diagnostics] == places
+    assert linked.elf == Path("a").read_bytes()

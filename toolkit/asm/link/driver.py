@@ -20,6 +20,7 @@ from toolkit.asm.link import (
     segments,
     sharedlib,
     special,
+    symbol_warnings,
 )
 from toolkit.asm.link.context import Context, LinkOptions
 from toolkit.asm.link.elfread import (
@@ -65,6 +66,7 @@ def _link(context: Context, objects: Sequence[LinkInput]) -> bytes | None:
     if not context.files:
         context.say("error", "no input files", "ld", ld_message="no input files")
         return None
+    symbol_warnings.warn_about_symbols(context)
     resolve.report_duplicates(context)
     sharedlib.report_undefined(context)
     resolve.allocate_commons(context)
