@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "grade": ("grade", "Instructors: grade a whole class."),
     "results": ("grade", "Instructors: query and export what was graded."),
     "similar": ("grade", "Instructors: rank pairs of alike submissions."),
+    "recipes": ("recipes", "Instructors: copy out what grades in CI or on Gradescope."),
     "new": ("author", "Authors: make a new exercise."),
     "verify": ("author", "Authors: prove that an exercise grades what it should."),
     "doctor": ("doctor", "Say what this machine has, and what is missing."),

@@ -117,6 +117,8 @@ class Exercise:
         if path.is_dir():
             for folder in (path / self.chapter / self.name, path / self.name, path):
                 if (folder / self.source_names[0]).exists():
+                    names = [folder / name for name in self.source_names]
+                    refuse_links_out(path, [*names, *folder.glob("*.inc"), *folder.glob("*.mac")])
                     return self.read_submission([folder, self.folder])
             raise SubmissionError(f"{path.name} holds no {self.source_names[0]}")
         if not path.exists():
@@ -216,6 +218,14 @@ def read_order(readme: Path) -> dict[str, int]:
     except (OSError, UnicodeDecodeError):
         return {}
     return {name: place for place, name in enumerate(re.findall(r"^\|\s*([\w-]+)\s*\|", text, re.MULTILINE))}
+
+
+def refuse_links_out(root: Path, paths: Iterable[Path]) -> None:
+    """Raises SubmissionError when a file of a submission is a link to something outside it: it would be shown in messages."""
+    inside = root.resolve()
+    for path in paths:
+        if path.exists() and not path.resolve().is_relative_to(inside):
+            raise SubmissionError(f"{path.name} is a link that leads out of the submission")
 
 
 def read_source(path: Path) -> bytes:
