@@ -190,7 +190,8 @@ def _files(kernel: Kernel, program: str) -> dict[str, bytes]:
 def _fault(detail: FaultDetail, built: Built, recorder: Recorder) -> FaultRecord:
     from toolkit.abi.signals import signal_name
 
-    location = built.location(detail.rip)
+    trapped = signal_name(detail.signal) == "SIGTRAP"
+    location = built.location(detail.rip - 1 if trapped else detail.rip)  # rip is behind int3
     is_64 = built.elf is not None and built.elf[4:5] == b"\2"
     return FaultRecord(
         signal=signal_name(detail.signal),

@@ -67,6 +67,8 @@ def _place(fault: FaultRecord, decoded: Decoded | None) -> str:
     text = source or (decoded.text if decoded else "no instruction could be read there")
     line = f"{where}{text}"
     rip = fault.registers["rip"]
+    if fault.signal == "SIGTRAP":  # rip is behind int3 then
+        return f"{where}{source or 'int3'}  (rip = {rip:#x}, just behind it)"
     return f"{line}  (rip = {rip:#x}" + (f": {decoded.text})" if source and decoded else ")")
 
 
@@ -91,6 +93,8 @@ def _formed(address: int, decoded: Decoded | None, access: str) -> str:
     for operand in decoded.operands:
         if 0 <= address - operand.address < 64:
             beyond = address - operand.address
+            if operand.formula == f"{address:#x}":
+                return ""
             return f" = {operand.formula}" + (f", byte {beyond} of it" if beyond else "")
     return ""
 
@@ -108,8 +112,9 @@ def _what_lies_there(address: int, area: AreaRow | None, areas: Sequence[AreaRow
         return f"nothing is mapped there: it is above the highest area, {map_line(below)}"
     assert below is not None
     assert above is not None
+    distance = f"{address - below.end:#x} bytes" if address > below.end else "right"
     return (
-        f"nothing is mapped there: it lies {address - below.end:#x} bytes after the end of {map_line(below)}"
+        f"nothing is mapped there: it lies {distance} after the end of {map_line(below)}"
         f" and {above.start - address:#x} bytes before {map_line(above)}"
     )
 
@@ -119,7 +124,7 @@ def _rule(fault: FaultRecord, decoded: Decoded | None, area: AreaRow | None, are
     if fault.signal == "SIGBUS":
         return "rule: a page of a mapping that lies wholly beyond the end of its file can't be touched"
     if fault.access == "execute":
-        return _execute_rule(address, area)
+        return _execute_rule(address, area, areas)
     if fault.code == SEGV_ACCERR and area is not None:
         right = {"read": "r", "write": "w"}[fault.access or "read"]
         return f"rule: the area's rights are {area.permissions}; to {fault.access} it must have {right}"
@@ -127,7 +132,11 @@ def _rule(fault: FaultRecord, decoded: Decoded | None, area: AreaRow | None, are
         return "the bytes 00 00 are no code of yours: the program ran past its last instruction; end it with the exit system call"
     if address < NULL_AREA:
         return "rule: the lowest pages are never mapped, so a small address is mostly a null pointer, an index without its base, or a value used for an address"
+    if address > MASK - 4095:
+        return _error_number_rule(address)
     stack = next((each for each in areas if each.name == "[stack]"), None)
+    if stack is not None and 0 <= address - stack.end < 0x10000:
+        return "rule: the stack ends here, above argv and the environment. Was more popped than pushed, or rsp moved too far up?"
     if stack is not None and decoded is not None and stack.start - (64 << 20) <= address < stack.start:
         return "rule: the stack grows down to its limit (8 MiB); below that nothing is mapped. Endless recursion, or pushes without pops?"
     if fault.code == SEGV_MAPERR:
@@ -135,7 +144,21 @@ def _rule(fault: FaultRecord, decoded: Decoded | None, area: AreaRow | None, are
     return "rule: the processor refuses what the page's rights don't allow"
 
 
-def _execute_rule(address: int, area: AreaRow | None) -> str:
+def _error_number_rule(address: int) -> str:
+    from toolkit.abi.errno import Errno
+
+    number = (1 << 64) - address
+    name = next((f" (-{each.name})" for each in Errno if each.value == number), "")
+    return f"rule: that is -{number}{name}. A system call that failed returns a negative error number: test its result before you use it"
+
+
+def _execute_rule(address: int, area: AreaRow | None, areas: Sequence[AreaRow]) -> str:
+    ends_below = any(each.end == address and "x" in each.permissions for each in areas)
+    past = "the program ran past its last instruction; end it with the exit system call"
+    if ends_below and area is None:
+        return f"rule: the code ends just below: {past}"
+    if ends_below and area is not None:
+        return f"rule: code runs only from areas with x; this one is {area.permissions}. It begins where the code ends: {past}. Or was data jumped to?"
     if area is not None:
         return f"rule: code runs only from areas with x; this one is {area.permissions} (data, reached by a wrong jump or return address?)"
     if address < 4096:
@@ -143,7 +166,7 @@ def _execute_rule(address: int, area: AreaRow | None) -> str:
             "rule: nothing can run there. A ret in _start takes argc for a return address (end with the exit system call);"
             " a call or jmp through a register or variable that is still 0 comes here too"
         )
-    return "rule: nothing can run there. Was the return address on the stack overwritten, or popped too much or too little?"
+    return "rule: nothing can run there. Was the return address on the stack overwritten, or popped too much or too little? Or does what call or jmp went to hold no address of code?"
 
 
 def ran_past_the_end(fault: FaultRecord) -> bool:
@@ -195,7 +218,7 @@ def _explain_exception(fault: FaultRecord, decoded: Decoded | None) -> list[str]
     ):
         operand = decoded.operands[0]
         return [
-            f"touching address {operand.address:#x} = {operand.formula}",
+            f"touching address {operand.address:#x}{_formed(operand.address, decoded, '')}",
             "rule: the memory operand of this SSE instruction must be aligned to 16 bytes",
         ]
     if mnemonic == "int":
@@ -213,11 +236,13 @@ def _explain_division(fault: FaultRecord, decoded: Decoded | None) -> list[str]:
             "rule: a floating-point exception that is unmasked in MXCSR or the x87 control word kills the program"
         ]
     rule = "rule: div and idiv fault when the divisor is 0, or when the quotient doesn't fit its register"
+    registers = fault.registers
+    dividend = f"rdx:rax = {registers['rdx']:#x}:{registers['rax']:#x}"
+    if decoded is not None and decoded.divisor is None and decoded.operands:
+        return [f"the divisor is in memory at {decoded.operands[0].address:#x}; {dividend}", rule]
     if decoded is None or decoded.divisor is None:
         return [rule]
-    registers = fault.registers
     value = decoded.divisor
-    dividend = f"rdx:rax = {registers['rdx']:#x}:{registers['rax']:#x}"
     if value.endswith("= 0"):
         return [f"the divisor is {value}; {dividend}", rule]
     return [
