@@ -274,3 +274,10 @@ def test_interleaving_comes_from_the_seed(machine: Machine) -> None:
     assert all(sorted(output) == sorted(b"ab" * 60) for output in outputs)
     assert outputs[0] == outputs[1]
     assert len(set(outputs)) > 1
+
+
+def test_a_child_whose_exit_signal_does_not_exist_sends_none(machine: Machine) -> None:
+    """clone takes any low byte; do_notify_parent sends valid signals only, and wait4 without __WALL overlooks the child."""
+    body = "mov eax, 56\n mov edi, 0x55\n xor esi, esi\n syscall\n test eax, eax\n jz .end\n mov eax, 24\n syscall\n.end:"
+    outcome = run(machine, body + EXIT)
+    assert (outcome.ending, outcome.exit_code) == (Ending.EXITED, 0)

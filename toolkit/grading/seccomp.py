@@ -70,6 +70,7 @@ _ALLOWED: dict[str, tuple[int | None, int]] = {
     "nanosleep": (35, 101),
     "clock_nanosleep": (230, 115),
     "getpid": (39, 172),
+    "getppid": (110, 173),
     "gettid": (186, 178),
     "getrandom": (318, 278),
     "getrusage": (98, 165),

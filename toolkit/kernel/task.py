@@ -11,7 +11,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from toolkit.abi import process as p
-from toolkit.abi.signals import SA_RESTART, SS_AUTODISARM, SS_DISABLE, Signal
+from toolkit.abi.signals import SA_RESTART, SIGNAL_MAXIMUM, SS_AUTODISARM, SS_DISABLE, Signal
 from toolkit.kernel.signals import (
     ALL,
     UNBLOCKABLE,
@@ -401,7 +401,7 @@ class Process:
         parent = self.parent
         if parent is None:
             return
-        if self.exit_signal:
+        if 0 < self.exit_signal <= SIGNAL_MAXIMUM:  # any other number is accepted by clone, and sends nothing
             send(
                 parent,
                 SignalInfo(self.exit_signal, code, pid=self.pid, uid=self.credentials.uid, status=status),
