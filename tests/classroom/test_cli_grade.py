@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from conftest import GOOD, GRADER, SILENT, WRONG
 
+from tests.classroom.class_cases import GOOD, GRADER, SILENT, WRONG
 from toolkit.cli import cli
 
 Tree = Callable[[dict[str, bytes]], Path]

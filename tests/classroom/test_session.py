@@ -13,8 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import GOOD, GRADER, SILENT, WRONG
 
+from tests.classroom.class_cases import GOOD, GRADER, SILENT, WRONG
 from toolkit.classroom.gradebook import make_gradebook
 from toolkit.classroom.jobs import GradeJob, seed_of
 from toolkit.classroom.packing import PackedExercise, pack
@@ -171,7 +171,7 @@ SLOW_CLASS = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[3])
-from conftest import GRADER, GOOD
+from class_cases import GRADER, GOOD
 from toolkit.classroom.packing import PackedExercise
 from toolkit.classroom.session import Settings, make_plan, run_plan
 from toolkit.classroom.store import Store

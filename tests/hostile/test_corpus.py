@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from corpus import CODE, CORPUS, HUGE_LINE, OUTPUT, WAITING, Hostile, random_code
 
+from tests.hostile.corpus import CODE, CORPUS, HUGE_LINE, OUTPUT, WAITING, Hostile, random_code
 from toolkit.classroom.jobs import GradeJob
 from toolkit.classroom.packing import PackedExercise
 from toolkit.grading.evidence import BuildRequest, Evidence, FileData, RunRequest
-from toolkit.grading.exercise import Submission, SubmissionError, check_text
+from toolkit.grading.exercise import Submission, SubmissionError, check_length, check_text
 from toolkit.grading.report import ExerciseResult, Status
 from toolkit.grading.sandbox import WorkerSandbox
 
@@ -93,7 +93,7 @@ def test_a_hostile_program(sandbox: WorkerSandbox, outside: Path, kind: str) -> 
     hostile = CORPUS[kind]
     began = time.monotonic()
     try:
-        check_text("prog.asm", hostile.source)
+        check_text("prog.asm", check_length("prog.asm", hostile.source))
     except SubmissionError as error:
         refused = str(error)
     else:
@@ -111,7 +111,7 @@ def test_the_next_one_is_graded_as_ever(sandbox: WorkerSandbox) -> None:
 
 def test_a_line_of_a_hundred_megabytes_is_refused_unread() -> None:
     with pytest.raises(SubmissionError, match="100,000,005 bytes long; a source may have 1,048,576"):
-        check_text("prog.asm", HUGE_LINE.source)
+        check_length("prog.asm", HUGE_LINE.source)
 
 
 def run_random(sandbox: WorkerSandbox, seeds: range) -> None:

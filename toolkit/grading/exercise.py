@@ -16,7 +16,7 @@ from toolkit.grading.evidence import BuildRequest, FileData
 from toolkit.grading.program import ProgramOptions
 
 LARGEST_FILE = 32 << 20  # bytes of one file of an exercise or a submission
-LARGEST_SOURCE = 1 << 20  # bytes of one source that is assembled
+LARGEST_SOURCE = 1 << 20  # bytes of one source that is graded
 
 
 class CourseError(Exception):
@@ -124,7 +124,7 @@ class Exercise:
         if not path.exists():
             raise SubmissionError(f"{path} does not exist")
         rest = [self.folder / name for name in self.source_names[1:]]
-        main = FileData(self.source_names[0], read_source(path))
+        main = FileData(self.source_names[0], check_length(path.name, read_source(path)))
         return Submission((main, *(FileData(file.name, read_source(file)) for file in rest)))
 
     def read_submission(self, folders: Sequence[Path]) -> Submission:
@@ -134,7 +134,7 @@ class Exercise:
             found = next((folder / name for folder in folders if (folder / name).exists()), None)
             if found is None:
                 raise SubmissionError(f"{name} is missing from {folders[0].name}")
-            sources.append(FileData(name, read_source(found)))
+            sources.append(FileData(name, check_length(name, read_source(found))))
         return Submission(tuple(sources), tuple(_includes(folders)))
 
 
@@ -247,10 +247,15 @@ def read_source(path: Path) -> bytes:
     return data
 
 
-def check_text(name: str, data: bytes) -> None:
-    """Raises SubmissionError when the bytes are a program or another binary file instead of a source text, or too many."""
+def check_length(name: str, data: bytes) -> bytes:
+    """The bytes themselves. Raises SubmissionError when they are more than a graded source may have."""
     if len(data) > LARGEST_SOURCE:
         raise SubmissionError(f"{name} is {len(data):,} bytes long; a source may have {LARGEST_SOURCE:,}")
+    return data
+
+
+def check_text(name: str, data: bytes) -> None:
+    """Raises SubmissionError when the bytes are a program or another binary file instead of a source text."""
     if data.startswith(b"\x7fELF"):
         raise SubmissionError(f"{name} is an ELF file, already assembled; hand in its source text")
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
