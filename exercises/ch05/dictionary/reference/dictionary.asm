@@ -24,8 +24,9 @@ db "first word explanation", 0
 global dictionary
 dictionary: dq last
 
-missing: db "no such word", 10
+missing: db "no such word", `\n`
 missing_length equ $ - missing
+newline: db 10
 
 section .bss
 SIZE equ 256
@@ -100,14 +101,13 @@ _start:
     mov rdi, rbx
     call string_length
     mov rdx, rax
-    mov byte [buffer], 10
     mov eax, 1
     mov edi, 1
     mov rsi, rbx
     syscall
     mov eax, 1
     mov edi, 1
-    mov rsi, buffer
+    mov rsi, newline
     mov edx, 1
     syscall
     mov eax, 60
