@@ -134,7 +134,12 @@ HOSTILE: dict[str, tuple[str, str]] = {
 }
 
 
-@pytest.mark.parametrize("case", HOSTILE)
+SLOW = ("nested repetitions",)
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=[pytest.mark.slow] if case in SLOW else []) for case in HOSTILE]
+)
 def test_hostile_input_is_refused_in_time_and_by_name(folder: Path, case: str) -> None:
     text, message = HOSTILE[case]
     (folder / "bad.asm").write_text(f"global _start\n_start: nop\n{text}\n")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from toolkit.asm import layout_pseudo
 from toolkit.asm.data_float import FloatMode
 from toolkit.asm.directives import carry_out
 from toolkit.asm.encode import EncodeError, encode
@@ -31,10 +32,9 @@ from toolkit.asm.parser import (
     Statement,
     parse_line,
 )
-from toolkit.asm.parser_templates import relocatable
 from toolkit.asm.preprocess import EvaluationError, SourceLine
-from toolkit.asm.scan import ERROR, RESERVE_WIDTHS, scan
-from toolkit.asm.source import SourceError, SourceTree, Span
+from toolkit.asm.scan import ERROR, scan
+from toolkit.asm.source import SourceTree, Span
 from toolkit.asm.statement import Base, Encoding, EncodingContext, Fixup, Instruction, Operand, Value
 
 MAX_STALLED = 1000  # nasm's limits on passes that bring no progress
@@ -282,7 +282,7 @@ class Pass:
             self.warn(message, category, start, end)
         kind = statement.kind
         if statement.label is not None and (kind != EQU or statement.times is not None or statement.prefixes):
-            self._define(statement, self.place.base, self.place.offset, True)
+            self.define(statement, self.place.base, self.place.offset, True)
         if kind in (INSTRUCTION, PREFIX_ONLY):
             self._instruction(statement)
         elif kind == DATA:
@@ -290,11 +290,11 @@ class Pass:
         elif kind == DIRECTIVE:
             carry_out(self, statement.mnemonic, statement.file, statement.value)
         elif kind == RESERVE:
-            self._reserve(statement)
+            layout_pseudo.reserve(self, statement)
         elif kind == EQU:
-            self._equ(statement)
+            layout_pseudo.equ(self, statement)
         elif kind == INCBIN:
-            self._incbin(statement)
+            layout_pseudo.incbin(self, statement)
         elif kind == WRONG:
             assert statement.error
             raise statement.error
@@ -302,7 +302,8 @@ class Pass:
             message = "label alone on a line without a colon might be in error"
             self.warn(message, "label-orphan", statement.label_start, statement.label_end)
 
-    def _define(self, statement: Statement, base: Base | None, offset: int, scope: bool) -> None:
+    def define(self, statement: Statement, base: Base | None, offset: int, scope: bool) -> None:
+        """Give the statement's label its place; ``scope``: local labels behind it belong to it."""
         name = statement.label
         assert name is not None
         line, moved = self.line, self.labels.changed
@@ -321,7 +322,8 @@ class Pass:
             start, end = statement.label_start, statement.label_end
             self.report("error", message, line, start, end, "error=label-redef-late")
 
-    def _times(self, statement: Statement) -> int:
+    def times(self, statement: Statement) -> int:
+        """How often TIMES wants the statement. Raises StatementError."""
         if statement.times is None:
             return 1
         start, end = statement.start, statement.times_end
@@ -332,7 +334,7 @@ class Pass:
         return value
 
     def _instruction(self, statement: Statement) -> None:
-        times = self._times(statement)
+        times = self.times(statement)
         start = self.place.offset
         if not times:
             self._built(statement)  # nasm evaluates the operands all the same: a name in them counts as used
@@ -346,26 +348,26 @@ class Pass:
             text, _, category = message.partition(" [-w+")
             self.warn(text, category.rstrip("]") or "other", statement.start, statement.end)
         if times == 1:
-            self._write(encoding.data, encoding)
+            self.write(encoding.data, encoding)
         elif not encoding.fixups and (statement.constant or not _depends_on_place(statement)):
             self.place.check_room(len(encoding.data) * times, f"TIMES {times}")
-            self._write(encoding.data * times, None)
+            self.write(encoding.data * times, None)
         else:
             self._repeat_encoding(statement, times, encoding)
         length = self.place.offset - start
         if length:
-            self._note(start, length, times, INSTRUCTION)
+            self.note(start, length, times, INSTRUCTION)
 
     def _repeat_encoding(self, statement: Statement, times: int, encoding: Encoding) -> None:
         """TIMES of what differs from place to place; its operands are evaluated once, as nasm does."""
         self._check_repetition(times, len(encoding.data))
         instruction = self._built(statement)
-        self._write(encoding.data, encoding)
+        self.write(encoding.data, encoding)
         for _ in range(times - 1):
             again = self._encode(instruction, statement, self.place.offset)
             if again is None:
                 return
-            self._write(again.data, again)
+            self.write(again.data, again)
 
     def _check_repetition(self, times: int, size: int) -> None:
         self.place.check_room(size * times, f"TIMES {times}")
@@ -425,14 +427,16 @@ class Pass:
             kept.append(Fixup(f.offset, 4, f.value, f.relative, f.end, f.signed) if narrow else f)
         return kept
 
-    def _write(self, data: bytes | bytearray, encoding: Encoding | None) -> None:
+    def write(self, data: bytes | bytearray, encoding: Encoding | None) -> None:
+        """Append bytes, with the fixups of ``encoding``, to the current section."""
         place = self.place
         fixups = self._narrowed(encoding.fixups) if encoding is not None and encoding.fixups else ()
         if place.write(bytes(data), fixups):
             assert place.section is not None
             self.warn(self.format.ignoring(place.section), "other")
 
-    def _note(self, start: int, length: int, times: int, kind: int) -> None:
+    def note(self, start: int, length: int, times: int, kind: int) -> None:
+        """Remember what the current line put at ``start``."""
         section = self.place.section
         line = self.line
         if section is not None:
@@ -441,7 +445,7 @@ class Pass:
             self.records.append(Record(line, section, start, length, times, kind))
 
     def _data(self, statement: Statement) -> None:
-        times = self._times(statement)
+        times = self.times(statement)
         start = self.place.offset
         rendered = render(statement.items, self, start)
         if not times:
@@ -453,14 +457,14 @@ class Pass:
         place = self.place
         if rendered.reserved == size:
             if place.reserve(size * times):
-                self._warn_zeroing()
+                self.warn_zeroing()
         elif rendered.fixups:
             self._repeat_data(statement, times, size)
         else:
             if rendered.reserved and place.section is not None and place.has_contents:
-                self._warn_zeroing()
-            self._write(bytes(rendered.data) * times, None)
-        self._note(start, size * times, times, RESERVE if rendered.reserved == size else DATA)
+                self.warn_zeroing()
+            self.write(bytes(rendered.data) * times, None)
+        self.note(start, size * times, times, RESERVE if rendered.reserved == size else DATA)
 
     def _repeat_data(self, statement: Statement, times: int, size: int) -> None:
         if times > 1:
@@ -475,66 +479,11 @@ class Pass:
             ):
                 self.warn(self.format.ignoring(self.place.section), "other")
 
-    def _warn_zeroing(self) -> None:
+    def warn_zeroing(self) -> None:
+        """Reserved space got zeros, because its section has contents."""
         section = self.place.section
         if section is not None:
             self.warn(self.format.zeroing(section), "zeroing")
-
-    def _reserve(self, statement: Statement) -> None:
-        times = self._times(statement)
-        value = evaluate(statement.expressions[0], self)
-        if not isinstance(value, int):
-            if value.unknown:
-                return
-            raise StatementError(
-                "attempt to reserve non-constant quantity of BSS space", statement.start, statement.end
-            )
-        if value < 0:
-            raise StatementError(f"RESB value {value} is negative", statement.start, statement.end)
-        size = value * RESERVE_WIDTHS[statement.mnemonic] * times
-        self.place.check_room(size, f"{statement.mnemonic} {value}")
-        start = self.place.offset
-        if self.place.reserve(size):
-            self._warn_zeroing()
-        if size:
-            self._note(start, size, times, RESERVE)
-
-    def _equ(self, statement: Statement) -> None:
-        value = evaluate(statement.expressions[0], self)
-        if isinstance(value, int) or value.unknown:
-            self._define(statement, None, value if isinstance(value, int) else 0, False)
-            return
-        span = Span("", 0, statement.start + 1, statement.end - statement.start)
-        value = relocatable(value, self, span)
-        base, coefficient = value.terms[0] if value.terms else (None, 1)
-        if value.wrt is not None or len(value.terms) > 1 or coefficient != 1 or isinstance(base, str):
-            raise StatementError("bad syntax for EQU", statement.start, statement.end)
-        self._define(statement, base, value.constant, False)
-
-    def _incbin(self, statement: Statement) -> None:
-        times = self._times(statement)
-        self.critical = True
-        try:
-            numbers = [evaluate(program, self) for program in statement.expressions]
-        finally:
-            self.critical = False
-        plain = [number for number in numbers if isinstance(number, int) and number >= 0]
-        if len(plain) != len(numbers):
-            raise StatementError("`incbin': second parameter is non-numeric", statement.start, statement.end)
-        skip = plain[0] if plain else 0
-        count = plain[1] if len(plain) > 1 else None
-        try:
-            data = self.layout.tree.read_binary(statement.file)
-        except SourceError as error:
-            message = f"`incbin': unable to get length of file `{statement.file}'"
-            self.report("error", message, self.line, statement.start, statement.end, error=error)
-            return
-        data = data[skip:] if count is None else data[skip : skip + count]
-        self.place.check_room(len(data) * times, "incbin")
-        start = self.place.offset
-        if data and times:
-            self._write(data * times, None)
-            self._note(start, len(data) * times, times, INCBIN)
 
 
 OFF_BY_DEFAULT = frozenset(

@@ -90,14 +90,7 @@ def _link(context: Context, objects: Sequence[LinkInput]) -> bytes | None:
         ehframe.size_header(context, header)
     layout.place_inputs(context)
     chosen, offset = _lay_out(context)
-    limit = 1 << (47 if context.is64 else 32)
-    too_high = next((o for o in context.outputs if o.address + o.size > limit), None)
-    if too_high is not None:
-        context.say(
-            "error",
-            f"section {too_high.name} would end at {too_high.address + too_high.size:#x}, beyond the address space",
-            context.files[0].name,
-        )
+    if not _fits_address_space(context):
         return None
     start = _entry_address(context)
     if offset > output.MAX_IMAGE:
@@ -118,6 +111,20 @@ def _link(context: Context, objects: Sequence[LinkInput]) -> bytes | None:
         return None
     data = output.write(context, chosen, offset, start, image)
     return _with_build_id(context, data, build_id) if build_id is not None else data
+
+
+def _fits_address_space(context: Context) -> bool:
+    """Whether every section ends where a program may have memory; complains otherwise."""
+    limit = 1 << (47 if context.is64 else 32)
+    too_high = next((o for o in context.outputs if o.address + o.size > limit), None)
+    if too_high is None:
+        return True
+    context.say(
+        "error",
+        f"section {too_high.name} would end at {too_high.address + too_high.size:#x}, beyond the address space",
+        context.files[0].name,
+    )
+    return False
 
 
 def _make_build_id(context: Context) -> InputSection | None:
