@@ -45,7 +45,7 @@ def prints(program):
 @check("says when there is no such word", points=2, depends_on=prints)
 def missing(program):
     """A message of one line to descriptor 2, nothing to 1, status 1; a line of 300 characters must not overflow the buffer."""
-    for line in (b"fourth word\n", b"x" * 300 + b"\n", b"x" * 5000 + b"\n", b""):
+    for line in (b"fourth word\n", b"f\n", b"t\n", b"x" * 300 + b"\n", b"x" * 5000 + b"\n", b""):
         run = program.run(stdin=line)
         run.expect.exit(1)
         run.expect.stdout(b"")
