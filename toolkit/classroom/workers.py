@@ -14,6 +14,7 @@ from toolkit.classroom.jobs import GradeJob, broken
 from toolkit.grading.report import ExerciseResult
 from toolkit.grading.sandbox import WorkerSandbox
 
+CONNECT_LIMIT = "15s"  # how long a scheduler may take to answer
 Done = tuple[str, ExerciseResult]
 
 
@@ -102,7 +103,7 @@ def grade_on_cluster(jobs: Iterable[GradeJob], address: str) -> Iterator[Done]:
     """Grade on a Dask cluster (``tcp://…``). Raises ClusterError. A job whose worker dies is tried on another."""
     distributed = _distributed()
     try:
-        client = distributed.Client(address, timeout="15s", set_as_default=False)
+        client = distributed.Client(address, timeout=CONNECT_LIMIT, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
         raise ClusterError(f"no scheduler answers at {address}: {error}") from error
     with client:
@@ -120,7 +121,7 @@ def _distributed() -> Any:
 def _collect(distributed: Any, client: Any, jobs: Iterator[GradeJob]) -> Iterator[Done]:
     """Keep a bounded number of jobs on the cluster."""
     pending: dict[Any, GradeJob] = {}
-    ready = distributed.as_completed()
+    ready = distributed.as_completed(loop=client.loop)
     limit = max(8, 4 * sum(client.nthreads().values()))
 
     def submit() -> bool:
