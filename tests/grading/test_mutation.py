@@ -9,8 +9,9 @@ import pytest
 from tests.grading.fakes import FakeSandbox, write_exercise
 from toolkit.grading.evidence import Broken, BuildEvidence, BuildRequest, Evidence, RunRequest
 from toolkit.grading.exercise import Exercise
-from toolkit.grading.mutation import mutations, negate
+from toolkit.grading.mutation import full_register, mutations, negate
 from toolkit.grading.scoring import score
+from toolkit.grading.trace import seen_arguments
 
 LINES: dict[str, set[tuple[str, str]]] = {
     "    mov eax, 60 ; comment": {
@@ -97,3 +98,28 @@ def test_the_score(tmp_path: Path) -> None:
     (folder / "survivors.md").write_text("- `m: db 8` → `m: db 7`: the output is free.\n", encoding="utf-8")
     again = score(Exercise(folder), LanguageSandbox())
     assert (again.survivors, len(again.justified)) == ([], 1)
+
+
+SEEN = {
+    "open, reading": ("elf64", "open", 2, (0x1000, 0, 9, 9, 9, 9), (0x1000, 0)),
+    "open, creating": ("elf64", "open", 2, (0x1000, 0o101, 0o644, 9, 9, 9), (0x1000, 0o101, 0o644)),
+    "an anonymous mapping": ("elf64", "mmap", 9, (0, 4096, 3, 0x22, 7, 8), (0, 4096, 3, 0x22)),
+    "a mapped file": ("elf64", "mmap", 9, (0, 4096, 3, 2, 7, 0), (0, 4096, 3, 2, 7, 0)),
+    "a status": ("elf64", "exit", 60, (0x1FF, 1, 2, 3, 4, 5), (0xFF,)),
+    "an int": ("elf64", "close", 3, (0x1_0000_0003, 1, 2, 3, 4, 5), (3,)),
+    "mremap, not to a place": ("elf64", "mremap", 25, (4096, 1, 2, 1, 7, 9), (4096, 1, 2, 1)),
+    "i386": ("elf32", "close", 6, (3, 1, 2, 3, 4, 5), (3,)),
+}
+
+
+@pytest.mark.parametrize("case", SEEN)
+def test_the_arguments_that_the_kernel_looks_at(case: str) -> None:
+    output_format, name, number, values, seen = SEEN[case]
+    assert seen_arguments(output_format, name, number, values) == seen
+
+
+@pytest.mark.parametrize(
+    ("name", "whole"), [("al", "rax"), ("r9d", "r9"), ("rsp", "rsp"), ("label", "label")]
+)
+def test_the_whole_register(name: str, whole: str) -> None:
+    assert full_register(name) == whole

@@ -26,6 +26,6 @@ def counts(program):
     """One level takes one page: rbx is nearly 2048."""
     depth = program.run().registers("exit")["rbx"]
     assert 2000 <= depth <= 2048, f"rbx is {depth}"
-    below = program.run().registers("exit")["rsp"] % PAGE
-    above = program.run(at=["start"]).registers("start")["rsp"] % PAGE
-    assert (above - below) % 8 == 0, "a level does not take whole quadwords of stack"
+    run = program.run(at=["label:deeper:2", "label:deeper:3"])
+    level = run.registers("label:deeper:2")["rsp"] - run.registers("label:deeper:3")["rsp"]
+    assert level == PAGE, f"one level takes {level} bytes of stack, not a page"
