@@ -47,6 +47,7 @@ def divides(program, a, b):
     """idiv raises an error for the smallest number by -1: treat -1 for itself."""
     prints(program, f"{a} {b} / .", divide(a, b))
     prints(program, f"{-(2**63)} -1 / .", -(2**63))
+    prints(program, "7 5 -1 / . .", -5, 7)
 
 
 @check("compares", points=2, depends_on=number)
@@ -62,6 +63,8 @@ def juggles(program):
     prints(program, "3 dup * .", 9)
     prints(program, "1 2 drop .", 1)
     prints(program, "1 2 swap - .", 1)
+    prints(program, "1 2 3 . . .", 3, 2, 1)
+    fails(program, "1 . .", "stack underflow", "1\n")
 
 
 @check("reads any white space", points=1, depends_on=calculates)
