@@ -14,7 +14,10 @@ PROGRAMS: dict[str, tuple[str, dict[str, int]]] = {
     "the first instruction": ("_start: nop\nagain: nop" + END, {"_start": 1, "again": 1}),
     "a jump to itself": ("_start: mov ecx, 3\nagain: loop again" + END, {"again": 3}),
     "behind a system call": ("_start: mov eax, 39\n syscall\nafter: nop" + END, {"after": 1}),
-    "calls of the first byte of a page": ("f: ret\n_start: call f\n call f\n xor eax, eax\n jmp rax\n", {"f": 2}),
+    "calls of the first byte of a page": (
+        "f: ret\n_start: call f\n call f\n xor eax, eax\n jmp rax\n",
+        {"f": 2},
+    ),
     "a jump to nowhere with a label set": ("_start: xor eax, eax\n jmp rax\n", {"_start": 1}),
     "a page fault in the labelled instruction": (
         "_start: mov rax, buffer\nstore: mov byte [rax], 1" + END + "section .bss\nbuffer: resb 4096\n",
@@ -66,6 +69,8 @@ buffer: dq 0
 
 
 def test_a_handler_is_an_arrival_and_so_is_the_way_back() -> None:
-    evidence = run(HANDLER, ("label:handler", "label:handler:2", "label:store:2", "label:store:3", "label:restorer"))
+    evidence = run(
+        HANDLER, ("label:handler", "label:handler:2", "label:store:2", "label:store:3", "label:restorer")
+    )
     assert evidence.exit_code == 0
     assert set(evidence.moments) == {"label:handler", "label:store:2", "label:restorer"}

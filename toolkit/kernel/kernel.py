@@ -59,7 +59,8 @@ if TYPE_CHECKING:
     from toolkit.machine.cpu import Machine
 
 UNLIMITED = 1 << 62
-PAGES_PER_EVENT = 2  # as a power of two: handing out so many pages costs the host about what a system call does
+PAGES_PER_EVENT = 2
+"""As a power of two: handing out so many pages costs the host about what a system call does."""
 ALONE = 200_000
 """Instructions after which a thread without competitors and timers is no longer counted."""
 IDLE_WAKES = 1_000_000
@@ -587,7 +588,13 @@ class Kernel:
         if self.tracer is not None and thread.tid != thread.process.pid:
             ended = thread.process
             self.tracer.add(
-                ExitRecord(ended.pid, thread.tid, 0 if ended.exit_code is None else ended.exit_code, ended.signal, False)
+                ExitRecord(
+                    ended.pid,
+                    thread.tid,
+                    0 if ended.exit_code is None else ended.exit_code,
+                    ended.signal,
+                    False,
+                )
             )
         self.processes.thread_ended(thread)
 

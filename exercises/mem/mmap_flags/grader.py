@@ -30,7 +30,9 @@ def noreplace(program):
     assert len(calls) == 4, f"mmap was called {len(calls)} times, not 4 times"
     for call in calls:
         assert call.arguments[1:3] == (4096, 3), "not every call asks for one page, readable and writable"
-    assert calls[2].arguments[3] == NOREPLACE | PRIVATE, "the third call's flags are not MAP_FIXED_NOREPLACE, private, anonymous"
+    assert calls[2].arguments[3] == NOREPLACE | PRIVATE, (
+        "the third call's flags are not MAP_FIXED_NOREPLACE, private, anonymous"
+    )
     assert calls[2].error == "EEXIST", f"the third call gave {calls[2].error}"
 
 
