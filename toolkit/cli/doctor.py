@@ -20,12 +20,21 @@ class Finding:
     remedy: str = ""
 
 
-@click.command("doctor", epilog="\b\nExample:\n  toolkit doctor\n")
-def doctor_command() -> None:
+@click.command(
+    "doctor",
+    epilog="\b\nExamples:\n  toolkit doctor\n  toolkit doctor --syscalls        what the kernel here can do\n",
+)
+@click.option("--syscalls", is_flag=True, help="Print the table of system calls instead, as Markdown.")
+def doctor_command(syscalls: bool) -> None:
     """Say what this machine has: versions, engines, what is missing and the one command that mends it.
 
     Exit status: 0 when `toolkit check` can work here, else 1.
     """
+    if syscalls:
+        from toolkit.views.support import support_text
+
+        click.echo(support_text(), nl=False)
+        return
     findings = list(examine())
     width = max(len(finding.name) for finding in findings)
     for finding in findings:

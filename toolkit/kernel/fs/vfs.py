@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import stat as host_stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from toolkit.abi import files as f
@@ -249,9 +249,9 @@ class HostDirectory(Directory):
             return None
         inode.times = Times(status.st_atime_ns, status.st_mtime_ns, status.st_ctime_ns)
         inode.uid, inode.gid = status.st_uid, status.st_gid
-        modified = self.times
+        kept = replace(self.times)  # to see an entry is no change of the directory
         self.add(name, inode)
-        self.times = modified
+        self.times = kept
         return inode
 
     def _inode(self, host_path: str, status: os.stat_result) -> Inode | None:

@@ -140,7 +140,10 @@ def personality(thread: Thread, persona: UnsignedInt) -> int:
     return old
 
 
-@syscall("ptrace", "process_vm_readv", "process_vm_writev", "kcmp", support="refused")
+@syscall(
+    "ptrace", "process_vm_readv", "process_vm_writev", "kcmp",
+    support="refused", note="no process may look into another",
+)  # fmt: skip
 def ptrace(thread: Thread, first: Word) -> int:
     """Looking into other processes is not permitted, as in a container."""
     raise SyscallError(Errno.EPERM)

@@ -340,6 +340,21 @@ def fallocate(thread: Thread, fd: FileDescriptor, mode: Int, offset: Long, lengt
     return 0
 
 
+@syscall("fallocate", abi="i386", support="partial", note="modes 0, KEEP_SIZE, PUNCH_HOLE and ZERO_RANGE")
+def fallocate_32(
+    thread: Thread,
+    fd: FileDescriptor,
+    mode: Int,
+    low: UnsignedInt,
+    high: UnsignedInt,
+    length_low: UnsignedInt,
+    length_high: UnsignedInt,
+) -> int:
+    """fallocate(2): offset and length in halves."""
+    offset, length = pair(low, high), pair(length_low, length_high)
+    return fallocate(thread, fd, mode, offset, length)
+
+
 @syscall("fsync", "fdatasync", "syncfs")
 def fsync(thread: Thread, fd: FileDescriptor) -> int:
     """fsync(2): pages changed through mappings reach the file."""

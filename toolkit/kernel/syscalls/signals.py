@@ -127,6 +127,12 @@ def rt_sigpending(thread: Thread, address: Address, size: Size) -> int:
     return 0
 
 
+@syscall("sigpending", abi="i386")
+def sigpending_32(thread: Thread, address: Address) -> int:
+    """sigpending(2): the first 32 signals."""
+    return rt_sigpending(thread, address, 4)
+
+
 @syscall()
 def rt_sigreturn(thread: Thread) -> int:
     """rt_sigreturn(2): a bad frame is a SIGSEGV."""
