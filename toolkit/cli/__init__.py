@@ -99,7 +99,7 @@ def main() -> NoReturn:
     except (KeyboardInterrupt, click.exceptions.Abort):
         click.echo("interrupted", err=True)
         status = 130
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # click turns the former into the latter, and nothing else
         status = _closed_pipe()
     except Exception as error:
         status = _internal_error(error)

@@ -117,7 +117,7 @@ class Execution:
         if passed_through:
             sys.stdout.flush()
             terminal = os.isatty(0) and os.isatty(1)
-            streams |= {"stdout": _writer(1), "stderr": _writer(2), "terminal": terminal}
+            streams |= {"stdout": self._writer(1), "stderr": self._writer(2), "terminal": terminal}
         try:
             self._kernel.spawn(
                 self.built.elf,
@@ -169,6 +169,24 @@ class Execution:
         finally:
             self._interrupts.reading = False
 
+    def _writer(self, descriptor: int) -> Callable[[bytes], None]:
+        """Write through. When our reader is gone the program learns it as from a pipe: SIGPIPE and EPIPE (pipe(7))."""
+        from toolkit.abi.errno import Errno
+        from toolkit.abi.signals import Signal
+        from toolkit.kernel.errors import SyscallError
+
+        def write(data: bytes) -> None:
+            view = memoryview(data)
+            try:
+                while view:
+                    view = view[os.write(descriptor, view) :]
+            except BrokenPipeError:
+                assert self._kernel is not None
+                self._kernel.send_signal(Signal.SIGPIPE)
+                raise SyscallError(Errno.EPIPE) from None
+
+        return write
+
     def evidence(self, outcome: Outcome) -> Evidence:
         """What a grading would have been given."""
         from toolkit.grading.engine import evidence_of
@@ -182,15 +200,6 @@ class Execution:
             from toolkit.cli.common import write_back
 
             write_back(self._kernel, self._root)
-
-
-def _writer(descriptor: int) -> Callable[[bytes], None]:
-    def write(data: bytes) -> None:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
-
-    return write
 
 
 def _assignment(option: str, text: str) -> bytes:

@@ -333,6 +333,11 @@ class RunExpectations:
             from toolkit.grading.explain import explain_fate
 
             explanation = explain_fate(evidence)
+        if evidence.cut_short and actual != ending(evidence):
+            explanation = (
+                *explanation,
+                f"the run was ended: {describe_cut(evidence)}{_where(evidence.last_location)}",
+            )
         raise Failure(message, expected=expected, actual=actual, location=location, explanation=explanation)
 
 
