@@ -48,16 +48,21 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
             pytest.skip(
                 "no server: set TOOLKIT_POSTGRESQL_URL (tests/classroom/postgresql_server.py starts one)"
             )
-        empty(url)
+        url = emptied(url)
     with Store(url) as opened:
         yield opened
 
 
-def empty(url: str) -> None:
+def emptied(url: str) -> str:
+    """The URL of an empty schema of this pytest process's own: several run at once under pytest-xdist."""
+    import os
+
     import sqlalchemy as sa
 
-    from toolkit.classroom.store import metadata
-
+    schema = "tests_" + os.environ.get("PYTEST_XDIST_WORKER", "alone")
     engine = sa.create_engine(url)
-    metadata.drop_all(engine)
+    with engine.begin() as connection:
+        connection.execute(sa.text(f"DROP SCHEMA IF EXISTS {schema} CASCADE"))
+        connection.execute(sa.text(f"CREATE SCHEMA {schema}"))
     engine.dispose()
+    return f"{url}?options=-csearch_path%3D{schema}"
