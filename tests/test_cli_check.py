@@ -115,7 +115,7 @@ SUBMISSIONS: dict[str, tuple[bytes | None, int, str]] = {
     "no _start": (b"section .text\nmain: ret\n", 1, "_start"),
     "empty": (b"", 2, "handed in.asm is empty"),
     "binary": (b"\x7fELF\x02" + bytes(90), 2, "already assembled"),
-    "a 10 MB line": (b"db " + b"1," * 5_000_000 + b"1\n", 1, "the limit is"),
+    "a 10 MB line": (b"db " + b"1," * 5_000_000 + b"1\n", 2, "10,000,005 bytes long"),
     "missing": (None, 2, "does not exist"),
     "for ever": (b"global _start\nsection .text\n_start: jmp _start\n", 1, "prints a word"),
 }
