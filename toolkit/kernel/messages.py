@@ -132,12 +132,8 @@ class Messages:
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
         self.registry: Registry[MessageQueue] = Registry(a.MSGMNI)
-
-    @property
-    def total(self) -> tuple[int, int]:
-        """Messages and bytes in all queues."""
-        queues = self.registry.objects.values()
-        return sum(len(queue.messages) for queue in queues), sum(queue.bytes for queue in queues)
+        self.count = self.bytes = 0
+        """Messages, and bytes of them, in all queues."""
 
     def get(self, thread: Thread, key: int, flags: int) -> int:
         """msgget(2). EACCES, EEXIST, ENOENT, ENOSPC."""
@@ -158,14 +154,18 @@ class Messages:
                 raise SyscallError(Errno.EAGAIN)
             thread.sleep["queue"] = queue
             raise Blocked(queue.room, restart=False)
-        count, size = self.total
-        if count * HEADER_BYTES + size > MEMORY:
+        if self.count * HEADER_BYTES + self.bytes > MEMORY:
             raise SyscallError(Errno.ENOMEM)
         queue.last_sender, queue.sent_at = thread.process.pid, seconds(self.kernel)
         if not queue.hand_over(message):
             queue.messages.append(message)
             queue.bytes += len(message.text)
+            self._account(1, len(message.text))
         return 0
+
+    def _account(self, messages: int, size: int) -> None:
+        self.count += messages
+        self.bytes += size
 
     def receive(self, thread: Thread, number: int, wanted: Wanted) -> Message:
         """msgrcv(2): the message, cut to the size with MSG_NOERROR. E2BIG, EACCES, EIDRM, EINTR, EINVAL, ENOMSG."""
@@ -192,11 +192,13 @@ class Messages:
             raise SyscallError(Errno.E2BIG)
         if not wanted.flags & a.MSG_COPY:
             queue.take(message, thread.process.pid)
+            self._account(-1, -len(message.text))
         return Message(message.kind, message.text[: wanted.size])
 
     def remove(self, queue: MessageQueue) -> None:
         """IPC_RMID: who waits gets EIDRM."""
         self.registry.remove(queue)
+        self._account(-len(queue.messages), -queue.bytes)
         for receiver in queue.receivers:
             if receiver.waits:
                 receiver.finish(Errno.EIDRM)

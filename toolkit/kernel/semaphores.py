@@ -132,12 +132,9 @@ class Semaphores:
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
         self.registry: Registry[SemaphoreSet] = Registry(a.SEMMNI)
-        kernel.exit_hooks.append(self._undo_all)
-
-    @property
-    def used(self) -> int:
+        self.used = 0
         """Semaphores in all sets."""
-        return sum(len(each.values) for each in self.registry.objects.values())
+        kernel.exit_hooks.append(self._undo_all)
 
     def get(self, process: Process, key: int, size: int, flags: int) -> int:
         """semget(2). EACCES, EEXIST, EINVAL, ENOENT, ENOMEM, ENOSPC."""
@@ -155,7 +152,9 @@ class Semaphores:
             raise SyscallError(Errno.ENOSPC)
         if (self.used + size) * BYTES_OF_ONE > self.kernel.frames.total << 12:
             raise SyscallError(Errno.ENOMEM)
-        return self.registry.add(SemaphoreSet(process, key, flags, size))
+        number = self.registry.add(SemaphoreSet(process, key, flags, size))
+        self.used += size
+        return number
 
     def operate(
         self, thread: Thread, number: int, operations: Sequence[Operation], deadline: int | None
@@ -201,14 +200,17 @@ class Semaphores:
     def remove(self, found: SemaphoreSet) -> None:
         """IPC_RMID: who waits gets EIDRM."""
         self.registry.remove(found)
+        self.used -= len(found.values)
         for waiter in found.waiters:
             if waiter.waits:
                 waiter.finish(-Errno.EIDRM)
 
     def _undo_all(self, process: Process) -> None:
         """exit_sem(): take back what the process did with SEM_UNDO, as far as values allow."""
-        for found in self.registry.all():
-            for number, change in found.undo.pop(process, {}).items():
+        for found in self.registry.all() if self.registry.objects else ():
+            if process not in found.undo:
+                continue
+            for number, change in found.undo.pop(process).items():
                 found.values[number] = min(max(found.values[number] + change, 0), a.SEMVMX)
                 found.last[number] = process.pid
             self._settle(found)

@@ -86,12 +86,9 @@ class SharedMemory:
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
         self.registry: Registry[Segment] = Registry(a.SHMMNI)
+        self.total_pages = 0
+        """shm_tot. Kept, because each shmget is checked against SHMALL."""
         kernel.fork_hooks.append(self._forked)
-
-    @property
-    def total_pages(self) -> int:
-        """shm_tot."""
-        return sum(segment.page_count for segment in self.registry.objects.values())
 
     def get(self, process: Process, key: int, size: int, flags: int) -> int:
         """shmget(2). EACCES, EEXIST, EINVAL, ENOENT, ENOMEM, ENOSPC, EPERM."""
@@ -116,10 +113,12 @@ class SharedMemory:
         accounting.charge(process.memory, charged)
         segment = Segment(process, key, flags, size, charged)
         try:
-            return self.registry.add(segment)
+            self.registry.add(segment)
         except SyscallError:
             self._free(segment)
             raise
+        self.total_pages += pages
+        return segment.id
 
     def _refuse_huge_pages(self, process: Process, flags: int) -> None:
         """The machine has no huge pages: as Linux with an empty pool."""
@@ -207,6 +206,7 @@ class SharedMemory:
     def _sweep(self, segment: Segment) -> None:
         if segment.doomed and not segment.gone and not self.attachments(segment):
             self.registry.remove(segment)
+            self.total_pages -= segment.page_count
             self._free(segment)
 
     def _free(self, segment: Segment) -> None:

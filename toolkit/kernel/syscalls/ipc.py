@@ -337,7 +337,7 @@ def control_queue(thread: Thread, number: int, command: int, buffer: int, layout
     if command in (a.IPC_INFO, a.MSG_INFO):
         pool, entries, total = a.MSGPOOL, a.MSGMAP, a.MSGTQL
         if command == a.MSG_INFO:
-            pool, (entries, total) = len(queues.registry.objects), queues.total
+            pool, entries, total = len(queues.registry.objects), queues.count, queues.bytes
         numbers = (pool, entries, a.MSGMAX, a.MSGMNB, a.MSGMNI, a.MSGSSZ, total, a.MSGSEG)
         thread.memory.write(buffer, pack("<7iH2x", *numbers))
         return queues.registry.highest
