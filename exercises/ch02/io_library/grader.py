@@ -71,6 +71,7 @@ def read_word(program, before, word, behind):
 def read_word_limit(program):
     """Five characters and the zero fit into six bytes, not into five. Behind the buffer lies a page that may not be touched."""
     program.expect.call("read_word", bytearray(5), 5, stdin=b"12345 ", returns=0)
+    program.expect.call("read_word", bytearray(5), 5, stdin=b"1234567 ", returns=0)
     program.expect.call("read_word", bytearray(6), 6, stdin=b"12345 ", after={0: b"12345\0"})
     program.expect.call("read_word", bytearray(5), 5, stdin=b"a very long story", after={0: b"a\0\0\0\0"})
 
