@@ -142,3 +142,12 @@ def test_what_is_right() -> None:
     assert result is not None
     assert (int(result), result.rdx, result.buffers[0]) == ((1 << 64) - 1, 2, b"after")
     program(Evidence(exit_code=3, call=CallEvidence(False))).expect.call("buffer", 1, exits=3)
+
+
+def test_what_is_loaded_does_not_change_what_is_drawn() -> None:
+    from hypothesis.internal.conjecture import providers
+
+    from toolkit.grading.given import _draw_alike_everywhere
+
+    _draw_alike_everywhere()
+    assert len(providers._get_local_constants()) == 0

@@ -54,6 +54,7 @@ def _search(
     from hypothesis.configuration import set_hypothesis_home_dir
     from hypothesis.strategies import tuples
 
+    _draw_alike_everywhere()
     set_hypothesis_home_dir(tempfile.gettempdir())  # else it makes a folder beside the student's files
     smallest: dict[str, object] = {}
     broken: list[BrokenCheck] = []
@@ -89,6 +90,20 @@ def _search(
         raise _with_input(Failure(str(error) or "the check's condition does not hold"), smallest) from None
     if broken:
         raise broken[0]
+
+
+def _draw_alike_everywhere() -> None:
+    """Hypothesis also draws constants found in the sources of modules loaded so far, which other workers' are not.
+
+    It has no setting for that (6.131 and later): without any constants the seed alone decides.
+    """
+    from hypothesis.internal.conjecture import providers
+
+    if hasattr(providers, "_get_local_constants"):
+        from hypothesis.internal.constants_ast import Constants
+
+        none = Constants()
+        providers._get_local_constants = lambda: none
 
 
 def _with_input(failure: Failure, arguments: dict[str, object]) -> Failure:
