@@ -209,3 +209,33 @@ def test_maps_pages_and_sizes(folder: Path) -> None:
     assert b"0x0000000000402000" in toolkit("pages", "hello.asm", "--address", "message", cwd=folder).stdout
     assert toolkit("size", "hello.asm", cwd=folder).stdout.decode().splitlines()[1].split()[:2] == ["39", "6"]
     assert b"start address 0x0000000000401000" in toolkit("objdump", "-f", "hello.asm", cwd=folder).stdout
+
+
+SEGMENT = """global _start
+_start: mov eax, 29
+ xor edi, edi
+ mov esi, 8000
+ mov edx, 0o1640
+ syscall
+ mov edi, eax
+ xor esi, esi
+ xor edx, edx
+ mov eax, 30
+ syscall
+ xor edi, edi
+ mov eax, 60
+ syscall
+"""
+
+
+def test_segments_and_system_calls(folder: Path) -> None:
+    (folder / "segment.asm").write_text(SEGMENT)
+    table = toolkit("shm", "segment.asm", cwd=folder).stdout.decode().splitlines()
+    assert table[0].split()[:6] == ["KEY", "ID", "PERMS", "OWNER", "SIZE", "NATTCH"]
+    assert table[1].split()[:6] == ["0x00000000", "0", "rw-r-----", "1000", "7.8K", "1"]
+    assert toolkit("shm", "segment.asm", "--at", "start", cwd=folder).stdout == b""
+    lines = toolkit("trace", "segment.asm", cwd=folder).stderr.decode().splitlines()
+    assert lines[0].startswith('execve("./segment", ["./segment"], 0x7ff')
+    assert lines[1] == "shmget(IPC_PRIVATE, 8000, IPC_CREAT|0640) = 0"
+    assert lines[-1] == "+++ exited with 0 +++"
+    assert b"| 29 | shmget | full | ipc |" in toolkit("doctor", "--syscalls", cwd=folder).stdout

@@ -41,11 +41,12 @@ def machine() -> Machine:
 
 
 @pytest.mark.parametrize("build", BUILDS)
-@pytest.mark.parametrize("name", ["shm", "sem", "msg"])
+@pytest.mark.parametrize("name", ["shm", "sem", "msg", "posix"])
 def test_results_are_linux_s(name: str, build: str, machine: Machine, tmp_path: Path) -> None:
     program = tmp_path / name
     compiled = subprocess.run(
-        ["gcc", "-O1", "-w", *BUILDS[build], "-o", program, PROGRAMS / f"{name}.c"], capture_output=True
+        ["gcc", "-O1", "-w", "-pthread", *BUILDS[build], "-o", program, PROGRAMS / f"{name}.c"],
+        capture_output=True,
     )
     assert compiled.returncode == 0, compiled.stderr.decode()
     status, stdout, stderr = native(program)
