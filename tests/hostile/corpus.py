@@ -112,7 +112,7 @@ MEMORY = {
         EVENTS),
     "moving the break": Hostile(
         once(call(12, 0) + ".again: lea rdi, [rax + 0x100000]\n mov eax, 12\n syscall\n mov [rax - 1], al\n jmp .again\n"),
-        "SIGKILL|SIGSEGV"),
+        f"{EVENTS}|SIGKILL|SIGSEGV"),
     "a mapping for every page": Hostile(forever(call(9, 0, 4096, 3, "0x22", -1, 0) + call(9, 0, 4096, 1, "0x22", -1, 0)),
                                          f"{EVENTS}|SIG"),
     "a file without end": Hostile(
