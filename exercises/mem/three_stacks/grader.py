@@ -5,6 +5,7 @@ import struct
 from toolkit.grading import check
 
 PAGE = 4096
+CLONE_VM, SIGCHLD = 0x100, 17
 
 
 def stored(run, name):
@@ -24,14 +25,15 @@ def own(program):
     """main_stack lies in [stack], thread_stack in the area that was mapped, near its upper end."""
     run = program.run()
     run.expect.area(at="exit", name="[stack]", contains=stored(run, "main_stack"))
-    run.expect.area(
-        at="exit", name="", perms="rw-p", contains=stored(run, "thread_stack") - 8, at_least=4 * PAGE
+    stack = run.expect.area(
+        at="exit", name="", perms="rw-p", contains=stored(run, "thread_stack") - 8, size=4 * PAGE
     )
+    run.expect.syscall("clone", args=(CLONE_VM | SIGCHLD, stack.end, 0, 0, 0), times=1)
 
 
 @check("the parent waits", points=1, depends_on=shares)
 def waits(program):
-    """wait4, after clone."""
+    """wait4 with the thread's number, or -1, after clone."""
     run = program.run()
-    run.expect.syscall("wait4", succeeds=True)
-    run.expect.syscall("clone", times=1)
+    thread = next(call.result for call in run.syscalls if call.name == "clone")
+    run.expect.syscall("wait4", result=thread)
