@@ -69,7 +69,10 @@ def mremap(space: AddressSpace, old: int, old_length: int, new_length: int, flag
 
 def _check_arguments(space: AddressSpace, request: _Request) -> None:
     """check_mremap_params. Raises EINVAL, ENOMEM."""
-    limit, old_end = space.layout.task_size, request.old + request.old_length
+    limit = space.layout.task_size
+    old_end = (
+        request.old + request.old_length
+    ) % ADDRESS_END  # an old length near 2^64 wraps, and overlaps nothing
     bad = (
         request.flags & ~(MREMAP_FIXED | MREMAP_MAYMOVE | MREMAP_DONTUNMAP)
         or request.old & (PAGE_SIZE - 1)
@@ -168,6 +171,8 @@ def _move_to(space: AddressSpace, area: Area, request: _Request) -> int:
     """mremap_to: to a given address, or, with DONTUNMAP alone, near it."""
     if request.flags & MREMAP_FIXED:
         mapping.unmap(space, request.new, request.new + request.new_length)
+        if space.areas.find(request.old) is None:  # that was the source itself
+            raise SyscallError(Errno.EFAULT)
     if request.delta < 0:
         mapping.munmap(space, request.old + request.new_length, -request.delta)
         request.old_length = request.new_length
