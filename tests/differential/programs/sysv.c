@@ -93,8 +93,11 @@ int main(void) {
     if (!fork()) { struct sembuf much = {0, -100, 0}; say("removed", semop(set, &much, 1)); _exit(0); }
     usleep(20000);
     say("waiting", semctl(set, 0, GETNCNT));
-    say("rmid", semctl(set, 0, IPC_RMID));
-    wait(NULL);
+    long removed = semctl(set, 0, IPC_RMID);
+    int cause = errno;
+    wait(NULL);  // the child has spoken: which of the two is first is the scheduler's choice
+    errno = cause;
+    say("rmid", removed);
     say("gone", semctl(set, 0, GETVAL));
 
     int queue = msgget(IPC_PRIVATE, IPC_CREAT | 0600);
