@@ -44,7 +44,9 @@ from toolkit.kernel.mm.space import AddressSpace, FixedLimits
 from toolkit.personality.linux_x86_64 import LAYOUT
 
 sys.path.append(str(Path(__file__).parents[1] / "kernel" / "mm"))
+sys.path.append(str(Path(__file__).parent))
 from fake_machine import FakeMachine
+from host import has_protection_keys
 
 from toolkit.kernel.mm.pages import Frames
 
@@ -147,6 +149,7 @@ class Both:
         self.native = Native(self.folder)
         machine = FakeMachine(64 << 20)
         self.frames = Frames(machine)
+        self.frames.protection_keys = has_protection_keys()
         self.limits = FixedLimits({RLIMIT_STACK: 8 << 20, RLIMIT_MEMLOCK: 8 << 20})
         self.frames.commitment.memory = 6 << 20
         self.space = AddressSpace(machine, self.frames, LAYOUT, self.limits)

@@ -8,11 +8,14 @@ import struct
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.append(str(Path(__file__).parent))
+from host import is_amd
 from machine.oracle import PAGE, Case, Native, Stop, emulate
 
 from toolkit.machine import Machine
@@ -319,6 +322,10 @@ def test_it_ends_as_on_linux(row: str, codes: dict[str, bytes], native: Native, 
     flags = ROWS[row].get("flags", 0)
     assert isinstance(flags, int)
     expected = native.run(case)
+    if "int1" in row and is_amd():
+        # A guest of AMD's virtualisation is told the place of int1 itself (its exit is no trap); Intel and bare AMD the one after.
+        expected.registers["rip"] += 1
+        expected = replace(expected, address=expected.address + 1)
     for budget in (None, 1000):
         actual = emulate(machine, case, budget)
         assert describe(actual, flags) == describe(expected, flags)

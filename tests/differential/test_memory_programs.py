@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from host import has_protection_keys
 from memory_programs import SCRIPTS, assembly
 
 from toolkit.kernel.fs import procfs_memory
@@ -89,6 +90,7 @@ def ours(machine: Machine, program: bytes) -> tuple[int, bytes, str]:
     """The same from the emulated kernel."""
     smaps: list[str] = []
     with Kernel(machine, files={"data": CONTENT}, uid=0, gid=0) as kernel:
+        kernel.frames.protection_keys = has_protection_keys()
         process = kernel.spawn(program, name="program")
         kernel.at("syscall:read", lambda stop: smaps.append(everything(process.memory)))
         outcome = kernel.run(50_000_000)

@@ -172,7 +172,9 @@ def smaps_entry(row: AreaRow) -> str:
     text = maps_line(row) + "\n" + _kilobytes("Size", row.size)
     text += _kilobytes("KernelPageSize", PAGE_SIZE) + _kilobytes("MMUPageSize", PAGE_SIZE)
     text += _Sums([row]).lines(rollup=False)
-    text += f"THPeligible:    {int(row.huge_eligible):8}\nProtectionKey:  {row.protection_key:8}\n"
+    text += f"THPeligible:    {int(row.huge_eligible):8}\n"
+    if row.protection_key is not None:
+        text += f"ProtectionKey:  {row.protection_key:8}\n"
     return text + "VmFlags: " + "".join(f"{letters} " for letters in row.flags) + "\n"
 
 

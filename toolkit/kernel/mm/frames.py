@@ -135,6 +135,8 @@ class Frames:
         """Free at least one frame, or say that there is nothing left to free (reclaim.Reclaimer, once a space exists)."""
         self.out_of_memory: Callable[[], bool] | None = None
         """Called when reclaim failed. True: something was killed and freed, try again."""
+        self.protection_keys = True
+        """Whether the CPU has them (PKU): without them PROT_EXEC alone is readable, and smaps has no such line."""
         self.handed_out = 0
         """Calls of ``allocate`` so far: the page work of a run, which `Limits.events` bounds too."""
         self._memory_inodes = 1024

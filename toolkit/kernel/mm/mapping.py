@@ -72,7 +72,7 @@ _MAX_FILE_SIZE = (1 << 63) - 1
 def protection_flags(space: AddressSpace, prot: int) -> int:
     """VM_ bits for PROT_ bits (calc_vm_prot_bits); PROT_EXEC alone gets a protection key."""
     flags = prot & VM_ACCESS
-    if flags == PROT_EXEC:
+    if flags == PROT_EXEC and space.frames.protection_keys:
         space.uses_keys = True
         flags |= VM_PKEY_EXECUTE_ONLY
     return flags

@@ -82,7 +82,8 @@ class AreaRow:
     inode: int
     name: str
     flags: tuple[str, ...] = ()
-    protection_key: int = 0
+    protection_key: int | None = None
+    """None on a CPU without protection keys."""
     huge_eligible: bool = False
     runs: tuple[PageRun, ...] = ()
 
@@ -180,7 +181,7 @@ def _row(space: AddressSpace, area: Area, pages: bool) -> AreaRow:
         base.inode,
         name,
         tuple(letters for bit, letters in FLAG_LETTERS if flags & bit),
-        1 if flags & VM_PKEY_EXECUTE_ONLY else 0,
+        int(bool(flags & VM_PKEY_EXECUTE_ONLY)) if space.frames.protection_keys else None,
         _huge_eligible(area),
         () if flags & VM_PFNMAP else tuple(_run(*run) for run in page_runs(space, area)),
     )
