@@ -43,6 +43,8 @@ static long perform(struct request *q)
     }
     case FORK_CHILD_GOES_ON: {
         long child = call(FORK, 0, 0, 0, 0, 0, 0);
+        if (child < 0)
+            return child;
         if (child) {
             call(WAIT, child, 0, 0, 0, 0, 0);
             call(EXIT, 0, 0, 0, 0, 0, 0);
@@ -51,6 +53,8 @@ static long perform(struct request *q)
     }
     case FORK_PARENT_GOES_ON: {
         long child = call(FORK, 0, 0, 0, 0, 0, 0);
+        if (child < 0)
+            return child;
         if (!child) {
             char byte;
             while (call(READ, 8, (long)&byte, 1, 0, 0, 0) > 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mmap import mmap
 from typing import Any
 
 from toolkit.abi.memory import PF_PRESENT, PF_USER, PF_WRITE, PTE_ACCESSED, PTE_DIRTY
@@ -20,7 +21,7 @@ class FakeMachine:
 
     def __init__(self, size: int = 16 << 20) -> None:
         self.memory_size = size
-        self.bytes = memoryview(bytearray(size))
+        self.bytes = memoryview(mmap(-1, size))
         self.words = self.bytes.cast("Q")
         self.first_free_frame = 2
         self.changed: list[int] = []

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from toolkit.abi.memory import PAGE_SIZE, VM_DATA, VM_GROWSDOWN, VM_READ, VM_SHARED, VM_SPECIAL, VM_WRITE
-from toolkit.kernel.mm.areas import STACK_GUARD_GAP, AnonymousGroup, Area, AreaSet, groups_compatible
+from toolkit.kernel.mm.areas import STACK_GUARD_GAP, Area, AreaSet
+from toolkit.kernel.mm.merging import AnonymousGroup, inherited
 
 BASE = 0x10000
 KINDS = {
@@ -131,7 +132,23 @@ def one_page(page: int, **fields: Any) -> Area:
 
 
 BACKING, OTHER_BACKING = object(), object()
-GROUP, OTHER_GROUP, INHERITED = AnonymousGroup(), AnonymousGroup(), AnonymousGroup(inherited=True)
+GROUP, OTHER_GROUP = AnonymousGroup(), AnonymousGroup()
+CHILD = AnonymousGroup(GROUP)
+
+
+def own(group: AnonymousGroup) -> dict[str, Any]:
+    """The fields of an area with private pages of its own."""
+    return {"group": group, "chain": (group,)}
+
+
+FORKED = {"group": CHILD, "chain": (GROUP, CHILD)}
+
+
+class CountingBacking:
+    """A file that wants to know when areas end, as a System V segment does."""
+
+    def area_closed(self, space: object) -> None:
+        """Nothing to count here."""
 
 
 @pytest.mark.parametrize(
@@ -145,12 +162,12 @@ GROUP, OTHER_GROUP, INHERITED = AnonymousGroup(), AnonymousGroup(), AnonymousGro
         ({"name": "[anon:a]"}, {"name": "[anon:a]"}, True),
         ({"name": "[anon:a]"}, {}, False),
         ({"flags": VM_DATA | VM_SPECIAL}, {"flags": VM_DATA | VM_SPECIAL}, False),
-        ({"group": GROUP}, {"group": GROUP}, True),
-        ({"group": GROUP}, {}, True),
-        ({}, {"group": GROUP}, True),
-        ({"group": GROUP}, {"group": OTHER_GROUP}, False),
-        ({"group": INHERITED}, {}, False),
-        ({"group": INHERITED}, {"group": INHERITED}, True),
+        (own(GROUP), own(GROUP), True),
+        (own(GROUP), {}, True),
+        ({}, own(GROUP), True),
+        (own(GROUP), own(OTHER_GROUP), False),
+        (FORKED, {}, False),
+        (FORKED, FORKED, True),
     ],
 )
 def test_what_makes_neighbours_one(left: dict[str, Any], right: dict[str, Any], one: bool) -> None:
@@ -163,11 +180,55 @@ def test_what_makes_neighbours_one(left: dict[str, Any], right: dict[str, Any], 
 def test_merging_both_sides_needs_their_groups_to_agree() -> None:
     # a b .   a's group and b's differ; the page between has none: it joins the left one only
     areas = AreaSet()
-    areas.insert(one_page(0, group=GROUP))
-    areas.insert(one_page(2, group=OTHER_GROUP))
+    areas.insert(one_page(0, **own(GROUP)))
+    areas.insert(one_page(2, **own(OTHER_GROUP)))
     merged = areas.add(one_page(1))
     assert (merged.start, merged.end, merged.group) == (at(0), at(2), GROUP)
-    assert not groups_compatible(GROUP, OTHER_GROUP)
+
+
+def test_an_area_that_grows_joins_what_follows_whatever_it_was_forked_from() -> None:
+    # aa.b: as a new area, one with a parent's pages does not join b, which has none; as a grown one it does
+    areas = AreaSet()
+    forked = one_page(0, **FORKED)
+    areas.insert(forked)
+    areas.insert(one_page(2))
+    assert areas.extend(forked, at(2)) == forked._replace(end=at(3))
+    areas = AreaSet()
+    areas.insert(one_page(2))
+    assert areas.add(one_page(1, **FORKED)) == one_page(1, **FORKED)
+
+
+def test_an_area_whose_file_counts_areas_is_not_merged_away() -> None:
+    # w r|: the whole of r becomes w and stays apart; where only its head does, the boundary moves
+    backing = CountingBacking()
+    left = one_page(0, backing=backing, offset=0)
+    right = Area(at(1), at(3), KINDS["r"], 1, backing)
+    for end, expected in (
+        (at(3), [(at(0), at(1)), (at(1), at(3))]),
+        (at(2), [(at(0), at(2)), (at(2), at(3))]),
+    ):
+        areas = AreaSet()
+        areas.insert(left)
+        areas.insert(right)
+        areas.change(at(1), end, right, right.part(at(1), end)._replace(flags=VM_DATA))
+        assert [(area.start, area.end) for area in areas] == expected
+
+
+def test_a_group_that_nobody_has_any_more_is_used_again() -> None:
+    # three generations: when the second has unmapped its copy, a fourth takes the second's group over
+    generations = [one_page(0, **own(AnonymousGroup()))]
+    spaces = [AreaSet() for _ in range(3)]
+    spaces[0].insert(generations[0])
+    for space in spaces[1:]:
+        group, chain = inherited(generations[-1])
+        assert group is not None
+        assert chain == (*generations[-1].chain, group)
+        generations.append(one_page(0, group=group, chain=chain))
+        space.insert(generations[-1])
+    spaces[1].remove(generations[1])
+    assert inherited(generations[2]) == (generations[1].group, generations[2].chain)
+    spaces[1].insert(generations[1])
+    assert inherited(generations[2])[0] not in generations[2].chain
 
 
 def lowest_gap_by_trying(areas: AreaSet, length: int, low: int, high: int) -> int | None:

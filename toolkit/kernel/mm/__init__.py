@@ -4,6 +4,7 @@ Areas say what was asked for; page tables say what is resident. A resident page 
 the CPU walks, are only a cache of areas and pages: throw an entry away and the next access makes it again.
 
     areas.py        Area and AreaSet: split, merge, gap search. Knows no machine
+    merging.py      when neighbours become one; AnonymousGroup, whose private pages they hold
     frames.py       physical frames, how many entries point at each, swap slots
     page_table.py   the four levels, written into physical memory
     page_cache.py   a file's pages in memory; Backing, what an area maps; Storage, the disk

@@ -1,8 +1,7 @@
 """Areas of an address space and the ordered set that holds them.
 
 An area says what a range of addresses was asked to be; nothing here knows of frames or page tables.
-The rules of merging are those of Linux 6.18 (mm/vma.c): two neighbours merge if their flags, file and name
-are equal, their offsets continue, and their anonymous groups are compatible.
+The rules of merging are in merging.py.
 
 The set is a list of short sorted runs ("chunks"), so that each operation on 30,000 areas costs about
 what it costs on 300. Each chunk remembers the widest gap that lies just before one of its areas, and the set
@@ -14,7 +13,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from operator import sub
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from toolkit.abi.memory import (
     PAGE_SHIFT,
@@ -22,25 +21,15 @@ from toolkit.abi.memory import (
     STACK_GUARD_PAGES,
     VM_GROWSDOWN,
     VM_SHARED,
-    VM_SPECIAL,
 )
+from toolkit.kernel.mm import merging
+
+if TYPE_CHECKING:
+    from toolkit.kernel.mm.merging import AnonymousGroup
 
 CHUNK = 64
 ADDRESS_END = 1 << 64
 STACK_GUARD_GAP = STACK_GUARD_PAGES * PAGE_SIZE
-
-
-class AnonymousGroup:
-    """Identity shared by private areas whose own pages may be kept together (struct anon_vma).
-
-    An area gets one when its first private page appears. ``inherited`` is true for a group made by fork:
-    then the area still refers to pages of its parent and merges with fewer neighbours.
-    """
-
-    __slots__ = ("inherited",)
-
-    def __init__(self, inherited: bool = False) -> None:
-        self.inherited = inherited
 
 
 class Area(NamedTuple):
@@ -49,7 +38,8 @@ class Area(NamedTuple):
     ``offset`` is in pages: into the backing, or, in a private anonymous area, ``start``'s page number at the
     time its first page appeared. ``backing`` is None in private anonymous areas; two areas share a file
     only if it is the same object. ``name`` is a special area's name (``[vdso]``) or the one given
-    by PR_SET_VMA_ANON_NAME.
+    by PR_SET_VMA_ANON_NAME. ``group`` is what the area's own private pages belong to; ``chain`` holds that
+    group and those of the processes it was forked from, oldest first: empty if and only if there is no group.
     """
 
     start: int
@@ -59,6 +49,7 @@ class Area(NamedTuple):
     backing: Any = None
     name: str | None = None
     group: AnonymousGroup | None = None
+    chain: tuple[AnonymousGroup, ...] = ()
 
     @property
     def length(self) -> int:
@@ -96,38 +87,8 @@ class Area(NamedTuple):
             self.backing,
             self.name,
             self.group,
+            self.chain,
         )
-
-
-def groups_compatible(one: AnonymousGroup | None, other: AnonymousGroup | None) -> bool:
-    """Whether areas with these groups could become one (is_mergeable_anon_vma).
-
-    A missing group takes the other's, unless that one still refers to a parent's pages.
-    """
-    if one is other:
-        return True
-    if one is not None and other is not None:
-        return False
-    present = one or other
-    return present is None or not present.inherited
-
-
-def continues(left: Area, right: Area) -> bool:
-    """Whether ``right`` begins where ``left`` ends with the same attributes, so that they are one area."""
-    return (
-        left.end == right.start
-        and left.flags == right.flags
-        and not left.flags & VM_SPECIAL
-        and left.backing is right.backing
-        and left.name == right.name
-        and left.offset + ((left.end - left.start) >> PAGE_SHIFT) == right.offset
-        and groups_compatible(left.group, right.group)
-    )
-
-
-def joined(left: Area, right: Area) -> Area:
-    """The one area that ``left`` and ``right`` make. Precondition: ``continues(left, right)``."""
-    return left._replace(end=right.end, group=left.group or right.group)
 
 
 class AreaSet:
@@ -160,18 +121,6 @@ class AreaSet:
     def __iter__(self) -> Iterator[Area]:
         for chunk in self._areas:
             yield from chunk
-
-    def copy(self) -> AreaSet:
-        """An independent set of the same areas."""
-        other = AreaSet()
-        other._areas = [list(chunk) for chunk in self._areas]
-        other._starts = [list(chunk) for chunk in self._starts]
-        other._firsts = list(self._firsts)
-        other._gaps = list(self._gaps)
-        other._full_above, other._full_high = self._full_above, self._full_high
-        other._full_length = self._full_length
-        other._count = self._count
-        return other
 
     # Looking up
 
@@ -228,6 +177,8 @@ class AreaSet:
     def insert(self, area: Area) -> None:
         """Put in an area as it is, without merging. Precondition: nothing overlaps it."""
         self._count += 1
+        if area.chain:
+            merging.link(area)
         if not self._areas:
             self._areas.append([area])
             self._starts.append([area.start])
@@ -247,8 +198,10 @@ class AreaSet:
             self._halve(chunk)
 
     def remove(self, area: Area) -> None:
-        """Take out the area that starts at ``area.start``. Precondition: there is one."""
+        """Take out an area. Precondition: it is in the set."""
         self._count -= 1
+        if area.chain:
+            merging.unlink(area)
         chunk = bisect_right(self._firsts, area.start) - 1
         starts = self._starts[chunk]
         index = bisect_left(starts, area.start)
@@ -264,7 +217,10 @@ class AreaSet:
             del self._areas[chunk], self._starts[chunk], self._firsts[chunk], self._gaps[chunk]
 
     def replace(self, old: Area, new: Area) -> None:
-        """Put ``new`` in the place of ``old``. Precondition: it lies between old's neighbours."""
+        """Put ``new`` in the place of ``old``. Preconditions: ``old`` is in the set; ``new`` lies between its neighbours."""
+        if new.chain is not old.chain or new.group is not old.group:
+            merging.link(new)
+            merging.unlink(old)
         chunk = bisect_right(self._firsts, old.start) - 1
         index = bisect_left(self._starts[chunk], old.start)
         self._areas[chunk][index] = new
@@ -300,18 +256,31 @@ class AreaSet:
         """
         left = self.last_starting_below(area.start)
         right = self.first_ending_above(area.end - 1)
-        with_left = left is not None and continues(left, area)
-        with_right = right is not None and continues(area, right)
-        if with_left and with_right:
-            assert left is not None
-            assert right is not None
-            with_right = groups_compatible(left.group, right.group)
-        return self._merge(area, left if with_left else None, right if with_right else None, present=False)
+        left = left if left is not None and _may_merge(left, area, left) else None
+        right = right if right is not None and _may_merge(area, right, right) else None
+        if left is not None and right is not None and not _may_all_merge(left, right):
+            right = None
+        return self._merge(area, left, right, present=False)
+
+    def extend(self, area: Area, end: int) -> Area:
+        """Let an area grow up to ``end``, into what follows it there if that continues it (vma_merge_extend).
+
+        Returns the area that it became. Precondition: [area.end, end) is free.
+        """
+        grown = area._replace(end=end)
+        right = self.first_ending_above(end)
+        if right is not None and merging.alike(grown, right) and _may_all_merge(area, right):
+            if area.group is None and merging.is_fork_child(right):
+                right = None
+        else:
+            right = None
+        self.replace(area, grown)
+        return self._merge(grown, None, right, present=True)
 
     def change(self, start: int, end: int, area: Area, changed: Area) -> Area:
         """Give [start, end) of ``area`` the attributes of ``changed``, merging or splitting (vma_modify).
 
-        ``changed`` is ``area.part(start, end)`` with other flags, name or group. Neighbours are candidates only where the
+        ``changed`` is ``area.part(start, end)`` with other flags or another name. Neighbours are candidates only where the
         range reaches the area's end. Returns the area that now covers the range.
         """
         left, right = self.mergeable(start, end, area, changed)
@@ -323,31 +292,42 @@ class AreaSet:
         """The neighbours that ``change`` with the same arguments would merge the range with."""
         left = self.last_starting_below(start) if start == area.start else None
         right = self.first_ending_above(end) if end == area.end else None
-        if left is not None and not continues(left, changed):
-            left = None
-        if right is not None and not continues(changed, right):
-            right = None
-        if left is not None and right is not None and not groups_compatible(left.group, right.group):
+        left = left if left is not None and _may_merge(left, changed, left) else None
+        right = right if right is not None and _may_merge(changed, right, right) else None
+        if (start, end) == (area.start, area.end) and not merging.may_vanish(area):
+            return None, None
+        if left is not None and right is not None and not _may_all_merge(left, right):
             right = None
         return left, right
 
     def _merge(self, area: Area, left: Area | None, right: Area | None, *, present: bool) -> Area:
-        """Store ``area`` joined with the neighbours given; ``present``: an area of its range is in the set."""
-        whole = area
+        """Store ``area`` joined with the neighbours given; ``present``: an area of its range is in the set.
+
+        The whole has the group and chain of the first of left, right, ``area`` that has one (dup_anon_vma).
+        """
+        donor = next((one for one in (left, right, area) if one is not None and one.group is not None), area)
+        whole = area._replace(group=donor.group, chain=donor.chain)
+        if right is not None:
+            whole = whole._replace(end=right.end)
+        if left is not None:
+            whole = whole._replace(start=left.start, offset=left.offset)
+        # Linked once more while its parts go, lest a group be taken for gone.
+        merging.link(whole)
         if right is not None:
             self.remove(right)
-            whole = joined(whole, right)
-        if left is None:
-            if present:
-                self.replace(area, whole)
-            else:
-                self.insert(whole)
-            return whole
-        if present:
-            self.remove(area)
-        whole = joined(left, whole)
-        self.replace(left, whole)
+        self._store(area, left, whole, present=present)
+        merging.unlink(whole)
         return whole
+
+    def _store(self, area: Area, left: Area | None, whole: Area, *, present: bool) -> None:
+        if left is not None:
+            if present:
+                self.remove(area)
+            self.replace(left, whole)
+        elif present:
+            self.replace(area, whole)
+        else:
+            self.insert(whole)
 
     def _halve(self, chunk: int) -> None:
         areas, starts = self._areas[chunk], self._starts[chunk]
@@ -444,3 +424,15 @@ class AreaSet:
             ends = [before, *[area.end for area in run[:-1]]]
             widest = self._gaps[chunk] = max(map(sub, starts, ends))
         return widest
+
+
+def _may_merge(left: Area, right: Area, neighbour: Area) -> bool:
+    """Whether two areas can become one; ``neighbour`` is the one that is there and unchanged."""
+    return merging.alike(left, right) and merging.may_share_group(
+        right if neighbour is left else left, neighbour
+    )
+
+
+def _may_all_merge(left: Area, right: Area) -> bool:
+    """Whether what lies between two neighbours can become one with both, and ``right`` go."""
+    return merging.agree(left, right) and merging.may_vanish(right)

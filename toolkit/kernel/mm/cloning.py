@@ -24,8 +24,9 @@ from toolkit.abi.memory import (
 )
 from toolkit.kernel.errors import SyscallError
 from toolkit.kernel.mm import accounting, mapping
-from toolkit.kernel.mm.areas import AnonymousGroup, Area
+from toolkit.kernel.mm.areas import Area
 from toolkit.kernel.mm.frames import FIXED, OutOfMemoryError
+from toolkit.kernel.mm.merging import inherited
 from toolkit.kernel.mm.residence import RESIDENT, swap_slot
 
 if TYPE_CHECKING:
@@ -61,8 +62,9 @@ def _copy_area(space: AddressSpace, child: AddressSpace, area: Area) -> None:
     if area.flags & VM_ACCOUNT:
         accounting.charge(space, area.pages)
     wiped = bool(area.flags & VM_WIPEONFORK)
-    group = None if wiped or area.group is None else AnonymousGroup(inherited=True)
-    child.areas.insert(area._replace(flags=area.flags & ~(VM_LOCKED | VM_LOCKONFAULT), group=group))
+    group, chain = (None, ()) if wiped else inherited(area)
+    flags = area.flags & ~(VM_LOCKED | VM_LOCKONFAULT)
+    child.areas.insert(area._replace(flags=flags, group=group, chain=chain))
     child.changed_areas(area.pages)
     if group is not None:
         _copy_entries(space, child, area)

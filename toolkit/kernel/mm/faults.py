@@ -29,10 +29,11 @@ from toolkit.abi.process import RLIMIT_STACK
 from toolkit.abi.signals import BUS_ADRERR, SEGV_ACCERR, SEGV_MAPERR, SEGV_PKUERR, Signal
 from toolkit.kernel.errors import SyscallError
 from toolkit.kernel.mm import accounting, placing
-from toolkit.kernel.mm.areas import STACK_GUARD_GAP, AnonymousGroup, Area
+from toolkit.kernel.mm.areas import STACK_GUARD_GAP, Area
 from toolkit.kernel.mm.frames import ANONYMOUS, SHMEM, OutOfMemoryError
+from toolkit.kernel.mm.merging import AnonymousGroup
 from toolkit.kernel.mm.page_table import LEAF_SHIFT
-from toolkit.kernel.mm.residence import PROTECTION, RESIDENT, attach, detach, swap_slot
+from toolkit.kernel.mm.residence import RESIDENT, attach, detach, protection, swap_slot
 
 if TYPE_CHECKING:
     from toolkit.kernel.mm.space import AddressSpace
@@ -144,15 +145,15 @@ def prepare_group(space: AddressSpace, area: Area) -> Area:
         return area
     group = None
     above = space.areas.find(area.end)
-    if above is not None and above.group is not None and _could_merge(area, above):
+    if above is not None and len(above.chain) == 1 and _could_merge(area, above):
         group = above.group
-    if group is None or group.inherited:
+    if group is None:
         below = space.areas.find(area.start - 1)
-        if below is not None and below.group is not None and _could_merge(below, area):
+        if below is not None and len(below.chain) == 1 and _could_merge(below, area):
             group = below.group
-    if group is None or group.inherited:
+    if group is None:
         group = AnonymousGroup()
-    grouped = area._replace(group=group)
+    grouped = area._replace(group=group, chain=(group,))
     space.areas.replace(area, grouped)
     return grouped
 
@@ -170,7 +171,7 @@ def _anonymous(space: AddressSpace, area: Area, slot: int, write: bool) -> Resol
     """A first touch of private anonymous memory: the shared zero page for a read, a page of its own for a write."""
     frames, flags = space.frames, area.flags
     if not write:
-        attach(space, slot, PROTECTION[flags & VM_ACCESS], frames.zero, 0)
+        attach(space, slot, protection(flags), frames.zero, 0)
         return MINOR
     if area.group is None:
         prepare_group(space, area)
@@ -180,7 +181,7 @@ def _anonymous(space: AddressSpace, area: Area, slot: int, write: bool) -> Resol
     space.resident[ANONYMOUS] += 1
     if flags & VM_EXEC:
         frames.code[index] = 1
-    space.table.words[slot] = frame << PAGE_SHIFT | PROTECTION[flags & VM_ACCESS] | PTE_WRITABLE | PTE_DIRTY
+    space.table.words[slot] = frame << PAGE_SHIFT | protection(flags) | PTE_WRITABLE | PTE_DIRTY
     return MINOR
 
 
@@ -209,7 +210,7 @@ def _file(
         _fault_around(space, area, address)
         if space.table.words[slot]:
             return MAJOR
-    bits = PROTECTION[area.flags & VM_ACCESS]
+    bits = protection(area.flags)
     if write and not area.flags & VM_SHARED:
         content = space.frames.read(source)
         frame = space.frames.allocate(ANONYMOUS, clear=False)
@@ -233,7 +234,7 @@ def _fault_around(space: AddressSpace, area: Area, address: int) -> None:
     first = max(place & -FAULT_AROUND, place - min(place, inside))
     last = min(first + FAULT_AROUND, 512, place + area.pages - inside)
     leaf = table.slot(address) - place
-    bits = PROTECTION[area.flags & VM_ACCESS]
+    bits = protection(area.flags)
     if cache.kind == SHMEM and area.flags & VM_SHARED and area.flags & VM_WRITE:
         bits |= PTE_WRITABLE
     offset = area.page_offset(address) - place
@@ -270,7 +271,7 @@ def _write_protected(
         # Reclaim took the old page away while a new one was looked for.
         frames.free(new)
         return resolve(space, area, address, True)
-    attach(space, slot, PROTECTION[area.flags & VM_ACCESS] | PTE_WRITABLE | PTE_DIRTY, new, area.flags)
+    attach(space, slot, protection(area.flags) | PTE_WRITABLE | PTE_DIRTY, new, area.flags)
     detach(space, entry)
     space.machine.flush_tlb()
     return MINOR
@@ -289,7 +290,7 @@ def _swap_in(
         frame = frames.allocate(ANONYMOUS, clear=False)
         frames.write(frame, content)
         swap.cache(number, frame)
-    bits = PROTECTION[area.flags & VM_ACCESS]
+    bits = protection(area.flags)
     attach(space, slot, bits | PTE_DIRTY, frame, area.flags)
     space.swap_entries -= 1
     swap.release(number)

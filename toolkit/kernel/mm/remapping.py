@@ -159,11 +159,11 @@ def _grow_in_place(space: AddressSpace, area: Area, request: _Request) -> int:
     pages = request.delta >> PAGE_SHIFT
     if area.flags & VM_ACCOUNT:
         accounting.charge(space, pages)
-    more = area._replace(start=area.end, end=area.end + request.delta, offset=area.offset + area.pages)
-    space.areas.add(more)
+    end = area.end + request.delta
+    space.areas.extend(area, end)
     space.changed_areas(pages)
     if area.flags & VM_LOCKED:
-        locking.populate(space, more.start, more.end)
+        locking.populate(space, area.end, end)
     return request.old
 
 
@@ -230,7 +230,5 @@ def _leave_behind(space: AddressSpace, request: _Request) -> None:
     if area is None:
         return
     whole = (area.start, area.end) == (request.old, request.old + request.old_length)
-    left = area._replace(
-        flags=area.flags & ~(VM_LOCKED | VM_LOCKONFAULT), group=None if whole else area.group
-    )
-    space.areas.replace(area, left)
+    left = area._replace(flags=area.flags & ~(VM_LOCKED | VM_LOCKONFAULT))
+    space.areas.replace(area, left._replace(group=None, chain=()) if whole else left)

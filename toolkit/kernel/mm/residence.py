@@ -19,6 +19,7 @@ from toolkit.abi.memory import (
     PTE_WRITABLE,
     VM_ACCESS,
     VM_EXEC,
+    VM_PKEY_EXECUTE_ONLY,
     VM_SHARED,
     VM_WRITE,
 )
@@ -31,19 +32,24 @@ if TYPE_CHECKING:
 
 RESIDENT = PTE_PRESENT | PTE_PROTNONE
 _READABLE = PTE_PRESENT | PTE_USER | PTE_ACCESSED
-PROTECTION = tuple(
-    (_READABLE if rights else PTE_PROTNONE | PTE_ACCESSED)
-    | (0 if rights & VM_EXEC else PTE_NX)
-    | (1 << PTE_KEY_SHIFT if rights == VM_EXEC else 0)
+_PROTECTION = tuple(
+    (_READABLE if rights else PTE_PROTNONE | PTE_ACCESSED) | (0 if rights & VM_EXEC else PTE_NX)
     for rights in range(8)
 )
-"""Entry bits for an area's rights (flags & VM_ACCESS), without the writable one: whether a page may be written
-depends on who shares it. Execute-only pages have protection key 1; a CPU without keys ignores it."""
+_EXECUTE_ONLY = _PROTECTION[VM_EXEC] | 1 << PTE_KEY_SHIFT
 
 SWAP_SHIFT = 12
 """A swapped page's entry is its slot + 1, shifted left by this; PRESENT and PROTNONE are clear."""
 
 _NOTHING = memoryview(array("Q", bytes(512 * 8)))
+
+
+def protection(flags: int) -> int:
+    """Entry bits for an area's flags, without the writable one: whether a page may be written depends on who shares it.
+
+    The pages of an execute-only area have protection key 1.
+    """
+    return _EXECUTE_ONLY if flags & VM_PKEY_EXECUTE_ONLY else _PROTECTION[flags & VM_ACCESS]
 
 
 def swap_entry(slot: int) -> int:
@@ -129,7 +135,7 @@ def may_write(space: AddressSpace, area: Area, entry: int) -> bool:
 def protect(space: AddressSpace, area: Area, start: int, end: int) -> None:
     """Rewrite the rights of resident entries in [start, end) as ``area`` says now (change_protection)."""
     words, frames = space.table.words, space.frames
-    bits = PROTECTION[area.flags & VM_ACCESS]
+    bits = protection(area.flags)
     writable, executable = area.flags & VM_WRITE, area.flags & VM_EXEC
     keep = PTE_FRAME_MASK | PTE_ACCESSED | PTE_DIRTY
     clear_accessed = ~PTE_ACCESSED
