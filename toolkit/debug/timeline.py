@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
 
 from toolkit.kernel.errors import SyscallError
+from toolkit.kernel.moments import Moment, Stop
 from toolkit.kernel.outcome import Ending, Outcome
 
 if TYPE_CHECKING:
     from toolkit.kernel.kernel import Kernel
     from toolkit.kernel.task import Thread
 
+Found = TypeVar("Found")
+Movement = Generator[None, None, Found]
+"""A way through the run, in pieces of about PIECE seconds: advance it until it is exhausted, or give it up on the way."""
+Wanted = Callable[[Mapping[str, int]], bool]
+"""Whether an arrival at a breakpoint counts, by the registers."""
+
+PIECE = 0.02  # seconds
+NEAR = 1_000  # instructions
+MOST_INSTRUCTIONS = 1 << 60
+SMALLEST, LARGEST = 1_000, 1 << 24  # instructions of a piece
+
 
 class Timeline:
     """``begin`` makes a kernel in which the program is spawned and has executed nothing; always the same one.
 
-    ``position`` counts the instructions executed, of all processes and threads together.
+    ``position`` counts the instructions executed, of all processes and threads together. Breakpoints are those of the
+    main process.
     """
 
     def __init__(self, begin: Callable[[], Kernel]) -> None:
         self._begin = begin
         self._kernel = begin()
+        self._piece = SMALLEST
         self.outcome: Outcome | None = None
         self._show_thread()
 
@@ -74,15 +90,11 @@ class Timeline:
             return False
         return True
 
+    # -- movements at once
+
     def goto(self, position: int) -> None:
         """Move to where `position` instructions were executed, or to the end if there are fewer."""
-        if position < self.position or (self.outcome is not None and position <= self.position):
-            self._kernel.close()
-            self._kernel, self.outcome = self._begin(), None
-        if position > self.position and self.outcome is None:
-            outcome = self._kernel.run(budget=position)
-            self.outcome = None if outcome.ending is Ending.BUDGET else outcome
-        self._show_thread()
+        finish(self.going_to(position))
 
     def step(self, count: int = 1) -> None:
         """Forwards by so many instructions."""
@@ -90,44 +102,139 @@ class Timeline:
 
     def back(self, count: int = 1) -> None:
         """Back by so many instructions, at most to the start. The end itself is one step behind the last instruction."""
-        if self.outcome is not None and count == 1:
-            self.goto_last()
-        else:
-            self.goto(max(0, self.position - count))
+        finish(self.going_back(count))
 
-    def goto_last(self) -> None:
-        """Before the instruction with which the run ended: one that faulted was not counted, a system call was."""
-        end = self.position
-        self.goto(end)
-        if self.outcome is not None:
-            self.goto(max(0, end - 1))
-
-    def forward_to(self, addresses: Collection[int], limit: int | None = None) -> bool:
-        """Forwards to an instruction at one of the addresses; False when the run ended, or ``limit`` was reached, before."""
-        while self.outcome is None and (limit is None or self.position < limit):
-            if not addresses and limit is None:
-                self.goto(1 << 61)
-                return False
-            self.step()
-            if self.outcome is None and self.registers["rip"] in addresses:
-                return True
-        return False
+    def forward_to(self, addresses: Collection[int]) -> bool:
+        """Forwards to an instruction at one of the addresses; False when the run ended before."""
+        return finish(self.going_forward_to(addresses))
 
     def back_to(self, addresses: Collection[int]) -> bool:
         """Back to the latest earlier instruction at one of the addresses, else to the start and False."""
-        end, found = self.position, None
-        self.goto(0)
-        while self.position < end:
-            if self.registers["rip"] in addresses:
-                found = self.position
-            before = self.position
-            self.step()
-            if self.outcome is not None or self.position == before:
-                break
-        self.goto(found or 0)
-        return found is not None
+        return finish(self.going_back_to(addresses))
+
+    # -- movements in pieces
+
+    def restart(self, begin: Callable[[], Kernel] | None = None) -> None:
+        """Back to the start, from now on with another `begin` if one is given."""
+        self._begin = begin or self._begin
+        self._kernel.close()
+        self._kernel, self.outcome = self._begin(), None
+        self._show_thread()
+
+    def going_to(self, position: int) -> Movement[None]:
+        """`goto`: back is a new run from the start."""
+        if position < self.position or (self.outcome is not None and position <= self.position):
+            self.restart()
+        while self.outcome is None and self.position < position:
+            if self._run(position):
+                yield
+
+    def going_back(self, count: int = 1) -> Movement[None]:
+        """`back`: one that faulted was not counted, a system call was."""
+        end = self.position
+        if self.outcome is None or count != 1:
+            yield from self.going_to(max(0, end - count))
+            return
+        yield from self.going_to(end)
+        if self.outcome is not None:
+            yield from self.going_to(max(0, end - 1))
+
+    def going_forward_to(
+        self,
+        addresses: Collection[int],
+        wanted: Wanted = lambda registers: True,
+        limit: int = MOST_INSTRUCTIONS,
+    ) -> Movement[bool]:
+        """`forward_to`, where an arrival counts only if it is wanted; given up after `limit` instructions, at least one."""
+        end = self.position + limit
+        self.step()
+        if self.outcome is None and self.registers["rip"] in addresses and wanted(self.registers):
+            return True
+        arrived: list[int] = []
+
+        def arrive(stop: Stop) -> None:
+            if wanted(stop.registers):
+                arrived.append(stop.instructions)
+                stop.kernel.pause()
+
+        with self._observed(addresses, arrive):
+            while self.outcome is None and not arrived and self.position < end:
+                if self._run(end):
+                    yield
+        return bool(arrived)
+
+    def going_back_to(
+        self, addresses: Collection[int], wanted: Wanted = lambda registers: True
+    ) -> Movement[bool]:
+        """`back_to`, where an arrival counts only if it is wanted.
+
+        The nearer past is searched first: stopping at every arrival since the start would take long.
+        """
+        high, size = self.position, NEAR
+        while high > 0:
+            low = max(0, high - size)
+            yield from self.going_to(low)
+            found = yield from self._last_arrival(addresses, wanted, high)
+            if found is not None:
+                yield from self.going_to(found)
+                return True
+            high, size = low, size * 8
+        yield from self.going_to(0)
+        return False
+
+    def _last_arrival(self, addresses: Collection[int], wanted: Wanted, end: int) -> Movement[int | None]:
+        """Move to `end`, exclusive: where the last wanted arrival was on the way."""
+        found: int | None = None
+
+        def arrive(stop: Stop) -> None:
+            nonlocal found
+            if stop.instructions < end and wanted(stop.registers):
+                found = stop.instructions
+
+        with self._observed(addresses, arrive):
+            while self.outcome is None and self.position < end:
+                if self._run(end):
+                    yield
+        return found
+
+    def _run(self, position: int) -> bool:
+        """A piece of the way to a position: whether it was long enough for somebody to be looked after."""
+        begun, came_from = time.perf_counter(), self.position
+        outcome = self._kernel.run(budget=min(position, came_from + self._piece))
+        self.outcome = None if outcome.ending in (Ending.BUDGET, Ending.PAUSED) else outcome
+        self._show_thread()
+        took = time.perf_counter() - begun
+        if took > 2 * PIECE:
+            self._piece = max(SMALLEST, self._piece // 2)
+        elif took < PIECE / 2 and self.position - came_from == self._piece:
+            self._piece = min(LARGEST, self._piece * 2)
+        return took > PIECE / 2
+
+    @contextmanager
+    def _observed(self, addresses: Collection[int], observer: Callable[[Stop], None]) -> Iterator[None]:
+        """While the block runs, the observer is called at each arrival at one of the addresses."""
+        kernel = self._kernel
+        for thread in kernel.processes.main.threads:
+            thread.announced = None  # of an arrival that was told to an earlier observer
+        for address in addresses:
+            kernel.at(Moment("label", hex(address), 0), observer)
+        try:
+            yield
+        finally:
+            if kernel is self._kernel:
+                kernel.forget_labels(observer)
 
     def _show_thread(self) -> None:
         """Have the machine hold the registers of the thread that runs next."""
         if self.outcome is None:
             self._kernel.switch(self.thread)
+
+
+def finish(movement: Movement[Found]) -> Found:
+    """Move all the way."""
+    while True:
+        try:
+            next(movement)
+        except StopIteration as ended:
+            found: Found = ended.value
+            return found

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from toolkit.machine.cpu import Machine
 
 UNLIMITED = 1 << 62
+RESUMABLE = (Ending.BUDGET, Ending.PAUSED)
 PAGES_PER_EVENT = 2
 """As a power of two: handing out so many pages costs the host about what a system call does."""
 ALONE = 200_000
@@ -124,6 +125,7 @@ class Kernel:
         self._idle_wakes = 0
         self._alone = 0
         self._budget = UNLIMITED
+        self._cut: tuple[Thread, int] | None = None
         self.futexes: dict[Any, list[Waiter]] = {}
         self.fork_hooks: list[Callable[[Process, Process], None]] = []
         self.exit_hooks: list[Callable[[Process], None]] = []
@@ -131,6 +133,7 @@ class Kernel:
         self.semaphores: Semaphores = Semaphores(self)
         self.messages: Messages = Messages(self)
         self._label_names: dict[int, list[str]] = {}
+        self._labels_set: tuple[object, ...] = ((), None)
         self._vdso: dict[int, VdsoFrames] = {}
         self._tables: dict[str, SyscallTable] = {"x86_64": table(X86_64), "i386": table(I386)}
         self._table_64 = self._tables["x86_64"].entries
@@ -163,21 +166,24 @@ class Kernel:
 
     def forget_labels(self, observer: Observer) -> None:
         """No longer call `observer` at labels: also while the program runs, and then the labels cost nothing more."""
-        for name, observers in self.moments.labels.items():
+        for name, observers in tuple(self.moments.labels.items()):
             self.moments.labels[name] = [each for each in observers if each[1] != observer]
+            if not self.moments.labels[name]:
+                del self.moments.labels[name]
         self._set_labels(self.processes.main)
 
     def run(self, budget: int | None = None) -> Outcome:
         """Run all processes until they have ended, or `budget` instructions were executed since the first call.
 
-        Called again with a larger budget, a run that spent its budget goes on where it was.
+        Called again with a larger budget, a run that spent its budget, or was paused, goes on where it was: the program
+        can't tell that it was stopped.
         """
         self._budget = UNLIMITED if budget is None else budget
         self._counting = self._counting or budget is not None or bool(self.moments.steps)
         self._counting = self._counting or self.limits.events is not None
         main = self.processes.main
         self._set_labels(main)
-        if self._ending is Ending.BUDGET:
+        if self._ending in RESUMABLE:
             self._ending = None
         elif not main.dead and not self.instructions:
             self._observe(main.threads[0], self.moments.start)
@@ -197,6 +203,10 @@ class Kernel:
     def finish(self) -> None:
         """End the run at the next chance, with nothing sent to the program."""
         self.end(Ending.FINISHED)
+
+    def pause(self) -> None:
+        """For an observer of a label or a step: have `run` return here, to be called again."""
+        self.end(Ending.PAUSED)
 
     def outcome(self) -> Outcome:
         """What the run has left behind so far."""
@@ -258,15 +268,26 @@ class Kernel:
 
     def _loop(self) -> None:
         while self._ending is None:
-            thread = self.scheduler.take()
+            thread, left = self._next_slice()
             if thread is None:
                 if not self._idle():
                     return
                 continue
             self.switch(thread)
-            self._run_slice(thread)
-            if thread.state is State.RUNNABLE:
+            left = self._run_slice(thread, left)
+            if self._ending in RESUMABLE:
+                self._cut = thread, left
+            elif thread.state is State.RUNNABLE:
                 self.scheduler.add(thread)
+
+    def _next_slice(self) -> tuple[Thread | None, int]:
+        """Who runs next, and for how many instructions: the rest of a slice that the end of the last `run` cut in two."""
+        if self._cut is not None:
+            cut, self._cut = self._cut, None
+            return cut
+        thread = self.scheduler.take()
+        counted = thread is not None and (self._counting or self.scheduler.queue)
+        return thread, self.scheduler.slice() if counted else UNLIMITED
 
     def _idle(self) -> bool:
         """Nobody can run: jump to the next timer; without one the run is over."""
@@ -316,11 +337,10 @@ class Kernel:
         if self._active is space:
             self._active = None
 
-    def _run_slice(self, thread: Thread) -> None:
-        """Run one thread until it blocks, ends, or has used its time."""
+    def _run_slice(self, thread: Thread, left: int) -> int:
+        """Run one thread until it blocks, ends, or has used its time: what is left of that."""
         machine, values, clock, scheduler = self.machine, self._values, self.clock, self.scheduler
         run, entries = machine.run, self._table_64
-        left = scheduler.slice() if self._counting or scheduler.queue else UNLIMITED
         if thread.call_invoke is not None:
             self._retry(thread)
         runnable = State.RUNNABLE
@@ -328,7 +348,7 @@ class Kernel:
             if self._yielded:
                 self._yielded = False
                 if scheduler.queue:
-                    return
+                    return left
             if thread.signal_pending:
                 signals.deliver(thread)
                 thread.announced = None
@@ -337,7 +357,7 @@ class Kernel:
                 limit = self._limit(left)
                 if limit <= 0:
                     if self._limit_reached(thread, left):
-                        return
+                        return left
                     continue
                 if (
                     values[RIP] in self._label_names
@@ -348,7 +368,7 @@ class Kernel:
                 executed = machine.instructions
                 left -= executed
                 self.instructions += executed
-                clock.now += executed + EVENT
+                clock.now += executed
                 if self._budget == UNLIMITED:
                     self._consider_not_counting(executed)
             elif values[RIP] in self._label_names:
@@ -356,8 +376,8 @@ class Kernel:
                 continue
             else:
                 event = run()
-                clock.now += EVENT
             if type(event) is Syscall:
+                clock.now += EVENT
                 if event.kind == "syscall":
                     number = values[RAX] & 0xFFFFFFFF
                     entry = entries.get(number)
@@ -377,7 +397,7 @@ class Kernel:
                         thread.call_invoke = entry.invoke
                         self._block(thread, blocked)
                     except ThreadGone:
-                        return
+                        return left
                     except OutOfMemoryError:
                         self._kill_for_memory(thread)
                 else:
@@ -385,7 +405,9 @@ class Kernel:
             elif isinstance(event, (BudgetSpent, Breakpoint, Interrupted)):
                 continue
             else:
+                clock.now += EVENT
                 exceptions.handle(self, thread, event)
+        return left
 
     def _limit(self, left: int) -> int:
         """How many instructions may run before the kernel has something to do."""
@@ -532,12 +554,15 @@ class Kernel:
 
     def _set_labels(self, main: Process) -> None:
         """Breakpoints on the symbols that moments name."""
-        if not self.moments.labels or main.executable is None:
+        wanted = (tuple(self.moments.labels), main.executable)
+        if wanted == self._labels_set or main.executable is None:
             return
+        self._labels_set = wanted
         pages = main.executable.pages
-        known = symbol_addresses(pages.read(0, pages.size), main.load_bias)
+        named = any(not name.startswith("0x") for name in self.moments.labels)
+        known = symbol_addresses(pages.read(0, pages.size), main.load_bias) if named else {}
         self._label_names = {}
-        for name in (name for name, observers in self.moments.labels.items() if observers):
+        for name in self.moments.labels:
             address = int(name, 16) if name.startswith("0x") else known.get(name)
             if address is not None:
                 self._label_names.setdefault(address, []).append(name)
@@ -559,13 +584,15 @@ class Kernel:
         event = self.machine.run(1)
         executed = self.machine.instructions
         self.instructions += executed
-        self.clock.now += executed + EVENT
+        self.clock.now += executed
         if isinstance(event, (Syscall, BudgetSpent)) or self._values[RIP] != address:
             thread.announced = None
         if isinstance(event, Syscall):
+            self.clock.now += EVENT
             abi = "x86_64" if event.kind == "syscall" else "i386"
             self._call_slowly(thread, self._values[RAX] & 0xFFFFFFFF, abi)
         elif not isinstance(event, (BudgetSpent, Interrupted)):
+            self.clock.now += EVENT
             exceptions.handle(self, thread, event)
         return executed
 

@@ -141,7 +141,7 @@ class Moments:
         """Count one more arrival at a name and return the observers whose turn it is."""
         key = prefix + name
         self.seen[key] = count = self.seen.get(key, 0) + 1
-        return [(moment, observer) for moment, observer in table[name] if moment.count in (0, count)]
+        return [(moment, observer) for moment, observer in table.get(name, ()) if moment.count in (0, count)]
 
     def next_step(self) -> int | None:
         """The instruction count of the next step moment."""

@@ -20,6 +20,8 @@ class Ending(Enum):
     """A signal killed it: `Outcome.signal`."""
     BUDGET = "budget"
     """The instruction budget ran out."""
+    PAUSED = "paused"
+    """An observer called `Kernel.pause`; `Kernel.run` goes on from here."""
     EVENTS = "events"
     """It entered the kernel more than `Limits.events` times."""
     OUTPUT_LIMIT = "output limit"
