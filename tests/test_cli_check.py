@@ -52,6 +52,7 @@ MUTANTS = {
     "mutants__status_dot_asm": "; caught by: ends with status 0\n"
     + SOLUTION.replace("xor edi, edi", "mov edi, 9"),
     "mutants__other_dot_asm": "; caught by: prints a word\n" + SOLUTION.replace('"x"', '"y"'),
+    "mutants__stderr_dot_asm": "; caught by: prints a word\n" + SOLUTION.replace("mov edi, 1", "mov edi, 2"),
 }
 
 
@@ -181,7 +182,7 @@ def test_verify(course: Path) -> None:
     good = toolkit("verify", cwd=course)
     assert (good.returncode, good.stdout.decode().splitlines()[-1]) == (
         0,
-        "12 statements proven, 0 do not hold, 0 broken",
+        "14 statements proven, 0 do not hold, 0 broken",
     )
     (course / "exercises" / "ch09" / "word" / "mutants" / "other.asm").write_text(
         "; caught by: prints a word\n" + SOLUTION
@@ -189,6 +190,27 @@ def test_verify(course: Path) -> None:
     bad = toolkit("verify", "word", cwd=course)
     assert bad.returncode == 1
     assert "not so: mutant other is rejected: “prints a word” passed" in bad.stdout.decode()
+
+
+def test_survivors_of_the_automatic_mutants_need_reasons(course: Path) -> None:
+    grader = course / "exercises" / "ch09" / "word" / "grader.py"
+    grader.write_text(grader.read_text().replace('stdout(b"x")', 'stdout(contains=b"x")'))
+    reasons = grader.with_name("survivors.md")
+    missing = toolkit("verify", "word", "--mutate", cwd=course)
+    text = missing.stdout.decode()
+    assert missing.returncode == 1
+    assert "line 9 (constant)" in text
+    reason = next(line.strip() for line in text.splitlines() if "- `mov edx, 1` → `mov edx, 2`" in line)
+    reasons.write_text(f"{reason}.\n- `mov edx, 1` → `mov edx, 9`: no such mutant.\n", encoding="utf-8")
+    stale = toolkit("verify", "word", "--mutate", cwd=course)
+    assert stale.returncode == 1
+    assert "a reason in survivors.md is stale" in stale.stdout.decode()
+    assert "- `mov edx, 1` → `mov edx, 9`" in stale.stdout.decode()
+    reasons.write_text(f"{reason}.\n", encoding="utf-8")
+    good = toolkit("verify", "word", "other", "--mutate", "--jobs", "2", cwd=course)
+    assert good.returncode == 0, good.stdout.decode()
+    assert " mutants rejected; " in good.stdout.decode().splitlines()[-2]
+    assert "survivors with a reason: 1" in good.stdout.decode()
 
 
 def test_pytest_grades_too(course: Path) -> None:

@@ -223,7 +223,7 @@ def test_new_makes_a_whole_exercise(home: Path) -> None:
     assert result.exit_code == 0
     found = exercise.Exercise(home / "exercises" / "ch04" / "mine")
     assert found.title == "Mine"
-    assert len(found.mutants()) == 3
+    assert len(found.mutants()) == 4
     assert [check.title for check in found.grader.checks] == ["ends with status 0"]
     assert toolkit("new", "ch04/mine").exit_code == 2
     assert toolkit("new", "Bad Name").exit_code == 2

@@ -76,11 +76,11 @@ class LanguageSandbox(FakeSandbox):
     """``n: db STATUS`` says the exit status, ``m: db OUTPUT`` is printed, ``o: db X`` means nothing; 9 does not assemble."""
 
     def build(self, request: BuildRequest) -> BuildEvidence | Broken:
-        source = request.sources[0].data
+        source = b"".join(each.data for each in request.sources)
         return BuildEvidence() if b"9" in source else BuildEvidence(elf=source)
 
     def run(self, request: RunRequest) -> Evidence | Broken:
-        lines = request.build.sources[0].data.decode().splitlines()
+        lines = b"".join(each.data for each in request.build.sources).decode().splitlines()
         values = {line.split()[0]: line.split()[2] for line in lines}
         return Evidence(exit_code=int(values["n:"]), stdout=values["m:"].encode())
 
@@ -97,7 +97,39 @@ def test_the_score(tmp_path: Path) -> None:
     assert found.share == 0.5
     (folder / "survivors.md").write_text("- `m: db 8` → `m: db 7`: the output is free.\n", encoding="utf-8")
     again = score(Exercise(folder), LanguageSandbox())
-    assert (again.survivors, len(again.justified)) == ([], 1)
+    assert (again.survivors, len(again.justified), again.stale) == ([], 1, [])
+
+
+def test_reasons_must_be_the_survivors_exactly(tmp_path: Path) -> None:
+    grader = (
+        "from toolkit.grading import check\n@check('c')\ndef c(program):\n    program.run().expect.exit(0)\n"
+    )
+    folder = write_exercise(
+        tmp_path / "ch04" / "prog", grader, reference__prog_dot_asm="n: db 0\nm: db 8\nm: db 8\n"
+    )
+    reason = "- `m: db 8` → `m: db 7`: the output is free.\n"
+    (folder / "survivors.md").write_text(f"{reason}- `m: db 8` → `m: db 6`: gone.\n", encoding="utf-8")
+    found = score(Exercise(folder), LanguageSandbox())
+    assert (len(found.justified), len(found.survivors)) == (1, 0)  # the first m: is overwritten by the second
+    assert found.stale == [("m: db 8", "m: db 6")]
+    (folder / "survivors.md").write_text(reason * 2, encoding="utf-8")
+    assert score(Exercise(folder), LanguageSandbox()).stale == [("m: db 8", "m: db 7")]
+
+
+def test_every_source_is_mutated(tmp_path: Path) -> None:
+    grader = (
+        "from toolkit.grading import check\nSOURCES = ['prog.asm', 'more.asm']\n"
+        "@check('c')\ndef c(program):\n    program.run().expect.exit(0)\n"
+    )
+    folder = write_exercise(
+        tmp_path / "ch04" / "prog",
+        grader,
+        more_dot_asm="x",
+        reference__prog_dot_asm="n: db 0\nm: db 8\n",
+        reference__more_dot_asm="k: db 3\n",
+    )
+    found = score(Exercise(folder), LanguageSandbox())
+    assert [each.after for each in found.equivalent] == ["k: db 4", "k: db 2"]
 
 
 SEEN = {

@@ -25,6 +25,7 @@ GOOD = {
     "mutants__a_dot_asm": "; caught by: ends well\n1 x",
     "mutants__b_dot_asm": "; Prints the wrong thing.\n;  Caught by:  prints \n0 y",
     "mutants__c_dot_asm": "; caught by: prints\n0 z",
+    "mutants__d_dot_asm": "; caught by: ends well\n2 x",
     "hints_dot_md": "## a\n## b\n## c\n",
 }
 
@@ -102,7 +103,7 @@ def test_a_starter_must_assemble_and_mutants_may_be_caught_by_that(tmp_path: Pat
 def test_broken_is_told_apart(tmp_path: Path) -> None:
     folder = write_exercise(tmp_path / "ch04" / "prog", GRADER, **GOOD)
     proofs = list(verify(Exercise(folder), FakeSandbox(Broken("the worker died"))))
-    assert [proof.broken for proof in proofs] == [False, True, True, True, True, True]
+    assert [proof.broken for proof in proofs] == [False, True, True, True, True, True, True]
 
 
 def test_the_first_comment_is_the_lines_at_the_top(tmp_path: Path) -> None:

@@ -4,76 +4,38 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
-
-if TYPE_CHECKING:
-    from toolkit.grading.exercise import Exercise
-    from toolkit.grading.sandbox import WorkerSandbox
 
 
 @click.command(
     "verify",
-    epilog="\b\nExamples:\n  toolkit verify\n  toolkit verify ch04/mmap\n  toolkit verify ch04/mmap --mutate\n",
+    epilog="\b\nExamples:\n  toolkit verify\n  toolkit verify ch04/mmap\n  toolkit verify ch04/mmap --mutate\n  toolkit verify --mutate --jobs 2\n",
 )
 @click.argument("targets", nargs=-1, metavar="[EX]...")
 @click.option("--verbose", "-v", is_flag=True, help="Also print what holds.")
 @click.option(
     "--mutate", is_flag=True, help="Also make mutants of each reference, and print how many are rejected."
 )
-def verify_command(targets: tuple[str, ...], verbose: bool, mutate: bool) -> None:
+@click.option("--jobs", "-j", type=click.IntRange(1), default=1, help="Exercises verified at the same time.")
+def verify_command(targets: tuple[str, ...], verbose: bool, mutate: bool, jobs: int) -> None:
     """Prove that the starter fails, the reference passes, and every mutant is rejected by the check it names.
+
+    With --mutate, survivors.md beside an exercise must list exactly the mutants that no check rejects, each with a reason.
 
     Exit status: 0 all proven; 1 something does not hold; 2 wrong usage; 3 something is broken.
     """
     from toolkit.cli.common import find_exercises
-    from toolkit.grading.sandbox import WorkerSandbox
-    from toolkit.grading.verify import verify
+    from toolkit.cli.verification import Tally, verify_all
 
-    sandbox = WorkerSandbox()
-    holding = missing = broken = 0
-    try:
-        exercises = find_exercises(targets)
-        for exercise in exercises:
-            proofs = list(verify(exercise, sandbox))
-            failed = [proof for proof in proofs if not proof.holds]
-            holding += len(proofs) - len(failed)
-            missing += sum(not proof.broken for proof in failed)
-            broken += sum(proof.broken for proof in failed)
-            click.echo(
-                f"{'ok ' if not failed else 'NOT'} {exercise.identity}: {len(proofs) - len(failed)} of {len(proofs)}"
-            )
-            for proof in proofs if verbose else failed:
-                word = "ok" if proof.holds else "broken" if proof.broken else "not so"
-                click.echo(f"    {word}: {proof.statement}" + (f": {proof.reason}" if proof.reason else ""))
-        survivors = sum(_print_score(exercise, sandbox) for exercise in exercises) if mutate else 0
-    finally:
-        sandbox.close()
-    missing += survivors
-    click.echo(f"{holding} statements proven, {missing} do not hold, {broken} broken")
-    raise click.exceptions.Exit(3 if broken else 1 if missing else 0)
-
-
-def _print_score(exercise: Exercise, sandbox: WorkerSandbox) -> int:
-    """One exercise's mutation score with its survivors; how many of them nobody has justified."""
-    from toolkit.grading.checks import BrokenCheck
-    from toolkit.grading.exercise import SubmissionError
-    from toolkit.grading.scoring import score
-
-    try:
-        found = score(exercise, sandbox)
-    except (BrokenCheck, SubmissionError) as error:
-        click.echo(f"{exercise.identity}: no mutants: {error}")
-        return 1
-    others = f"{len(found.equivalent)} did the same as the reference, {len(found.justified)} justified"
-    click.echo(f"{found.exercise}: {found.share:.0%} of {found.counted} mutants rejected ({others})")
-    for word, mutants in (("survived", found.survivors), ("could not be judged", found.broken)):
-        for mutant in mutants:
-            click.echo(f"    {word}:")
-            for line in mutant.diff().splitlines():
-                click.echo(f"      {line}")
-    return len(found.survivors) + len(found.broken)
+    tally = Tally()
+    for found in verify_all(find_exercises(targets), mutate=mutate, jobs=jobs):
+        tally.add(found)
+        for line in found.lines(verbose=verbose):
+            click.echo(line)
+    for line in tally.lines():
+        click.echo(line)
+    raise click.exceptions.Exit(tally.exit_status)
 
 
 _README = """# {title}
@@ -155,7 +117,7 @@ def new_command(exercise: str, title: str) -> None:
         .replace("    ; TODO\n", "")
         .replace("exit(1)", "exit(0)"),
     }
-    for number in (2, 3, 4):
+    for number in (2, 3, 4, 5):
         files[f"mutants/wrong_{number}.asm"] = _MUTANT + _SOURCE.format(name=name, status=number)
     try:
         for path, text in files.items():

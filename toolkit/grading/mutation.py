@@ -82,6 +82,11 @@ class Mutation:
         """The change as a reader is shown it; ``line`` counts from 1 there."""
         return f"line {self.line + 1} ({self.kind})\n  - {self.before.strip()}\n  + {self.after.strip() or '(left out)'}"
 
+    @property
+    def change(self) -> tuple[str, str]:
+        """The line before and after, without indentation."""
+        return self.before.strip(), self.after.strip()
+
     def apply(self, source: str) -> str:
         """The source with the change."""
         lines = source.split("\n")

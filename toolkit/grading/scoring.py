@@ -3,12 +3,15 @@
 A mutant that does not assemble, or gives the reference's own bytes, is none. One that passes every check is dropped as
 equivalent when its traces are the reference's on all the checks' inputs (``trace.py`` beside this file). What then still
 passes is a survivor: the checks do not look where it differs. A survivor may be justified in ``survivors.md`` beside the
-exercise, one line each: ``- `before` → `after`: reason`` (an empty ``after``: left out).
+exercise, one line each: ``- `before` → `after`: reason`` (an empty ``after``: left out). A line justifies one survivor; one
+that justifies none is stale.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from toolkit.grading.checks import BrokenCheck
@@ -22,7 +25,11 @@ from toolkit.grading.sandbox import Sandbox
 from toolkit.grading.trace import Detail, same_traces
 from toolkit.grading.verify import mutant_budget
 
+REASONS = "survivors.md"
 _JUSTIFIED = re.compile(r"^\s*[-*]\s*`([^`]*)`\s*(?:→|->)\s*`([^`]*)`\s*:\s*\S")
+
+
+Change = tuple[str, str]  # a line before and after, without indentation and comment
 
 
 @dataclass
@@ -30,6 +37,7 @@ class MutationScore:
     """``equivalent`` mutants are not counted, nor are ``broken`` ones, which could not be judged.
 
     A mutant that asks for a system call which the emulated kernel lacks is noticed: no reference makes one.
+    ``stale``: (before, after) of the reasons in ``survivors.md`` that no survivor has.
     """
 
     exercise: str
@@ -38,6 +46,7 @@ class MutationScore:
     equivalent: list[Mutation] = field(default_factory=list)
     survivors: list[Mutation] = field(default_factory=list)
     justified: list[Mutation] = field(default_factory=list)
+    stale: list[Change] = field(default_factory=list)
 
     @property
     def counted(self) -> int:
@@ -50,7 +59,7 @@ class MutationScore:
 
 
 def score(exercise: Exercise, sandbox: Sandbox) -> MutationScore:
-    """Make and grade every mutant of the main source. Raises BrokenCheck when the reference does not pass, SubmissionError."""
+    """Make and grade every mutant of the reference. Raises BrokenCheck when the reference does not pass, SubmissionError."""
     reference = exercise.reference()
     original = Program(exercise.build_request(reference), exercise.options, sandbox)
     if grade_program(exercise, original).status is not Status.PASSED:
@@ -58,14 +67,23 @@ def score(exercise: Exercise, sandbox: Sandbox) -> MutationScore:
     result = MutationScore(exercise.identity)
     reasons = justified(exercise)
     options = replace(exercise.options, budget=mutant_budget(original))
-    main, *rest = reference.sources
-    text = main.data.decode("latin-1")
-    starter = exercise.own_submission().sources[0].data.decode("latin-1")
-    for mutation in mutations(text, "" if exercise.is_worked_example else starter):
-        changed = FileData(main.name, mutation.apply(text).encode("latin-1"))
-        request = exercise.build_request(Submission((changed, *rest), reference.support))
-        _judge(result, mutation, exercise, original, Program(request, options, sandbox), reasons)
+    for mutation, submission in _mutants(exercise, reference):
+        mutant = Program(exercise.build_request(submission), options, sandbox)
+        _judge(result, mutation, exercise, original, mutant, reasons)
+    result.stale = list(reasons.elements())
     return result
+
+
+def _mutants(exercise: Exercise, reference: Submission) -> Iterator[tuple[Mutation, Submission]]:
+    """Each change of each source that the student writes, and the program that it makes of the reference."""
+    given = {source.name: source.data.decode("latin-1") for source in exercise.own_submission().sources}
+    for place, source in enumerate(reference.sources):
+        text = source.data.decode("latin-1")
+        starter = "" if exercise.is_worked_example else given[source.name]
+        for mutation in mutations(text, starter):
+            changed = FileData(source.name, mutation.apply(text).encode("latin-1"))
+            sources = (*reference.sources[:place], changed, *reference.sources[place + 1 :])
+            yield mutation, Submission(sources, reference.support)
 
 
 def _judge(
@@ -74,7 +92,7 @@ def _judge(
     exercise: Exercise,
     original: Program,
     mutant: Program,
-    reasons: set[tuple[str, str]],
+    reasons: Counter[Change],
 ) -> None:
     if not mutant.elf or mutant.elf == original.elf:
         return
@@ -85,7 +103,8 @@ def _judge(
         result.broken.append(mutation)
     elif same_traces(original, mutant, _detail(exercise, mutation)):
         result.equivalent.append(mutation)
-    elif (mutation.before.strip(), mutation.after.strip()) in reasons:
+    elif reasons[mutation.change]:
+        reasons[mutation.change] -= 1
         result.justified.append(mutation)
     else:
         result.survivors.append(mutation)
@@ -99,10 +118,10 @@ def _detail(exercise: Exercise, mutation: Mutation) -> Detail:
     return Detail(count=mutation.kind != "instruction dropped", registers=names)
 
 
-def justified(exercise: Exercise) -> set[tuple[str, str]]:
-    """(before, after) of the survivors that ``survivors.md`` gives a reason for."""
+def justified(exercise: Exercise) -> Counter[Change]:
+    """The changes that ``survivors.md`` gives a reason for, and how many reasons each."""
     try:
-        text = (exercise.folder / "survivors.md").read_text(encoding="utf-8")
+        text = (exercise.folder / REASONS).read_text(encoding="utf-8")
     except OSError:
-        return set()
-    return {(found[1], found[2]) for line in text.splitlines() if (found := _JUSTIFIED.match(line))}
+        return Counter()
+    return Counter((found[1], found[2]) for line in text.splitlines() if (found := _JUSTIFIED.match(line)))

@@ -14,7 +14,7 @@ from toolkit.grading.report import ExerciseResult, Status
 from toolkit.grading.runner import BUILDS, grade_program
 from toolkit.grading.sandbox import Sandbox
 
-LEAST_MUTANTS = 3
+LEAST_MUTANTS = 4
 LEAST_HINTS = 3
 SLOWER = 20  # times the reference's instructions that a mutant may execute in one run
 LEAST_BUDGET = 4_000_000
