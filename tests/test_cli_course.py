@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.grading.fakes import write_exercise
+from tests.test_cli_check import GRADER as PRINTS
+from tests.test_cli_check import SOLUTION, STARTER
 from toolkit.cli import cli
 from toolkit.cli.progress_file import FILE_NAME, load
 from toolkit.grading import exercise
@@ -79,6 +82,50 @@ def test_start_begins_and_goes_on(home: Path, monkeypatch: pytest.MonkeyPatch) -
     assert "every exercise" in toolkit("start").output
 
 
+def test_start_in_another_place_says_paths_from_there(home: Path) -> None:
+    lines = toolkit("start", "mine").output.splitlines()
+    assert lines[1] == "First: cd mine"
+    assert [line.split("  ")[1] for line in lines[3:]] == [
+        "toolkit show ch02/hello",
+        "edit exercises/ch02/hello/hello.asm".replace("/", os.sep),
+        "toolkit check ch02/hello --watch",
+        "toolkit hint ch02/hello",
+    ]
+
+
+NEXT = {
+    "a file that is gone": (None, "`toolkit reset word` brings the starter of word.asm back."),
+    "an empty file": (b"\n", "`toolkit reset word` brings the starter of word.asm back."),
+    "another exercise's file": (
+        b"; other: print a letter\nglobal _start\n_start: ud2\n",
+        "Its first line names the exercise other: `toolkit check other --submission word.asm`",
+    ),
+    "C": (b"int main(){return 0;}\n", "word.asm looks like C"),
+    "AT&T": (b".globl _start\n_start:\n movq $60, %rax\n", "word.asm looks like GNU assembler"),
+    "begun": (b"global _start\n_start: ud2\n", "Stuck? `toolkit hint ch09/word` gives a hint."),
+    "passed": (SOLUTION.encode(), "Next: `toolkit show ch09/other`: The other exercise"),
+}
+
+
+@pytest.mark.parametrize("case", NEXT)
+def test_what_is_next_is_said(tmp_path: Path, case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, words = NEXT[case]
+    for name in ("other", "word"):
+        write_exercise(
+            tmp_path / "exercises" / "ch09" / name,
+            PRINTS,
+            STARTER,
+            **{f"reference__{name}_dot_asm": SOLUTION},
+        )
+    own = tmp_path / "exercises" / "ch09" / "word" / "word.asm"
+    own.unlink()
+    if data is not None:
+        own.write_bytes(data)
+    monkeypatch.chdir(tmp_path)
+    result = toolkit("check", "word")
+    assert words.replace("reset word", "reset ch09/word") in result.output
+
+
 def test_start_vscode_keeps_tasks_of_yours(home: Path) -> None:
     tasks = home / "mine" / ".vscode" / "tasks.json"
     tasks.parent.mkdir(parents=True)
@@ -89,6 +136,7 @@ def test_start_vscode_keeps_tasks_of_yours(home: Path) -> None:
     document = json.loads(tasks.read_text())
     assert {task["label"] for task in document["tasks"]} == {
         "toolkit: check this exercise",
+        "toolkit: hint for this exercise",
         "toolkit: run this program",
     }
 
@@ -104,10 +152,9 @@ def test_start_vscode_keeps_tasks_of_yours(home: Path) -> None:
 def test_the_problem_matcher_reads_our_diagnostics(line: str, groups: tuple[str | None, ...] | None) -> None:
     import re
 
-    from toolkit.cli.loop import TASKS
+    from toolkit.cli.vscode import tasks
 
-    pattern = TASKS["tasks"][0]["problemMatcher"]["pattern"]["regexp"]  # type: ignore[index]
-    match = re.match(pattern, line)
+    match = re.match(tasks()["tasks"][0]["problemMatcher"]["pattern"]["regexp"], line)
     assert (match.groups() if match else None) == groups
 
 
@@ -118,9 +165,10 @@ def test_list_and_progress(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert toolkit("list", "ch04").output == "  ch04/mmap  The mmap exercise\n"
     lines = toolkit("progress").output.splitlines()
     assert lines == [
-        "ch02     [####################] 1/1",
-        "ch04     [                    ] 0/1",
-        "Next: ch04/mmap",
+        "ch02     [####################]  1/1",
+        "ch04     [                    ]  0/1",
+        "1 of 2 exercises passed.",
+        "Next: toolkit show ch04/mmap",
     ]
 
 
@@ -130,7 +178,44 @@ def test_show_in_the_language_asked_for(home: Path) -> None:
     (folder / "README.ru.md").write_text("# Отображение\n", encoding="utf-8")
     assert toolkit("show", "mmap").output.startswith("# The mmap exercise")
     assert toolkit("show", "mmap", "--lang", "ru").output.startswith("# Отображение")
-    assert toolkit("show", "mmap", "--lang", "fr").output.startswith("# The mmap exercise")
+    french = toolkit("show", "mmap", "--lang", "fr").output
+    assert french.startswith("toolkit: mmap is not written in 'fr'")
+    assert "# The mmap exercise" in french
+
+
+def test_show_a_chapter(home: Path) -> None:
+    toolkit("init", ".")
+    (home / "exercises" / "ch04" / "README.md").write_text("# Chapter 4: memory\n", encoding="utf-8")
+    assert toolkit("show", "ch04").output.startswith("# Chapter 4: memory\n")
+    assert "ch04     [                    ]  0/1   memory" in toolkit("progress").output
+
+
+def test_show_and_hint_without_a_name_mean_the_next_one(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    toolkit("init", ".")
+    assert toolkit("show").output.startswith("# The hello exercise")
+    passed(home / "exercises", "ch02/hello")
+    assert toolkit("show").output.startswith("# The mmap exercise")
+    monkeypatch.chdir(home / "exercises" / "ch02" / "hello")
+    assert toolkit("show").output.startswith("# The hello exercise")
+    assert "Hint 1 of 3" in toolkit("hint").output
+    monkeypatch.chdir(home)
+    passed(home / "exercises", "ch04/mmap")
+    assert "name the one you mean" in toolkit("hint").output
+
+
+def test_progress_that_cannot_be_kept_is_said(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    toolkit("init", ".")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    result = toolkit("hint", "mmap")
+    assert result.exit_code == 0
+    assert "Hint 1 of 3" in result.output
+    assert "your progress is not kept" in result.output
+    assert "toolkit start DIRECTORY" in result.output
 
 
 def test_hints_come_one_by_one_and_end_kindly(home: Path) -> None:
@@ -215,6 +300,10 @@ def test_a_progress_file_that_cannot_be_used(home: Path, case: str) -> None:
     assert "Hint 1 of 3" in result.output
     kept = home / FILE_NAME if case == "newer" else home / f"{FILE_NAME}.backup"
     assert kept.read_text() == text
+    if case != "newer":
+        (home / FILE_NAME).write_text("again")
+        assert f"{FILE_NAME}.backup.2" in toolkit("progress").output
+        assert kept.read_text() == text
 
 
 def test_new_makes_a_whole_exercise(home: Path) -> None:

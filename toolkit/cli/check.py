@@ -85,25 +85,22 @@ def check_command(
         from toolkit.cli.progress_file import remember
 
         remember(exercises, report)
-        if format_name == "pretty" and output is None:
-            _say_what_is_not_begun(exercises, report)
+    if format_name == "pretty" and output is None:
+        _say_what_is_next(exercises, choice, report)
     raise click.exceptions.Exit(report.exit_status)
 
 
-def _say_what_is_not_begun(exercises: Sequence[Exercise], report: Report) -> None:
-    """A kind word about starters handed in unchanged."""
-    from toolkit.cli.starters import not_begun
-    from toolkit.grading.report import Status
+def _say_what_is_next(exercises: Sequence[Exercise], choice: Choice, report: Report) -> None:
+    from toolkit.cli.next_step import about_submission, next_steps
 
-    failed = {each.identity for each in report.exercises if each.status is Status.FAILED}
-    waiting = not_begun(each for each in exercises if each.identity in failed)
-    if not waiting:
+    if choice.submission is not None and report.exit_status and len(exercises) == 1:
+        lines = about_submission(exercises[0], choice.submission)
+    elif choice.submission is None and not choice.reference:
+        lines = next_steps(exercises, report)
+    else:
         return
-    more = f" and {len(waiting) - 3} more" if len(waiting) > 3 else ""
-    click.echo(
-        f"Not begun yet, the starter is unchanged: {', '.join(waiting[:3])}{more}."
-        f" `toolkit show {waiting[0]}` is the task."
-    )
+    for line in lines:
+        click.echo(line)
 
 
 EXERCISES_PER_WORKER = 16  # starting a worker costs as much as grading so many
@@ -115,10 +112,12 @@ def default_jobs(exercises: int) -> int:
 
 
 def _check_submission(submission: Path, exercises: Sequence[Exercise]) -> None:
+    from toolkit.cli.common import UserError
+
     if not submission.exists():
-        raise click.UsageError(f"{submission} does not exist")
+        raise UserError(f"{submission} does not exist")
     if submission.is_file() and len(exercises) > 1:
-        raise click.UsageError("--submission FILE needs one exercise as TARGET")
+        raise UserError("--submission FILE needs one exercise as TARGET")
 
 
 def _grade(

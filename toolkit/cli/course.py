@@ -23,15 +23,14 @@ def list_command(targets: tuple[str, ...]) -> None:
         click.echo(f"{mark} {exercise.identity:<{width}}  {exercise.title}")
 
 
-@click.command(
-    "init", epilog="\b\nExample:\n  toolkit init asm-course && cd asm-course && toolkit check ch04\n"
-)
+@click.command("init", epilog="\b\nExample:\n  toolkit init asm-course && cd asm-course && toolkit start\n")
 @click.argument("directory", type=click.Path(path_type=Path))
 def init_command(directory: Path) -> None:
     """Copy the course out of the installed package into DIRECTORY/exercises.
 
     Files of yours that are there already are left alone.
     """
+    from toolkit.cli.common import UserError
     from toolkit.grading.exercise import installed_course
 
     source = installed_course()
@@ -41,11 +40,12 @@ def init_command(directory: Path) -> None:
     try:
         copied, kept = copy_new(source, target)
     except OSError as error:
-        raise click.UsageError(f"{error.filename or directory} can't be written: {error.strerror}") from error
+        raise UserError(f"{error.filename or directory} can't be written: {error.strerror}") from error
     click.echo(
         f"{copied} files copied into {target}" + (f", {kept} that were there are left alone" if kept else "")
     )
-    click.echo(f"Next: cd {directory} && toolkit check ch04")
+    there = directory.resolve() == Path.cwd()
+    click.echo("Next: toolkit start" if there else f"Next: cd {directory} && toolkit start")
 
 
 def copy_new(source: Path, target: Path) -> tuple[int, int]:

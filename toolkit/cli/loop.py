@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,80 +12,65 @@ import click
 
 if TYPE_CHECKING:
     from toolkit.cli.progress_file import ProgressFile
-    from toolkit.grading.exercise import Exercise
-
-TASKS = {
-    "version": "2.0.0",
-    "tasks": [
-        {
-            "label": "toolkit: check this exercise",
-            "type": "shell",
-            "command": "toolkit",
-            "args": ["check", "${fileDirname}"],
-            "group": {"kind": "build", "isDefault": True},
-            "presentation": {"clear": True},
-            "problemMatcher": {
-                "owner": "toolkit",
-                "fileLocation": ["autodetect", "${fileDirname}"],
-                "pattern": {
-                    "regexp": "^\\s*(?:where:\\s+)?([^:\\s]+\\.(?:asm|inc|mac)):(\\d+):(?:(\\d+):)?\\s*(?:(error|warning|note):\\s*)?(.*)$",
-                    "file": 1,
-                    "line": 2,
-                    "column": 3,
-                    "severity": 4,
-                    "message": 5,
-                },
-            },
-        },
-        {
-            "label": "toolkit: run this program",
-            "type": "shell",
-            "command": "toolkit",
-            "args": ["run", "${file}"],
-            "presentation": {"clear": True},
-            "problemMatcher": [],
-        },
-    ],
-}
+    from toolkit.grading.exercise import Course, Exercise
 
 
 @click.command(
     "start", epilog="\b\nExamples:\n  toolkit start\n  toolkit start my-course\n  toolkit start --vscode\n"
 )
 @click.argument("directory", required=False, type=click.Path(path_type=Path))
-@click.option("--vscode", is_flag=True, help="Write .vscode/tasks.json: check and run by a key.")
+@click.option("--vscode", is_flag=True, help="Write .vscode/tasks.json: check, hint and run by a key.")
 def start_command(directory: Path | None, vscode: bool) -> None:
     """Put the course into DIRECTORY (if it isn't there yet) and say what to do first.
 
     Without DIRECTORY: the course around the current directory, or a new folder asm-course.
     """
-    from toolkit.cli.course import copy_new
     from toolkit.cli.progress_file import load_with_notice
-    from toolkit.grading.exercise import Course, installed_course
+    from toolkit.grading.exercise import Course
 
     folder = _own_course(directory)
     if not folder.is_dir():
-        source = installed_course()
-        if source is None:
-            raise click.ClickException("this installation carries no course")
-        try:
-            copy_new(source, folder)
-        except OSError as error:
-            raise click.UsageError(f"{folder} can't be written: {error.strerror}") from error
-        click.echo(f"The course is in {folder.parent}.")
+        _copy_course(folder)
     if vscode:
+        from toolkit.cli.vscode import write_tasks
+
         write_tasks(folder.parent)
     course = Course(folder)
     following = next_exercise(course.exercises, load_with_notice(folder))
     if following is None:
         click.echo("You have passed every exercise.")
         return
-    if folder.parent.resolve() != Path.cwd():
+    here = folder.parent.resolve()
+    if here != Path.cwd():
         click.echo(f"First: cd {folder.parent}")
+    source = (following.folder / following.source_names[0]).resolve().relative_to(here)
     click.echo(f"Next: {following.identity}: {following.title}")
-    click.echo(f"  toolkit show {following.identity}     read the task")
-    click.echo(f"  edit {following.folder / following.source_names[0]}")
-    click.echo(f"  toolkit check {following.identity}    see what is left to do")
+    steps = (
+        (f"toolkit show {following.identity}", "read the task"),
+        (f"edit {source}", "in any editor"),
+        (f"toolkit check {following.identity} --watch", "see what is left to do, whenever you save"),
+        (f"toolkit hint {following.identity}", "when you are stuck"),
+    )
+    width = max(len(command) for command, _ in steps)
+    for command, purpose in steps:
+        click.echo(f"  {command:<{width}}  {purpose}")
+
+
+def _copy_course(folder: Path) -> None:
+    from toolkit.cli.common import UserError
+    from toolkit.cli.course import copy_new
+    from toolkit.grading.exercise import installed_course
+
+    source = installed_course()
+    if source is None:
+        raise click.ClickException("this installation carries no course")
+    try:
+        copy_new(source, folder)
+    except OSError as error:
+        raise UserError(
+            f"{folder} can't be written: {error.strerror}; `toolkit start DIRECTORY` takes another place"
+        ) from error
+    click.echo(f"The course is in {folder.parent}.")
 
 
 def _own_course(directory: Path | None) -> Path:
@@ -102,50 +87,78 @@ def _own_course(directory: Path | None) -> Path:
     return folder if near or folder != installed_course() else Path("asm-course") / "exercises"
 
 
-def write_tasks(folder: Path) -> None:
-    """Write .vscode/tasks.json, keeping one that differs as a backup. Raises UsageError."""
-    path = folder / ".vscode" / "tasks.json"
-    text = json.dumps(TASKS, indent=2) + "\n"
-    try:
-        if path.exists() and path.read_text(encoding="utf-8") != text:
-            click.echo(f"{path.name} of yours is kept as {keep_backup(path).name}")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise click.UsageError(f"{path} can't be written: {error.strerror}") from error
-    click.echo(f"{path} is written: Ctrl-Shift-B checks the exercise you are editing.")
-
-
 def next_exercise(exercises: Sequence[Exercise], progress: ProgressFile) -> Exercise | None:
     """The first exercise that was not passed yet."""
     return next((each for each in exercises if not progress.passed(each.identity)), None)
 
 
-@click.command("show", epilog="\b\nExamples:\n  toolkit show mmap\n  toolkit show ch04/mmap --lang ru\n")
-@click.argument("exercise", metavar="EX")
-@click.option("--lang", help="Language of the text where there is one: en, ru.")
-def show_command(exercise: str, lang: str | None) -> None:
-    """Read an exercise's task in the terminal."""
-    from toolkit.cli.common import find_exercise
+def named_or_next(name: str | None) -> Exercise:
+    """The exercise named; without a name the one around the current directory, or the next that is not passed. Raises UserError."""
+    from toolkit.cli.common import UserError, find_course, find_exercise
+    from toolkit.cli.progress_file import load_with_notice
 
-    found = find_exercise(exercise)
-    path = readme(found.folder, lang)
+    if name is not None:
+        return find_exercise(name)
+    course = find_course()
+    here = [each for each in course.exercises if each.folder in (Path.cwd(), *Path.cwd().parents)]
+    found = here[0] if here else next_exercise(course.exercises, load_with_notice(course.folder))
+    if found is None:
+        raise UserError("you have passed every exercise; name the one you mean")
+    return found
+
+
+@click.command(
+    "show",
+    epilog="\b\nExamples:\n  toolkit show\n  toolkit show mmap\n  toolkit show ch04/mmap --lang ru\n  toolkit show ch04\n",
+)
+@click.argument("target", metavar="[EX]", required=False)
+@click.option("--lang", help="Language of the text where there is one: en, ru.")
+def show_command(target: str | None, lang: str | None) -> None:
+    """Read an exercise's task in the terminal, or what a chapter is about.
+
+    Without EX: the exercise in this folder, or the next one.
+    """
+    from toolkit.cli.common import find_course
+
+    chapters = {each.chapter for each in find_course().exercises}
+    if target is not None and target.strip("/") in chapters:
+        _print_readme(find_course().folder / target.strip("/"), lang)
+        click.echo(f"\n`toolkit list {target.strip('/')}` shows which of them you have passed.")
+        return
+    found = named_or_next(target)
+    _print_readme(found.folder, lang)
+    for name in found.source_names:
+        click.echo(f"File to edit: {nearest(found.folder / name)}")
+
+
+def nearest(path: Path) -> str:
+    """A path as one would type it from here, where that is shorter."""
+    try:
+        relative = os.path.relpath(path)
+    except ValueError:  # another drive
+        return str(path)
+    return min(str(path), relative, key=len)
+
+
+def _print_readme(folder: Path, lang: str | None) -> None:
+    path = readme(folder, lang)
+    if lang and lang != "en" and path.name == "README.md":
+        click.echo(f"toolkit: {folder.name} is not written in {lang!r}; here it is in English", err=True)
     print_markdown(path.read_text(encoding="utf-8"))
-    click.echo(f"File to edit: {found.folder / found.source_names[0]}")
 
 
 def readme(folder: Path, lang: str | None) -> Path:
-    """The README in the language asked for, or the locale's, or English. Raises UsageError when there is none."""
+    """The README in the language asked for, or the locale's, or English. Raises UserError when there is none."""
+    from toolkit.cli.common import UserError
+
     language = lang or _locale_language()
     for path in (folder / f"README.{language}.md", folder / "README.md"):
         if path.is_file():
             return path
-    raise click.UsageError(f"{folder.name} has no README.md")
+    raise UserError(f"{folder.name} has no README.md")
 
 
 def _locale_language() -> str:
-    import os
-
     value = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), "")
     return value[:2].lower() or "en"
 
@@ -163,18 +176,24 @@ def print_markdown(text: str) -> None:
     console.print(Markdown(text))
 
 
-@click.command("hint", epilog="\b\nExamples:\n  toolkit hint mmap\n  toolkit hint mmap --all\n")
-@click.argument("exercise", metavar="EX")
+@click.command(
+    "hint", epilog="\b\nExamples:\n  toolkit hint\n  toolkit hint mmap\n  toolkit hint mmap --all\n"
+)
+@click.argument("exercise", metavar="[EX]", required=False)
 @click.option("--all", "everything", is_flag=True, help="All hints at once.")
 @click.option("--again", is_flag=True, help="Begin with the first hint again.")
-def hint_command(exercise: str, everything: bool, again: bool) -> None:
-    """Give the next hint of an exercise; each one says a little more."""
-    from toolkit.cli.common import find_exercise
+def hint_command(exercise: str | None, everything: bool, again: bool) -> None:
+    """Give the next hint of an exercise; each one says a little more.
+
+    Without EX: of the exercise in this folder, or of the next one.
+    """
     from toolkit.cli.progress_file import load_with_notice
 
-    found = find_exercise(exercise)
+    found = named_or_next(exercise)
     progress = load_with_notice(found.folder.parent.parent)
     print_hint(found, progress, everything=everything, again=again)
+    if not progress.save():
+        click.echo(f"toolkit: {progress.cannot_save}", err=True)
 
 
 def print_hint(
@@ -194,7 +213,8 @@ def print_hint(
         chosen = range(seen, seen + 1)
     else:
         click.echo(
-            f"That was the last of {len(hints)} hints. `toolkit hint {exercise.identity} --again` begins anew."
+            f"That was the last of {len(hints)} hints. `toolkit hint {exercise.identity} --again` begins anew,"
+            f" and `toolkit solution {exercise.identity} --anyway` shows a solution."
         )
         return
     for number in chosen:
@@ -202,7 +222,6 @@ def print_hint(
             f"## Hint {number + 1} of {len(hints)}: {hints[number].heading}\n\n{hints[number].text}"
         )
     progress.update(exercise.identity, hints=chosen[-1] + 1)
-    progress.save()
 
 
 @click.command("progress", epilog="\b\nExample:\n  toolkit progress\n")
@@ -213,15 +232,30 @@ def progress_command() -> None:
 
     course = find_course()
     progress = load_with_notice(course.folder)
+    for line in progress_lines(course, progress):
+        click.echo(line)
+
+
+def progress_lines(course: Course, progress: ProgressFile) -> list[str]:
+    """A bar for each chapter, the sum, and what comes next."""
+    from toolkit.grading.exercise import read_title
+
     chapters: dict[str, list[Exercise]] = {}
     for exercise in course.exercises:
         chapters.setdefault(exercise.chapter, []).append(exercise)
+    lines = []
     for chapter, exercises in chapters.items():
         passed = sum(progress.passed(each.identity) for each in exercises)
-        bar = "#" * round(20 * passed / len(exercises))
-        click.echo(f"{chapter:<8} [{bar:<20}] {passed}/{len(exercises)}")
+        bar = "#" * (20 * passed // len(exercises) or bool(passed))
+        title = (read_title(course.folder / chapter / "README.md") or "").split(": ", 1)[-1]
+        lines.append(f"{chapter:<8} [{bar:<20}] {passed:>2}/{len(exercises):<2}  {title}".rstrip())
+    total = sum(progress.passed(each.identity) for each in course.exercises)
+    lines.append(f"{total} of {len(course.exercises)} exercises passed.")
     following = next_exercise(course.exercises, progress)
-    click.echo(f"Next: {following.identity}" if following else "You have passed every exercise.")
+    lines.append(
+        f"Next: toolkit show {following.identity}" if following else "You have passed every exercise."
+    )
+    return lines
 
 
 @click.command("reset", epilog="\b\nExample:\n  toolkit reset mmap\n")
@@ -231,20 +265,22 @@ def reset_command(exercise: str) -> None:
 
     The starter is the installed course's. In a checkout, where that is the file you edit, it is the last commit's.
     """
-    from toolkit.cli.common import find_exercise
+    from toolkit.cli.common import UserError, find_exercise
     from toolkit.cli.starters import starter
 
     found = find_exercise(exercise)
     for name in found.source_names:
         data = starter(found, name)
         if data is None:
-            raise click.UsageError(
+            raise UserError(
                 f"the starter of {found.identity} is not known: {found.folder} is in no installed course and no git commit"
             )
         _reset_file(data, found.folder / name)
 
 
 def _reset_file(data: bytes, own: Path) -> None:
+    from toolkit.cli.common import UserError, keep_backup
+
     try:
         if own.exists() and own.read_bytes() == data:
             click.echo(f"{own.name} is the starter already")
@@ -252,21 +288,8 @@ def _reset_file(data: bytes, own: Path) -> None:
         kept = f"; yours is kept as {keep_backup(own).name}" if own.exists() else ""
         own.write_bytes(data)
     except OSError as error:
-        raise click.UsageError(f"{own} can't be written: {error.strerror}") from error
+        raise UserError(f"{own} can't be written: {error.strerror}") from error
     click.echo(f"{own.name} is the starter again{kept}")
-
-
-def keep_backup(path: Path) -> Path:
-    """Copy a file to the first free name of NAME.backup, NAME.backup.2 … Raises OSError."""
-    import shutil
-
-    number = 1
-    backup = path.with_name(f"{path.name}.backup")
-    while backup.exists():
-        number += 1
-        backup = path.with_name(f"{path.name}.backup.{number}")
-    shutil.copy2(path, backup)
-    return backup
 
 
 @click.command("solution", epilog="\b\nExample:\n  toolkit solution mmap\n")
@@ -274,13 +297,13 @@ def keep_backup(path: Path) -> Path:
 @click.option("--anyway", is_flag=True, help="Also when it was not passed yet.")
 def solution_command(exercise: str, anyway: bool) -> None:
     """Show the reference solution of an exercise you passed."""
-    from toolkit.cli.common import find_exercise
+    from toolkit.cli.common import UserError, find_exercise
     from toolkit.cli.progress_file import load_with_notice
 
     found = find_exercise(exercise)
     progress = load_with_notice(found.folder.parent.parent)
     if not anyway and not progress.passed(found.identity):
-        raise click.UsageError(
+        raise UserError(
             f"{found.identity} is not passed yet: `toolkit hint {found.identity}` helps; --anyway shows the solution"
         )
     for file in found.reference().sources:

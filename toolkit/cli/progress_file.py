@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,17 +43,28 @@ class ProgressFile:
     def update(self, identity: str, **values: Any) -> None:
         self.exercises.setdefault(identity, {}).update(values)
 
-    def save(self) -> None:
-        """Replace the file at once, so that it is never half-written. A folder that can't be written to is left alone."""
+    def save(self) -> bool:
+        """Replace the file at once, so that it is never half-written. ``False`` where it can't be: then nothing is changed."""
         if not self.writable:
-            return
+            return True  # said when it was read
         text = json.dumps({"version": VERSION, "exercises": self.exercises}, indent=1, sort_keys=True) + "\n"
         temporary = self.path.with_name(f"{FILE_NAME}.{os.getpid()}")
         try:
             temporary.write_text(text, encoding="utf-8")
             temporary.replace(self.path)
         except OSError:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            return False
+        return True
+
+    @property
+    def cannot_save(self) -> str:
+        """What to say when ``save`` could not."""
+        return (
+            f"your progress is not kept: {self.path.parent} can't be written to;"
+            " `toolkit start DIRECTORY` puts a course of your own where you can write"
+        )
 
 
 def load(course: Path) -> ProgressFile:
@@ -70,16 +82,21 @@ def load(course: Path) -> ProgressFile:
         return _begin_anew(path, "is damaged")
     if document.get("version") != VERSION:
         return ProgressFile(
-            path, notice=f"{FILE_NAME} is of a newer toolkit; it is left as it is", writable=False
+            path,
+            notice=f"{FILE_NAME} is of a newer toolkit; it is left as it is, and nothing is added to it."
+            " Install that version again, or rename the file to begin anew",
+            writable=False,
         )
     entries = {name: value for name, value in document["exercises"].items() if isinstance(value, dict)}
     return ProgressFile(path, entries)
 
 
 def _begin_anew(path: Path, problem: str) -> ProgressFile:
-    backup = path.with_name(FILE_NAME + ".backup")
+    from toolkit.cli.common import keep_backup
+
     try:
-        path.replace(backup)
+        backup = keep_backup(path)
+        path.unlink()
     except OSError:
         return ProgressFile(path, notice=f"{FILE_NAME} {problem}", writable=False)
     return ProgressFile(
@@ -117,4 +134,5 @@ def remember(exercises: Sequence[Exercise], report: Report) -> None:
     for result in report.exercises:
         passed = progress.passed(result.identity) or result.status is Status.PASSED
         progress.update(result.identity, passed=passed, score=result.score, max_score=result.max_score)
-    progress.save()
+    if not progress.save():
+        click.echo(f"toolkit: {progress.cannot_save}", err=True)

@@ -18,15 +18,17 @@ if TYPE_CHECKING:
     from toolkit.grading.sandbox import WorkerSandbox
 
 POLL_INTERVAL = 0.05  # seconds between looks at the files where no notification service is installed
-KEYS_HELP = "h hint   n next   l list   c check again   q quit"
+KEYS_HELP = "h hint   t task   n next   l list   c check again   q quit"
 
 Event = tuple[str, object]  # ("saved", set of folders) | ("key", character) | ("end", None)
 
 
 def watch_exercises(exercises: Sequence[Exercise], choice: Choice, sandbox: WorkerSandbox) -> None:
     """Run until q, the end of a terminal's input, or Ctrl-C."""
+    from toolkit.cli.common import UserError
+
     if not exercises:
-        raise click.UsageError("there is no exercise to watch")
+        raise UserError("there is no exercise to watch")
     events: queue.SimpleQueue[Event] = queue.SimpleQueue()
     stop = threading.Event()
     folders = [exercise.folder for exercise in exercises]
@@ -76,6 +78,7 @@ class Session:
             return True
         actions: dict[object, Callable[[], None]] = {
             "h": self._hint,
+            "t": self._task,
             "n": self._next,
             "l": self._list,
             "c": self._check,
@@ -110,7 +113,14 @@ class Session:
         from toolkit.cli.loop import print_hint
         from toolkit.cli.progress_file import load
 
-        print_hint(self._current, load(self._current.folder.parent.parent))
+        progress = load(self._current.folder.parent.parent)
+        print_hint(self._current, progress)
+        progress.save()
+
+    def _task(self) -> None:
+        from toolkit.cli.loop import print_markdown, readme
+
+        print_markdown(readme(self._current.folder, None).read_text(encoding="utf-8"))
 
     def _grade(self, exercise: Exercise) -> ExerciseResult:
         from toolkit import __version__
@@ -133,6 +143,8 @@ class Session:
         if sys.stdout.isatty():
             click.clear()
         print_lines(sys.stdout, watch_lines(result))
+        if result.identity in self._passed and len(self._passed) < len(self._exercises):
+            click.echo("Passed. Press n for the next exercise." if sys.stdin.isatty() else "Passed.")
         click.echo(
             f"{len(self._passed)} of {len(self._exercises)} passed"
             + (f"   {KEYS_HELP}" if sys.stdin.isatty() else "")

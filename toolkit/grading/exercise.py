@@ -47,8 +47,8 @@ class Exercise:
 
     @cached_property
     def title(self) -> str:
-        """The README's first heading, or the name."""
-        return read_title(self.folder / "README.md") or self.name
+        """The README's first heading (without the exercise's name before a colon), or the name."""
+        return (read_title(self.folder / "README.md") or self.name).removeprefix(f"{self.name}: ")
 
     @cached_property
     def source_names(self) -> tuple[str, ...]:
