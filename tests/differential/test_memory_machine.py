@@ -111,7 +111,7 @@ class Player:
         self.both.check(MPROTECT, self.address(), self.length(), prot)
 
     def touch(self) -> None:
-        address = self.address()
+        address = self.address() or 8  # at 0 itself Linux's write(2) faults no page in (fault_in_readable)
         self.both.check(self.chance.choice([TOUCH_WRITE, TOUCH_WRITE, TOUCH_READ, PEEK]), address)
 
     def mremap(self) -> None:

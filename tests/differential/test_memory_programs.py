@@ -99,7 +99,7 @@ def ours(machine: Machine, program: bytes) -> tuple[int, bytes, str]:
 
 
 def comparable(smaps: str) -> str:
-    """What must agree: not devices, inodes, folders; not the vdso's pages, which other processes share natively."""
+    """What must agree: not devices, inodes, folders."""
     text = re.sub(r"(?m)^(\w+-\w+ .... \w+) \S+ \d+ +", r"\1 ", smaps)
     text = re.sub(r" /\S*/(\S+)", r" \1", text)
     text = re.sub(r"(?m)^(\S+ \S+ \S+) p(?:\d+|rogram)$", r"\1 program", text)
@@ -107,7 +107,6 @@ def comparable(smaps: str) -> str:
     text = re.sub(r"(?m)^VmHWM:.*\n", "", text)
     # Linux marks a page as lazily freed only when a batch of such pages is worked off.
     text = re.sub(r"(?m)^LazyFree:.*\n", "", text)
-    text = re.sub(r"(?ms)^(\S+-\S+ \S+ \S+ \[(?:vdso|vvar\w*)\]).*?^(VmFlags[^\n]*)", r"\1\n\2", text)
     return re.sub(r"(?m)[ \t]+$", "", text)
 
 

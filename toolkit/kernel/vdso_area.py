@@ -20,13 +20,15 @@ from toolkit.abi.memory import (
     VM_PFNMAP,
     VM_READ,
 )
-from toolkit.kernel.mm.frames import FIXED
+from toolkit.kernel.mm.frames import FILE, FIXED
 
 if TYPE_CHECKING:
     from toolkit.kernel.kernel import Kernel
     from toolkit.kernel.mm.space import AddressSpace
     from toolkit.personality.layout import Personality
 
+OTHER_PROCESSES = 8
+"""That have the vDSO mapped: init, the shell and the like, which don't run here."""
 VVAR_FLAGS = VM_READ | VM_MAYREAD | VM_IO | VM_DONTDUMP | VM_PFNMAP | VM_DONTEXPAND
 VDSO_FLAGS = VM_READ | VM_EXEC | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | VM_DONTEXPAND
 
@@ -72,13 +74,14 @@ class VdsoFrames:
 
 
 def allocate(kernel: Kernel, personality: Personality) -> VdsoFrames:
-    """Put the vDSO's image into frames of its own."""
+    """Put the vDSO's image into frames of its own. Its code counts as a file's pages that other processes map too."""
     layout = personality.layout
     image, symbols = vdso_image(personality.bits)
     data = tuple(kernel.frames.allocate(FIXED) for _ in range(layout.vvar_pages))
     code = []
     for index in range(layout.vdso_pages):
-        frame = kernel.frames.allocate(FIXED)
+        frame = kernel.frames.allocate(FILE)
+        kernel.frames.mappings[frame - kernel.frames.first] = OTHER_PROCESSES
         kernel.frames.write(frame, image[index * PAGE_SIZE : (index + 1) * PAGE_SIZE])
         code.append(frame)
     return VdsoFrames(data, tuple(code), symbols)

@@ -1,4 +1,4 @@
-"""/proc, made of small functions: a file's bytes are rendered when it is opened and then stay (proc(5))."""
+"""The tree of /proc (proc(5)); procfs_files.py has the kinds of files in it, procfs_text.py and others what they say."""
 
 from __future__ import annotations
 
@@ -9,158 +9,38 @@ from toolkit.abi import files as f
 from toolkit.abi.errno import Errno
 from toolkit.kernel.errors import SyscallError
 from toolkit.kernel.fs.files import OpenFile
+from toolkit.kernel.fs.procfs_files import (
+    BufferFile,
+    NumberFile,
+    OpenBuffer,
+    OpenMemory,
+    OpenPagemap,
+    ProcessMemoryFile,
+    RecordFile,
+    StringsFile,
+    is_gone,
+    process_records,
+)
 from toolkit.kernel.fs.procfs_text import (
     PROCESS_FILES,
     SETTINGS,
     SYSCTL,
     SYSTEM_FILES,
     SYSVIPC,
+    TEXT_SETTINGS,
     Render,
-    Setting,
     SystemRender,
+    arguments,
+    memory_file,
+    mounts,
+    strings,
 )
+from toolkit.kernel.fs.sequences import OpenSequence, Records, line_records, one_record
 from toolkit.kernel.fs.vfs import PROC_DEVICE, Directory, FileSystem, Inode, Symlink
 
 if TYPE_CHECKING:
     from toolkit.kernel.kernel import Kernel
     from toolkit.kernel.task import Process, Thread
-
-
-class ProcFile(Inode):
-    """A file whose bytes a function makes."""
-
-    def __init__(
-        self,
-        system: FileSystem,
-        render: Callable[[], bytes],
-        mode: int = 0o444,
-        store: Callable[[Thread, bytes], None] | None = None,
-    ) -> None:
-        super().__init__(system, f.S_IFREG | (mode if store is None else 0o644))
-        self.render = render
-        self.store = store
-
-    def open(self, thread: Thread, flags: int, path: bytes) -> OpenFile:
-        """Render now."""
-        return OpenProcFile(self, flags, path)
-
-
-class OpenProcFile(OpenFile):
-    """A rendered file being read."""
-
-    seekable = True
-    node: ProcFile
-
-    def __init__(self, inode: ProcFile, flags: int, path: bytes) -> None:
-        super().__init__(inode, flags, path)
-        self._data: bytes | None = None
-
-    def _content(self) -> bytes:
-        if self._data is None or self.position == 0:
-            self._data = self.node.render()
-        return self._data
-
-    def read(self, thread: Thread, count: int) -> bytes:
-        data = self._content()[self.position : self.position + count]
-        self.position += len(data)
-        return data
-
-    def read_at(self, thread: Thread, count: int, offset: int) -> bytes:
-        return self._content()[offset : offset + count]
-
-    def write(self, thread: Thread, data: bytes) -> int:
-        if self.node.store is None:
-            raise SyscallError(Errno.EIO)
-        self.node.store(thread, data)
-        self._data = None
-        return len(data)
-
-    def seek(self, offset: int, whence: int) -> int:
-        base = {f.SEEK_SET: 0, f.SEEK_CUR: self.position}.get(whence)
-        if base is None or base + offset < 0:
-            raise SyscallError(Errno.EINVAL)
-        self.position = base + offset
-        return self.position
-
-
-class OpenMemory(OpenFile):
-    """/proc/PID/mem: the process's memory at the file's position."""
-
-    seekable = True
-
-    def __init__(self, inode: Inode, process: Process, flags: int, path: bytes) -> None:
-        super().__init__(inode, flags, path)
-        self._process = process
-
-    def read(self, thread: Thread, count: int) -> bytes:
-        data = self.read_at(thread, count, self.position)
-        self.position += len(data)
-        return data
-
-    def read_at(self, thread: Thread, count: int, offset: int) -> bytes:
-        if self._process.dead or not count:
-            return b""
-        data = self._process.memory.read_available(offset, min(count, 1 << 24))
-        if not data:
-            raise SyscallError(Errno.EIO)
-        return data
-
-    def write(self, thread: Thread, data: bytes) -> int:
-        written = self.write_at(thread, data, self.position)
-        self.position += written
-        return written
-
-    def write_at(self, thread: Thread, data: bytes, offset: int) -> int:
-        try:
-            self._process.memory.poke(offset, data)
-        except SyscallError:
-            raise SyscallError(Errno.EIO) from None
-        return len(data)
-
-    def seek(self, offset: int, whence: int) -> int:
-        base = {f.SEEK_SET: 0, f.SEEK_CUR: self.position}.get(whence)
-        if base is None:
-            raise SyscallError(Errno.EINVAL)
-        self.position = (base + offset) & (1 << 64) - 1
-        return self.position
-
-
-class MemoryFile(ProcFile):
-    """/proc/PID/mem."""
-
-    def __init__(self, system: FileSystem, process: Process) -> None:
-        super().__init__(system, lambda: b"", 0o600)
-        self.uid = process.credentials.uid
-        self._process = process
-
-    def open(self, thread: Thread, flags: int, path: bytes) -> OpenFile:
-        return OpenMemory(self, self._process, flags, path)
-
-
-class PagemapFile(ProcFile):
-    """/proc/PID/pagemap."""
-
-    def __init__(self, system: FileSystem, process: Process) -> None:
-        super().__init__(system, lambda: b"", 0o400)
-        self.uid = process.credentials.uid
-        self._process = process
-
-    def open(self, thread: Thread, flags: int, path: bytes) -> OpenFile:
-        return OpenPagemap(self, self._process, flags, path)
-
-
-class OpenPagemap(OpenMemory):
-    """A 64-bit word for each virtual page."""
-
-    def read_at(self, thread: Thread, count: int, offset: int) -> bytes:
-        from toolkit.kernel.fs import procfs_memory
-
-        if offset % 8 or count % 8:
-            raise SyscallError(Errno.EINVAL)
-        privileged = thread.process.credentials.euid == 0
-        return procfs_memory.pagemap(
-            self._process.memory, offset // 8, min(count // 8, 1 << 16), privileged=privileged
-        )
 
 
 class ProcLink(Symlink):
@@ -242,9 +122,9 @@ class ProcRoot(ProcDirectory):
         )
         self.add(b"mounts", Symlink(self.system, b"self/mounts"))
         for name, render in SYSTEM_FILES.items():
-            self.add(name, ProcFile(self.system, bind_system(render, self.kernel)))
-        add_tree(self, self.kernel, SYSCTL)
-        add_tree(self, self.kernel, SYSVIPC)
+            self.add(name, RecordFile(self.system, bind_records(one_record, render, self.kernel)))
+        add_tree(self, self.kernel, SYSCTL, setting_file)
+        add_tree(self, self.kernel, SYSVIPC, lines_file)
 
 
 def bind_system(render: SystemRender, kernel: Kernel) -> Callable[[], bytes]:
@@ -252,12 +132,34 @@ def bind_system(render: SystemRender, kernel: Kernel) -> Callable[[], bytes]:
     return lambda: render(kernel)
 
 
-def bind_setting(setting: Setting, kernel: Kernel) -> Callable[[Thread, bytes], None]:
-    """A setter with its kernel."""
-    return lambda thread, data: setting(kernel, data)
+def bind_records(
+    cut: Callable[[Callable[[], bytes]], Records], render: SystemRender, kernel: Kernel
+) -> Callable[[], Records]:
+    """What makes a system file's records when it is opened."""
+    return lambda: cut(bind_system(render, kernel))
 
 
-def add_tree(root: ProcDirectory, kernel: Kernel, files: dict[str, SystemRender]) -> None:
+def setting_file(root: ProcDirectory, kernel: Kernel, path: str, render: SystemRender) -> Inode:
+    """A file below /proc/sys: numbers are read whole, text in pieces."""
+    bound, setting = bind_system(render, kernel), SETTINGS.get(path)
+    if path in TEXT_SETTINGS:
+        return BufferFile(root.system, bound)
+    if setting is None:
+        return NumberFile(root.system, bound)
+    return NumberFile(root.system, bound, store=lambda thread, data: setting(kernel, data))
+
+
+def lines_file(root: ProcDirectory, kernel: Kernel, path: str, render: SystemRender) -> Inode:
+    """A file with a record for each line."""
+    return RecordFile(root.system, bind_records(line_records, render, kernel))
+
+
+def add_tree(
+    root: ProcDirectory,
+    kernel: Kernel,
+    files: dict[str, SystemRender],
+    make: Callable[[ProcDirectory, Kernel, str, SystemRender], Inode],
+) -> None:
     """Add files with their directories."""
     for path, render in files.items():
         *folders, name = path.encode().split(b"/")
@@ -268,9 +170,7 @@ def add_tree(root: ProcDirectory, kernel: Kernel, files: dict[str, SystemRender]
                 found = ProcDirectory(root.system)
                 place.add(folder, found)
             place = found
-        setting = SETTINGS.get(path)
-        store = None if setting is None else bind_setting(setting, kernel)
-        place.add(name, ProcFile(root.system, bind_system(render, kernel), store=store))
+        place.add(name, make(root, kernel, path, render))
 
 
 class ProcessDirectory(ProcDirectory):
@@ -295,10 +195,14 @@ class ProcessDirectory(ProcDirectory):
         process, system = self.process, self.system
         kernel = process.kernel
         for name, render in PROCESS_FILES.items():
-            store = score_adjustment(process) if name == b"oom_score_adj" else None
-            self._own(name, ProcFile(system, bind(render, kernel, process), store=store))
-        self._own(b"mem", MemoryFile(system, process))
-        self._own(b"pagemap", PagemapFile(system, process))
+            self._own(name, RecordFile(system, bind_process(one_record, render, kernel, process)))
+        for name in (b"maps", b"smaps"):
+            self._own(name, RecordFile(system, area_records(name.decode(), process)))
+        self._add_memory_files()
+        self._own(b"mounts", RecordFile(system, bind_process(line_records, mounts, kernel, process)))
+        self._own(b"cmdline", StringsFile(system, bind(arguments, kernel, process)))
+        adjustment = bind(memory_file("oom_score_adj"), kernel, process)
+        self._own(b"oom_score_adj", BufferFile(system, adjustment, store=score_adjustment(process)))
         self._own(b"exe", ProcLink(system, lambda _: executable_path(process), lambda: process.executable))
         self._own(
             b"cwd",
@@ -310,14 +214,78 @@ class ProcessDirectory(ProcDirectory):
         self._own(b"fd", DescriptorDirectory(system, process))
         self._own(b"task", TaskDirectory(system, process, self))
 
+    def _add_memory_files(self) -> None:
+        """Files that a zombie has not."""
+        process, system = self.process, self.system
+        self._own(b"mem", ProcessMemoryFile(system, process, 0o600, OpenMemory))
+        self._own(b"pagemap", ProcessMemoryFile(system, process, 0o400, OpenPagemap))
+        self._own(b"environ", ProcessMemoryFile(system, process, 0o400, open_environment))
+        self._own(b"auxv", ProcessMemoryFile(system, process, 0o400, open_auxiliary))
+        self._own(b"smaps_rollup", ProcessMemoryFile(system, process, 0o444, open_rollup))
+
     def _own(self, name: bytes, inode: Inode) -> None:
         inode.uid, inode.gid = self.uid, self.gid
         self.add(name, inode)
 
 
 def bind(render: Render, kernel: Kernel, process: Process) -> Callable[[], bytes]:
-    """A renderer with its process."""
-    return lambda: render(kernel, process)
+    """A renderer with its process. ESRCH once that has been waited for."""
+
+    def rendered() -> bytes:
+        if process.reaped:
+            raise SyscallError(Errno.ESRCH)
+        return render(kernel, process)
+
+    return rendered
+
+
+def bind_process(
+    cut: Callable[[Callable[[], bytes]], Records], render: Render, kernel: Kernel, process: Process
+) -> Callable[[], Records]:
+    """What makes the records of a process's file when it is opened."""
+    return lambda: process_records(process, cut(bind(render, kernel, process)))
+
+
+def area_records(name: str, process: Process) -> Callable[[], Records]:
+    """maps and smaps: a record for each area of the memory the process has when the file is opened."""
+
+    def opened() -> Records:
+        from toolkit.kernel.fs import procfs_memory
+
+        records = getattr(procfs_memory, name + "_records")
+        return process_records(process, records(process.memory))
+
+    return opened
+
+
+def open_rollup(inode: Inode, process: Process, flags: int, path: bytes) -> OpenFile:
+    """smaps_rollup: ESRCH when the memory it was opened for is gone."""
+    memory = process.memory
+
+    def render() -> bytes:
+        from toolkit.kernel.fs import procfs_memory
+
+        if is_gone(memory):
+            raise SyscallError(Errno.ESRCH)
+        return procfs_memory.smaps_rollup(memory).encode()
+
+    return OpenSequence(inode, flags, path, one_record(render))
+
+
+def open_environment(inode: Inode, process: Process, flags: int, path: bytes) -> OpenFile:
+    """environ: the strings as they stand in memory."""
+    memory = process.memory
+
+    def render() -> bytes:
+        return b"" if is_gone(memory) else strings(memory, memory.places.env_start, memory.places.env_end)
+
+    return OpenBuffer(StringsFile(inode.system, render), flags, path)
+
+
+def open_auxiliary(inode: Inode, process: Process, flags: int, path: bytes) -> OpenFile:
+    """auxv: as exec made it, kept beyond the end of the memory."""
+    auxiliary = process.auxiliary
+    return OpenBuffer(StringsFile(inode.system, lambda: auxiliary), flags, path)
 
 
 def score_adjustment(process: Process) -> Callable[[Thread, bytes], None]:

@@ -59,10 +59,8 @@ def _fixed(content: str) -> bytes:
     return f"{content}\n".encode()
 
 
-FILES = {
-    "sysvipc/shm": segments,
-    "sysvipc/sem": sets,
-    "sysvipc/msg": queues,
+TABLES = {"sysvipc/shm": segments, "sysvipc/sem": sets, "sysvipc/msg": queues}
+LIMITS = {
     "sys/kernel/shmmax": lambda kernel: _fixed(str(a.SHMMAX)),
     "sys/kernel/shmall": lambda kernel: _fixed(str(a.SHMALL)),
     "sys/kernel/shmmni": lambda kernel: _fixed(str(a.SHMMNI)),

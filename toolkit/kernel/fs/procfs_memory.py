@@ -7,7 +7,7 @@ line and the graders get the same bytes.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from toolkit.abi.errno import Errno
@@ -26,9 +26,10 @@ from toolkit.kernel.errors import SyscallError
 from toolkit.kernel.mm import accounting, oom
 from toolkit.kernel.mm.frames import ANONYMOUS, FILE, FIXED, SHMEM, TABLE
 from toolkit.kernel.mm.residence import RESIDENT, swap_slot
-from toolkit.kernel.mm.snapshot import AreaRow, MapSnapshot, take_snapshot
+from toolkit.kernel.mm.snapshot import AreaRow, MapSnapshot, area_row, gate_row, take_snapshot
 
 if TYPE_CHECKING:
+    from toolkit.kernel.fs.sequences import Records
     from toolkit.kernel.mm.frames import Frames
     from toolkit.kernel.mm.overcommit import Commitment
     from toolkit.kernel.mm.space import AddressSpace
@@ -69,6 +70,41 @@ def maps(space: AddressSpace) -> str:
 def smaps(space: AddressSpace) -> str:
     """/proc/PID/smaps."""
     return render_smaps(take_snapshot(space))
+
+
+_GATE, _END = -1, -2
+
+
+def maps_records(space: AddressSpace) -> Records:
+    """/proc/PID/maps, an area at a time, as a program reads it."""
+    return _area_records(space, lambda row: maps_line(row) + "\n", pages=False)
+
+
+def smaps_records(space: AddressSpace) -> Records:
+    """/proc/PID/smaps, an area at a time, as a program reads it."""
+    return _area_records(space, smaps_entry, pages=True)
+
+
+def _area_records(space: AddressSpace, entry: Callable[[AreaRow], str], *, pages: bool) -> Records:
+    """A cursor is the end of the last area shown (m_start, m_next); nothing is shown of memory that is gone."""
+
+    def record(cursor: int) -> tuple[bytes, int] | None:
+        if cursor == _END or space not in space.frames.spaces:
+            return None
+        area = space.areas.first_ending_above(cursor) if cursor != _GATE else None
+        if area is not None:
+            row = area_row(space, area, pages=pages)
+            last = space.areas.first_ending_above(area.end) is None
+            return _encoded(entry(row)), _GATE if last else area.end
+        gate = gate_row(space)
+        return None if gate is None else (_encoded(entry(gate)), _END)
+
+    return record
+
+
+def _encoded(content: str) -> bytes:
+    """Names keep their bytes."""
+    return content.encode("utf-8", "surrogateescape")
 
 
 def oom_score(space: AddressSpace) -> str:
@@ -210,6 +246,8 @@ def _text_pages(space: AddressSpace) -> tuple[int, int]:
 
 def statm(space: AddressSpace) -> str:
     """/proc/PID/statm: size, resident, shared, text, lib, data and dirty pages, in pages."""
+    if space not in space.frames.spaces:
+        return "0 0 0 0 0 0 0\n"
     code = page_ceiling(space.places.end_code) - (space.places.start_code & PAGE_MASK)
     data = accounting.data_pages(space) + _pages(space, VM_GROWSDOWN, VM_GROWSDOWN)
     shared = space.resident[FILE] + space.resident[SHMEM]

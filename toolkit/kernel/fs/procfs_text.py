@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from toolkit.abi.process import ALL_CAPABILITIES
 from toolkit.kernel.clock import NANOSECONDS
 from toolkit.kernel.fs import procfs_ipc
 
 if TYPE_CHECKING:
     from toolkit.kernel.kernel import Kernel
+    from toolkit.kernel.mm.space import AddressSpace
     from toolkit.kernel.task import Process, State
 
 Render = Callable[["Kernel", "Process"], bytes]
 SystemRender = Callable[["Kernel"], bytes]
 CLOCK_TICK = 10_000_000
+EXITING = 0xC
+"""Flags of stat: the process is ending (PF_EXITING, PF_POSTCOREDUMP)."""
 LIMIT_NAMES = (
     ("Max cpu time", 0, "seconds"),
     ("Max file size", 1, "bytes"),
@@ -50,23 +54,32 @@ def text(content: str) -> bytes:
 
 
 def memory_file(name: str) -> Render:
-    """A file that procfs_memory renders from the address space; empty for a zombie."""
+    """A file that procfs_memory renders from the address space; a zombie's is empty and all 0."""
 
     def render(_kernel: Kernel, process: Process) -> bytes:
         from toolkit.kernel.fs import procfs_memory
 
-        return b"" if process.dead else text(getattr(procfs_memory, name)(process.memory))
+        return text(getattr(procfs_memory, name)(process.memory))
 
     return render
 
 
-def strings(kernel: Kernel, process: Process, start: str, end: str) -> bytes:
+def strings(memory: AddressSpace, low: int, high: int) -> bytes:
     """The program's own argument or environment strings, as they stand in its memory."""
+    return memory.read_available(low, high - low)
+
+
+def arguments(_kernel: Kernel, process: Process) -> bytes:
+    """/proc/PID/cmdline."""
     if process.dead:
         return b""
     places = process.memory.places
-    low, high = getattr(places, start), getattr(places, end)
-    return process.memory.read_available(low, high - low)
+    return strings(process.memory, places.arg_start, places.arg_end)
+
+
+def mounts(_kernel: Kernel, process: Process) -> bytes:
+    """/proc/PID/mounts."""
+    return MOUNTS
 
 
 def state_letter(process: Process) -> str:
@@ -85,11 +98,12 @@ def stat_line(kernel: Kernel, process: Process) -> bytes:
     """/proc/PID/stat."""
     memory = None if process.dead else process.memory
     places = memory.places if memory is not None else None
+    faults = process.memory.faults
     parent = process.parent.pid if process.parent is not None else kernel.processes.shell_pid
     ticks = kernel.instructions // CLOCK_TICK
     fields: list[object] = [
         process.pid, f"({process.name})", state_letter(process), parent, process.group, process.session, 0, -1,
-        0x400000, memory.faults.minor if memory else 0, 0, memory.faults.major if memory else 0, 0, ticks, 0, 0, 0,
+        0 if memory else EXITING, faults.minor, 0, faults.major, 0, ticks, 0, 0, 0,
         20, 0, max(1, len(process.threads)), 0, process.started // CLOCK_TICK,
         memory.total_pages << 12 if memory else 0, memory.resident_pages if memory else 0, (1 << 64) - 1,
     ]  # fmt: skip
@@ -136,11 +150,20 @@ def status(kernel: Kernel, process: Process) -> bytes:
     """/proc/PID/status."""
     from toolkit.kernel.fs import procfs_memory
 
+    body = identity_lines(kernel, process)
+    if not process.dead:
+        body += procfs_memory.status_lines(process.memory)
+        body += "CoreDumping:\t0\nTHP_enabled:\t1\nuntag_mask:\t0xffffffffffffffff\n"
+    return text(body + signal_lines(process) + TAIL.format(int(process.no_new_privileges)))
+
+
+def identity_lines(kernel: Kernel, process: Process) -> str:
+    """The lines of status from Name to Kthread; a zombie has no umask any more."""
     who = process.credentials
     parent = process.parent.pid if process.parent is not None else kernel.processes.shell_pid
     lines = [
         f"Name:\t{process.name}",
-        f"Umask:\t{process.working.umask:04o}",
+        *([] if process.dead else [f"Umask:\t{process.working.umask:04o}"]),
         f"State:\t{STATE_NAMES[state_letter(process)]}",
         f"Tgid:\t{process.pid}",
         "Ngid:\t0",
@@ -149,15 +172,23 @@ def status(kernel: Kernel, process: Process) -> bytes:
         "TracerPid:\t0",
         f"Uid:\t{who.uid}\t{who.euid}\t{who.suid}\t{who.fsuid}",
         f"Gid:\t{who.gid}\t{who.egid}\t{who.sgid}\t{who.fsgid}",
-        "FDSize:\t64",
-        "Groups:\t" + "".join(f"{group} " for group in who.groups),
+        f"FDSize:\t{0 if process.dead else 64}",
+        "Groups:\t" + " ".join(map(str, who.groups)) + " ",
+        f"NStgid:\t{process.pid}",
+        f"NSpid:\t{process.pid}",
+        f"NSpgid:\t{process.group}",
+        f"NSsid:\t{process.session}",
+        "Kthread:\t0",
     ]
-    body = "\n".join(lines) + "\n"
-    if not process.dead:
-        body += procfs_memory.status_lines(process.memory)
+    return "\n".join(lines) + "\n"
+
+
+def signal_lines(process: Process) -> str:
+    """The lines of status from Threads to CapAmb."""
     ignored, caught = signal_sets(process)
     pending = process.threads[0].pending.mask if process.threads else 0
-    tail = [
+    held = ALL_CAPABILITIES if process.privileged else 0
+    lines = [
         f"Threads:\t{max(1, len(process.threads))}",
         f"SigQ:\t{len(process.pending.queue)}/{process.limits.pending_signals}",
         f"SigPnd:\t{pending:016x}",
@@ -165,11 +196,22 @@ def status(kernel: Kernel, process: Process) -> bytes:
         f"SigBlk:\t{blocked(process):016x}",
         f"SigIgn:\t{ignored:016x}",
         f"SigCgt:\t{caught:016x}",
-        f"NoNewPrivs:\t{int(process.no_new_privileges)}",
-        "Cpus_allowed:\t1",
-        "Cpus_allowed_list:\t0",
+        f"CapInh:\t{0:016x}",
+        f"CapPrm:\t{held:016x}",
+        f"CapEff:\t{held:016x}",
+        f"CapBnd:\t{ALL_CAPABILITIES:016x}",
+        f"CapAmb:\t{0:016x}",
     ]
-    return text(body + "\n".join(tail) + "\n")
+    return "\n".join(lines) + "\n"
+
+
+TAIL = (
+    "NoNewPrivs:\t{}\nSeccomp:\t0\nSeccomp_filters:\t0\nSpeculation_Store_Bypass:\tvulnerable\n"
+    "SpeculationIndirectBranch:\talways enabled\nCpus_allowed:\t1\nCpus_allowed_list:\t0\n"
+    f"Mems_allowed:\t{'00000000,' * 31}00000001\nMems_allowed_list:\t0\n"
+    "voluntary_ctxt_switches:\t0\nnonvoluntary_ctxt_switches:\t0\n"
+)
+"""The last lines of status: one processor, one memory node, no filters; the argument is no_new_privs."""
 
 
 def limits(_kernel: Kernel, process: Process) -> bytes:
@@ -179,26 +221,18 @@ def limits(_kernel: Kernel, process: Process) -> bytes:
         soft, hard = (
             "unlimited" if value >> 64 - 1 else str(value) for value in process.limits.values[number]
         )
-        lines.append(f"{name:<25} {soft:<20} {hard:<20} {unit:<10}")
+        lines.append(f"{name:<25} {soft:<20} {hard:<20} " + (f"{unit:<10}" if unit else ""))
     return text("\n".join(lines) + "\n")
 
 
 PROCESS_FILES: dict[bytes, Render] = {
-    b"maps": memory_file("maps"),
-    b"smaps": memory_file("smaps"),
-    b"smaps_rollup": memory_file("smaps_rollup"),
     b"statm": memory_file("statm"),
     b"stat": stat_line,
     b"status": status,
     b"limits": limits,
-    b"cmdline": lambda kernel, process: strings(kernel, process, "arg_start", "arg_end"),
-    b"environ": lambda kernel, process: strings(kernel, process, "env_start", "env_end"),
     b"comm": lambda kernel, process: text(process.name + "\n"),
-    b"auxv": lambda kernel, process: b"" if process.dead else process.auxiliary,
-    b"mounts": lambda kernel, process: MOUNTS,
     b"cgroup": lambda kernel, process: b"0::/\n",
     b"oom_score": memory_file("oom_score"),
-    b"oom_score_adj": memory_file("oom_score_adj"),
     b"personality": lambda kernel, process: b"00040000\n",
 }
 
@@ -306,13 +340,16 @@ SYSCTL: dict[str, SystemRender] = {
     "sys/vm/mmap_min_addr": lambda kernel: b"4096\n",
     "sys/fs/pipe-max-size": lambda kernel: b"1048576\n",
     "sys/fs/file-max": lambda kernel: b"%d\n" % (1 << 63 - 1),
+    **procfs_ipc.LIMITS,
 }
+TEXT_SETTINGS = ("sys/kernel/osrelease", "sys/kernel/ostype", "sys/kernel/hostname", "sys/kernel/random/uuid")
+"""Files of SYSCTL that are text (proc_dostring)."""
 SETTINGS: dict[str, Setting] = {
     f"sys/vm/{name}": overcommit_setting(name)
     for name in ("overcommit_memory", "overcommit_ratio", "overcommit_kbytes")
 }
 """What root may write into files of SYSCTL."""
-SYSVIPC: dict[str, SystemRender] = dict(procfs_ipc.FILES)
+SYSVIPC: dict[str, SystemRender] = dict(procfs_ipc.TABLES)
 
 
 def random_uuid(kernel: Kernel) -> bytes:

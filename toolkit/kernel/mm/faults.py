@@ -34,6 +34,7 @@ from toolkit.kernel.mm.frames import ANONYMOUS, SHMEM, OutOfMemoryError
 from toolkit.kernel.mm.merging import AnonymousGroup
 from toolkit.kernel.mm.page_table import LEAF_SHIFT
 from toolkit.kernel.mm.residence import RESIDENT, attach, detach, protection, swap_slot
+from toolkit.kernel.mm.shared import SpecialPages
 
 if TYPE_CHECKING:
     from toolkit.kernel.mm.space import AddressSpace
@@ -191,12 +192,13 @@ def _file(
     """A first touch of a page of a file, or of the kernel's own pages.
 
     As in Linux a fault beyond the end has side effects too: a write gives the area its group, and a read maps
-    the pages around if the page table was there.
+    the pages around if the page table was there; the kernel's own pages come one by one.
     """
     cache = area.backing.pages
     index = area.page_offset(address)
     beyond = index >= cache.page_count
-    if not write and (had_table or not beyond):
+    alone = isinstance(area.backing, SpecialPages)
+    if not write and not alone and (had_table or not beyond):
         _fault_around(space, area, address)
         if space.table.words[slot]:
             return MINOR

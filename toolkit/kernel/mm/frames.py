@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ZERO_PAGE = bytes(PAGE_SIZE)
 
 FREE, ANONYMOUS, FILE, SHMEM, TABLE, FIXED = range(6)
-"""What a frame holds. FIXED frames (the zero page, the vdso) are neither counted as resident nor reclaimed."""
+"""What a frame holds. FIXED frames (the zero page, vvar) are neither counted as resident nor reclaimed."""
 
 _GROWTH = 1024
 

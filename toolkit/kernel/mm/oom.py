@@ -30,16 +30,16 @@ class Candidate:
 
 
 def badness(space: AddressSpace) -> int | None:
-    """Pages that killing would free, plus the adjustment's share of all memory; None: not to be killed (oom_badness)."""
+    """Pages that killing would free, plus the adjustment's share of all memory; None: not to be killed, or dead (oom_badness)."""
     adjustment = space.oom_score_adj
-    if adjustment == SCORE_ADJUSTMENT_MINIMUM:
+    if adjustment == SCORE_ADJUSTMENT_MINIMUM or space not in space.frames.spaces:
         return None
     used = space.resident_pages + space.swap_entries + (space.table.table_bytes >> PAGE_SHIFT)
     return used + adjustment * (_total(space.frames) // 1000)
 
 
 def oom_score(space: AddressSpace) -> int:
-    """/proc/PID/oom_score: the badness scaled to 0 … 1333, 0 for a process that is exempt (proc_oom_score)."""
+    """/proc/PID/oom_score: the badness scaled to 0 … 1333, 0 for a process that is exempt or dead (proc_oom_score)."""
     points = badness(space)
     if points is None:
         return 0

@@ -126,11 +126,17 @@ class MapSnapshot:
 
 def take_snapshot(space: AddressSpace, *, pages: bool = True) -> MapSnapshot:
     """The picture of ``space`` now; without ``pages`` only what /proc/PID/maps needs."""
-    rows = [_row(space, area, pages) for area in space.areas]
+    rows = [area_row(space, area, pages=pages) for area in space.areas]
+    gate = gate_row(space)
+    return MapSnapshot((*rows, gate) if gate is not None else tuple(rows))
+
+
+def gate_row(space: AddressSpace) -> AreaRow | None:
+    """The page at the end of the address space that is in nobody's areas: [vsyscall] (get_gate_vma)."""
     gate = space.layout.vsyscall
-    if gate is not None:
-        rows.append(AreaRow(gate, gate + PAGE_SIZE, "--xp", 0, (0, 0), 0, "[vsyscall]", ("ex",)))
-    return MapSnapshot(tuple(rows))
+    if gate is None:
+        return None
+    return AreaRow(gate, gate + PAGE_SIZE, "--xp", 0, (0, 0), 0, "[vsyscall]", ("ex",))
 
 
 def permissions(flags: int) -> str:
@@ -157,7 +163,8 @@ def area_name(space: AddressSpace, area: Area) -> str:
     return area.name or ""
 
 
-def _row(space: AddressSpace, area: Area, pages: bool) -> AreaRow:
+def area_row(space: AddressSpace, area: Area, *, pages: bool = True) -> AreaRow:
+    """One area; without ``pages`` only what /proc/PID/maps needs."""
     flags, backing = area.flags, area.backing
     on_file = backing is not None and not (area.name is not None and backing.inode == 0)
     start, end, name = area.start, area.end, area_name(space, area)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from toolkit.abi import files as f
 from toolkit.abi.errno import Errno
+from toolkit.abi.process import ALL_CAPABILITIES
 from toolkit.kernel.clock import NANOSECONDS
 from toolkit.kernel.errors import SyscallError
 from toolkit.kernel.syscalls import syscall
@@ -83,7 +84,7 @@ def capget(thread: Thread, header: Address, data: Address) -> int:
         thread.memory.write(header, pack("<I", 0x20080522))
         raise SyscallError(Errno.EINVAL)
     if data:
-        full = 0x1FFFFFFFFFF if thread.process.credentials.euid == 0 else 0
+        full = ALL_CAPABILITIES if thread.process.credentials.euid == 0 else 0
         low, high = full & 0xFFFFFFFF, full >> 32
         words = (low, low, 0) if version == 0x19980330 else (low, low, 0, high, high, 0)
         thread.memory.write(data, pack(f"<{len(words)}I", *words))

@@ -1,0 +1,37 @@
+"""Reading /proc in pieces, and of processes that have ended: each open, read, pread and lseek gives the same natively and here."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from host import has_protection_keys
+
+from toolkit.kernel.kernel import Kernel
+from toolkit.machine.cpu import Machine
+
+SOURCES = Path(__file__).parent / "memory"
+
+pytestmark = pytest.mark.differential
+
+
+@pytest.mark.parametrize("name", ["reading", "ended"])
+def test_reads_give_what_linux_gives(name: str, tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    subprocess.run(["gcc", "-O1", "-static", "-w", "-o", program, SOURCES / f"{name}.c"], check=True)
+    environment = {"PATH": "/usr/bin:/bin"}
+    done = subprocess.run(
+        ["setarch", "-R", "./program"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    with Kernel(Machine(), uid=0, gid=0, directory=str(tmp_path)) as kernel:
+        kernel.frames.protection_keys = has_protection_keys()
+        kernel.spawn(program.read_bytes(), ["./program"], environment, name="program")
+        outcome = kernel.run(2_000_000_000)
+    assert outcome.exit_code == 0
+    assert outcome.stdout.decode().splitlines() == done.stdout.decode().splitlines()
