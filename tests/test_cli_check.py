@@ -100,6 +100,35 @@ def test_json_is_the_same_each_time_and_on_other_jobs(course: Path) -> None:
     assert str(course).encode() not in first.stdout
 
 
+SECRETIVE = GRADER.replace("points=1, depends_on=prints", 'points=1, visibility="hidden"')
+SHOWN: dict[str, tuple[list[str], int, list[str], list[str]]] = {
+    "hidden by default": ([], 0, ["2 of 2 points"], ["ends with", "status"]),
+    "shown when asked": (["--show", "visible", "--show", "hidden"], 1, ["2 of 3 points", "expected: "], []),
+    "only the hidden": (["--show", "hidden"], 1, ["0 of 1 points"], ["prints a word"]),
+    "without what was expected": (["--show", "hidden", "--disclosure", "actual-only"], 1, ["actual: "], ["expected: "]),
+    "the kind alone": (["--show", "hidden", "--disclosure", "category"], 1, ["ends otherwise"], ["actual: "]),
+    "nothing": (["--show", "hidden", "--disclosure", "none"], 1, ["✗ ends with status 0"], ["otherwise"]),
+    "JUnit": (["--format", "junit"], 0, ["prints a word"], ["ends with status"]),
+    "Gradescope hides for itself": (["--format", "gradescope"], 1, ["ends with status", '"visibility": "hidden"'], []),
+    "Gradescope, told less": (["--format", "gradescope", "--show", "visible"], 0, ["prints a word"], ["ends with"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SHOWN)
+def test_what_a_reader_is_shown(course: Path, case: str) -> None:
+    """The program passes what is visible and fails what is hidden."""
+    (course / "exercises/ch09/word/grader.py").write_text(SECRETIVE)
+    (course / "exercises/ch09/word/word.asm").write_text(SOLUTION.replace("xor edi, edi", "mov edi, 9"))
+    options, status, present, absent = SHOWN[case]
+    done = toolkit("check", "word", *options, cwd=course)
+    text = done.stdout.decode() + done.stderr.decode()
+    assert done.returncode == status, text
+    for words in present:
+        assert words in text
+    for words in absent:
+        assert words not in text
+
+
 def test_output_goes_to_a_file(course: Path) -> None:
     result = toolkit("check", "--format", "junit", "--output", "r.xml", cwd=course)
     assert (result.returncode, result.stdout) == (1, b"")
@@ -227,9 +256,10 @@ def test_pytest_grades_too(course: Path) -> None:
     assert starters.returncode == 1
     assert "2 failed, 2 passed, 2 skipped" in starters.stdout
     assert 'expected: "x"' in starters.stdout
+    (course / "exercises/ch09/word/grader.py").write_text(SECRETIVE)
     references = grade("--reference")
     assert references.returncode == 0
-    assert "6 passed" in references.stdout
+    assert "5 passed" in references.stdout
 
 
 def test_watching_without_a_terminal(course: Path) -> None:

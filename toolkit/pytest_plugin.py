@@ -41,18 +41,22 @@ _SANDBOX: pytest.StashKey[WorkerSandbox] = pytest.StashKey()
 
 
 class ExerciseFile(pytest.File):
-    """One exercise; graded when its first item runs."""
+    """One exercise; graded when its first item runs. Checks that are not for the student to see are no items."""
 
     _result: ExerciseResult | None = None
 
     def collect(self) -> Iterator[CheckItem]:
         from toolkit.grading.checks import BrokenCheck
+        from toolkit.grading.disclosure import VISIBLE
         from toolkit.grading.exercise import Exercise
         from toolkit.grading.runner import BUILDS
 
         self.exercise: Exercise = Exercise(self.path.parent)
         try:
-            titles = [BUILDS, *(check.title for check in self.exercise.grader.checks)]
+            titles = [
+                BUILDS,
+                *(check.title for check in self.exercise.grader.checks if check.visibility in VISIBLE),
+            ]
         except BrokenCheck as error:
             raise self.CollectError(str(error)) from error
         for title in titles:
@@ -63,6 +67,7 @@ class ExerciseFile(pytest.File):
     def result(self) -> ExerciseResult:
         """The grading, done once."""
         if self._result is None:
+            from toolkit.grading.disclosure import Disclosure
             from toolkit.grading.runner import Choice, grade_exercise
             from toolkit.grading.sandbox import WorkerSandbox
 
@@ -71,7 +76,7 @@ class ExerciseFile(pytest.File):
                 stash[_SANDBOX] = WorkerSandbox()
             sandbox = stash[_SANDBOX]
             choice = Choice(reference=bool(self.config.getoption("--reference")))
-            self._result = grade_exercise(self.exercise, choice, sandbox)
+            self._result = Disclosure().result(grade_exercise(self.exercise, choice, sandbox))
         return self._result
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
 from toolkit.classroom.gradebook import make_gradebook
-from toolkit.classroom.reports import Disclosure, class_report, student_report, write_reports
+from toolkit.classroom.lateness import Deadline
+from toolkit.classroom.reports import class_report, student_report, write_reports
 from toolkit.classroom.store import Entry, Graded
-from toolkit.grading.disclosure import LEVELS, for_student, report_for_student
+from toolkit.grading.disclosure import Disclosure
 from toolkit.grading.evidence import DiagnosticRecord, Location
+from toolkit.grading.formats import DISCLOSURE_LEVELS
 from toolkit.grading.report import CheckResult, ExerciseResult, Report, Status
 
 MAP = "00400000-00401000 r--p 00000000 prog\n00401000-00402000 r-xp 00001000 prog\n7ffffffde000-7ffffffff000 rw-p 00000000 [stack]"
@@ -43,7 +46,7 @@ def book(result: ExerciseResult, student: str = "ada", name: str = ""):  # type:
     return make_gradebook([Graded(Entry(student, 1, "ch09/prog", name, None, "k"), result)])
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", DISCLOSURE_LEVELS)
 def test_a_students_page(level: str) -> None:
     page = student_report(book(RESULT)[0], "hw", Disclosure(level))
     for secret in (*HIDDEN, "AFTER-DUE", "later"):
@@ -55,10 +58,10 @@ def test_a_students_page(level: str) -> None:
     assert "Further checks are not shown here" in page
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", DISCLOSURE_LEVELS)
 @pytest.mark.parametrize("shown", [{"visible"}, {"visible", "after_due_date"}])
 def test_a_reduced_result(level: str, shown: set[str]) -> None:
-    reduced = for_student(RESULT, level, shown)
+    reduced = Disclosure(level, shown).result(RESULT)
     text = json.dumps(reduced.as_json(), ensure_ascii=False)
     assert not any(secret in text for secret in HIDDEN)
     assert ("later" in text) == ("after_due_date" in shown)
@@ -66,7 +69,7 @@ def test_a_reduced_result(level: str, shown: set[str]) -> None:
 
 
 def test_a_whole_report() -> None:
-    reduced = report_for_student(Report((RESULT,), 0, "1"), "full")
+    reduced = Disclosure().report(Report((RESULT,), 0, "1"))
     assert [check.name for check in reduced.checks] == ["open", "follows", "fine"]
 
 
@@ -76,9 +79,23 @@ def test_the_hidden_points_are_not_in_the_sum_that_a_student_reads() -> None:
     assert "of 8 points" not in page
 
 
+def test_a_page_does_not_tell_how_hidden_checks_went() -> None:
+    """Not by the exercise's outcome, and not by the points that lateness left."""
+    good = CheckResult("open", Status.PASSED, 4)
+    hidden = CheckResult("concealed name", Status.FAILED, 8, "CONCEALED", visibility="hidden")
+    pages = set()
+    for status in (Status.FAILED, Status.PASSED, Status.BROKEN):
+        result = ExerciseResult("ch09/prog", "t", (good, replace(hidden, status=status)))
+        graded = Graded(Entry("ada", 1, "ch09/prog", "", 3600.0, "k"), result)
+        late = make_gradebook([graded], Deadline(0.0, 0.5, 0))
+        pages.add(student_report(late[0], "hw", Disclosure()))
+    assert len(pages) == 1
+    assert "After the penalty for lateness: 2 points" in pages.pop()
+
+
 def test_an_unknown_level() -> None:
     with pytest.raises(ValueError, match="'some' is none of full"):
-        for_student(RESULT, "some")
+        Disclosure("some")
 
 
 class Tags(HTMLParser):

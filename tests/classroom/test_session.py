@@ -21,6 +21,7 @@ from toolkit.classroom.packing import PackedExercise, pack
 from toolkit.classroom.roster import Student
 from toolkit.classroom.session import Settings, make_plan, run_plan
 from toolkit.classroom.store import Entry, Store, StoreError
+from toolkit.grading.categories import Category
 from toolkit.grading.evidence import DiagnosticRecord, FileData, Location
 from toolkit.grading.exercise import Exercise, Submission
 from toolkit.grading.report import CheckResult, ExerciseResult, Status
@@ -38,7 +39,17 @@ RESULT = ExerciseResult(
     "A title",
     (
         CheckResult(
-            "a", Status.FAILED, 2.5, "m", "e", "x\x00\x1b", "h", Location("p.asm", 3), "hidden", ("why",)
+            "a",
+            Status.FAILED,
+            2.5,
+            "m",
+            "e",
+            "x\x00\x1b",
+            "h",
+            Location("p.asm", 3),
+            "hidden",
+            ("why",),
+            Category.OUTPUT,
         ),
         CheckResult("b", Status.PASSED, 1),
     ),

@@ -10,6 +10,7 @@ import pytest
 
 from tests.grading.fakes import AREAS, REGISTERS, FakeSandbox, area, moment
 from toolkit.grading import regex
+from toolkit.grading.categories import Category
 from toolkit.grading.checks import Failure, GraderError
 from toolkit.grading.evidence import (
     BuildRequest,
@@ -167,6 +168,26 @@ FAILS: dict[str, tuple[Evidence, Use, str, str, str]] = {
     "instructions": (EVIDENCE, lambda e: e.instructions(at_most=99), "too many", "at most 99", "100"),
     "symbol": (EVIDENCE, lambda e: e.area(contains="missing"), "defines no symbol missing", "", ""),
 }
+
+
+CATEGORIES: dict[Category, tuple[Evidence, Use]] = {
+    Category.ENDLESS: (ENDLESS, lambda e: e.exit(0)),
+    Category.ENDING: (EVIDENCE, lambda e: e.exit(0)),
+    Category.OUTPUT: (EVIDENCE, lambda e: e.file("out.txt", None)),
+    Category.MAP: (EVIDENCE, lambda e: e.no_area(name="[stack]")),
+    Category.STATE: (EVIDENCE, lambda e: e.register("eax", -1)),
+    Category.CALLS: (EVIDENCE, lambda e: e.no_syscall("mmap")),
+    Category.COURSE: (EVIDENCE, lambda e: e.instructions(at_most=99)),
+    Category.CODE: (EVIDENCE, lambda e: e.area(contains="missing")),
+}
+
+
+@pytest.mark.parametrize("category", CATEGORIES)
+def test_of_which_kind_a_failure_is(category: Category) -> None:
+    evidence, use = CATEGORIES[category]
+    with pytest.raises(Failure) as caught:
+        use(run(evidence).expect)
+    assert caught.value.category is category
 
 
 @pytest.mark.parametrize("case", FAILS)

@@ -12,9 +12,10 @@ from typing import Any
 import jsonschema
 import pytest
 
+from toolkit.grading.disclosure import Disclosure
 from toolkit.grading.evidence import DiagnosticRecord, Location
 from toolkit.grading.export import export, to_prairielearn
-from toolkit.grading.formats import FORMATS
+from toolkit.grading.formats import DISCLOSURE_LEVELS, FORMATS
 from toolkit.grading.report import CheckResult, ExerciseResult, Report, Status
 
 NASTY = 'quotes " <tag> & ]]> % : , ` ``` | \x1b[31m \x00 é\nsecond line'
@@ -257,6 +258,21 @@ def test_every_format_is_deterministic_and_ends_a_line(name: str) -> None:
     assert text == export(REPORT, name, {})
     assert text.endswith("\n")
     text.encode()
+
+
+@pytest.mark.parametrize("level", DISCLOSURE_LEVELS)
+@pytest.mark.parametrize("name", [name for name in FORMATS if name != "pretty"])
+def test_no_format_tells_of_a_hidden_check(name: str, level: str) -> None:
+    secret = CheckResult(
+        "SECRET NAME", Status.FAILED, 977, "SECRET", "SECRET", "SECRET", "SECRET", visibility="hidden"
+    )
+    waits = CheckResult("waits", Status.SKIPPED, 1, "needs “SECRET NAME” to pass first")
+    report = Report(
+        (ExerciseResult("ch04/mmap", "Map", (PASSED, GOOD, secret, waits), instructions=977),), 0, "1"
+    )
+    text = export(Disclosure(level).report(report), name, {})
+    assert "SECRET" not in text
+    assert "97" not in text  # neither its points nor how much its run executed
 
 
 def test_gradescope_keeps_visibility_and_marks_what_is_not_the_students() -> None:

@@ -12,14 +12,27 @@ from toolkit.grading.report import ExerciseResult, Status
 
 @dataclass(frozen=True)
 class Line:
-    """One student's counted attempt at one exercise. ``score``: after the penalty; ``raw``: before it."""
+    """One student's counted attempt at one exercise. ``factor``: what lateness leaves of the points; ``late``: seconds."""
 
     entry: Entry
     result: ExerciseResult | None
-    raw: float
-    score: float
     max_score: float
+    factor: float = 1.0
     late: float = 0.0
+
+    @property
+    def raw(self) -> float:
+        """Points before the penalty."""
+        return self.result.score if self.result is not None else 0.0
+
+    @property
+    def score(self) -> float:
+        """Points after the penalty."""
+        return self.after_penalty(self.raw)
+
+    def after_penalty(self, points: float) -> float:
+        """What is left of points, of the whole result or of what is shown of it."""
+        return round(points * self.factor, 4)
 
     @property
     def status(self) -> str:
@@ -88,15 +101,7 @@ def make_gradebook(
 
 def _line(graded: Graded, deadline: Deadline, maximum: float) -> Line:
     time = graded.entry.submitted_at
-    raw = graded.result.score if graded.result is not None else 0.0
-    return Line(
-        graded.entry,
-        graded.result,
-        raw,
-        round(raw * deadline.factor(time), 4),
-        maximum,
-        deadline.seconds_late(time),
-    )
+    return Line(graded.entry, graded.result, maximum, deadline.factor(time), deadline.seconds_late(time))
 
 
 def _choose(lines: list[Line], policy: str) -> Line:

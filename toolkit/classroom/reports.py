@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,19 +12,11 @@ from toolkit.classroom import charts
 from toolkit.classroom.gradebook import Line, StudentLine, count_checks
 from toolkit.classroom.showing import visible
 from toolkit.classroom.similarity import Pair
-from toolkit.grading.disclosure import VISIBLE, for_student
+from toolkit.grading.disclosure import Disclosure
 from toolkit.grading.report import CheckResult, points
 
 if TYPE_CHECKING:
     from jinja2 import Environment
-
-
-@dataclass(frozen=True)
-class Disclosure:
-    """How much students read."""
-
-    level: str = "full"
-    shown: Collection[str] = VISIBLE
 
 
 @cache
@@ -68,10 +59,17 @@ def student_report(student: StudentLine, assignment: str, disclosure: Disclosure
 
 
 def _student_row(line: Line, disclosure: Disclosure) -> dict[str, Any]:
+    """Outcome and points are those of what is shown: the others would tell of the checks that are not."""
     if line.result is None:
-        return {"line": line, "result": None, "hides": False}
-    reduced = for_student(line.result, disclosure.level, disclosure.shown)
-    return {"line": line, "result": reduced, "hides": len(reduced.checks) != len(line.result.checks)}
+        return {"line": line, "result": None, "status": line.status, "hides": False}
+    reduced = disclosure.result(line.result)
+    return {
+        "line": line,
+        "result": reduced,
+        "status": reduced.status.value,
+        "score": line.after_penalty(reduced.score),
+        "hides": len(reduced.checks) != len(line.result.checks),
+    }
 
 
 def _picture(check: CheckResult) -> Any:

@@ -16,7 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from toolkit.classroom.decoding import result_from_json
+from toolkit.classroom.decoding import result_from_json, stored_json
 from toolkit.grading.report import ExerciseResult, Status
 
 metadata = sa.MetaData()
@@ -176,7 +176,7 @@ class Store:
             "status": result.status.value,
             "score": result.score,
             "max_score": result.max_score,
-            "result": json.dumps({**result.as_json(), "title": result.title}),
+            "result": json.dumps(stored_json(result)),
             "graded_at": datetime.now(UTC),
         }
         with self.engine.begin() as connection:

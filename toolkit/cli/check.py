@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from toolkit.grading.formats import FORMATS
+from toolkit.cli.class_options import disclosure_options
+from toolkit.grading.formats import FORMATS, VISIBILITIES
 
 if TYPE_CHECKING:
+    from toolkit.grading.disclosure import Disclosure
     from toolkit.grading.exercise import Exercise
-    from toolkit.grading.report import Report
+    from toolkit.grading.report import ExerciseResult, Report
     from toolkit.grading.runner import Choice
     from toolkit.grading.sandbox import WorkerSandbox
 
@@ -46,6 +48,7 @@ Exit status: 0 all passed; 1 some failed; 2 wrong usage or an unreadable submiss
 @click.option("--fail-fast", is_flag=True, help="Stop at the first check that does not pass.")
 @click.option("-k", "word", metavar="WORD", help="Only exercises whose name or title has this word.")
 @click.option("--seed", type=int, default=0, help="Seed of everything that is left to chance.")
+@disclosure_options
 def check_command(
     targets: tuple[str, ...],
     format_name: str,
@@ -57,10 +60,13 @@ def check_command(
     fail_fast: bool,
     word: str | None,
     seed: int,
+    shown: tuple[str, ...],
+    level: str,
 ) -> None:
     """Assemble, link and run your programs, and grade what they do.
 
     TARGET is a chapter (ch04), an exercise (ch04/mmap, or mmap), or a path; without one, everything is graded.
+    Checks that are not shown don't count, in the points and the exit status; Gradescope is told all, and hides them itself.
     """
     from toolkit.cli.common import find_exercises
     from toolkit.grading.sandbox import WorkerSandbox
@@ -73,12 +79,14 @@ def check_command(
         from toolkit.grading.runner import Choice
 
         choice = Choice(reference, submission, seed, fail_fast)
+        disclosure = _disclosure(shown, level, format_name)
         if watch:
             from toolkit.cli.watch import watch_exercises
 
-            watch_exercises(exercises, choice, sandbox)
+            watch_exercises(exercises, choice, sandbox, disclosure)
             return
-        report = _grade(exercises, choice, sandbox, jobs or default_jobs(len(exercises)), format_name, output)
+        workers = jobs or default_jobs(len(exercises))
+        report = _grade(exercises, choice, sandbox, workers, disclosure, format_name, output)
     finally:
         sandbox.close()
     if not (reference or submission):
@@ -103,6 +111,14 @@ def _say_what_is_next(exercises: Sequence[Exercise], choice: Choice, report: Rep
         click.echo(line)
 
 
+def _disclosure(shown: Sequence[str], level: str, format_name: str) -> Disclosure:
+    """What the reader learns; a Gradescope document says of each check who may see it."""
+    from toolkit.grading.disclosure import VISIBLE, Disclosure
+
+    everything = VISIBILITIES if format_name == "gradescope" else VISIBLE
+    return Disclosure(level, frozenset(shown or everything))
+
+
 EXERCISES_PER_WORKER = 16  # starting a worker costs as much as grading so many
 
 
@@ -125,14 +141,16 @@ def _grade(
     choice: Choice,
     sandbox: WorkerSandbox,
     jobs: int,
+    disclosure: Disclosure,
     format_name: str,
     output: Path | None,
 ) -> Report:
+    """What is shown of the grading, and show it."""
     from toolkit.grading.runner import grade
 
     if format_name == "pretty":
-        return _grade_pretty(exercises, choice, sandbox, jobs, output)
-    report = grade(exercises, choice, sandbox, jobs)
+        return _grade_pretty(exercises, choice, sandbox, jobs, disclosure, output)
+    report = disclosure.report(grade(exercises, choice, sandbox, jobs))
     from toolkit.cli.common import write_output
     from toolkit.grading.export import export
 
@@ -141,7 +159,12 @@ def _grade(
 
 
 def _grade_pretty(
-    exercises: Sequence[Exercise], choice: Choice, sandbox: WorkerSandbox, jobs: int, output: Path | None
+    exercises: Sequence[Exercise],
+    choice: Choice,
+    sandbox: WorkerSandbox,
+    jobs: int,
+    disclosure: Disclosure,
+    output: Path | None,
 ) -> Report:
     from toolkit.cli.common import open_output
     from toolkit.grading.pretty import PrettyPrinter
@@ -149,6 +172,10 @@ def _grade_pretty(
 
     with open_output(output) as stream:
         printer = PrettyPrinter(stream, total=len(exercises), progress=sys.stderr)
-        report = grade(exercises, choice, sandbox, jobs, printer.show)
+
+        def show(result: ExerciseResult) -> None:
+            printer.show(disclosure.result(result))
+
+        report = disclosure.report(grade(exercises, choice, sandbox, jobs, show))
         printer.finish(report)
     return report

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from toolkit.grading.disclosure import Disclosure
     from toolkit.grading.exercise import Exercise
     from toolkit.grading.report import ExerciseResult
     from toolkit.grading.runner import Choice
@@ -23,7 +24,9 @@ KEYS_HELP = "h hint   t task   n next   l list   c check again   q quit"
 Event = tuple[str, object]  # ("saved", set of folders) | ("key", character) | ("end", None)
 
 
-def watch_exercises(exercises: Sequence[Exercise], choice: Choice, sandbox: WorkerSandbox) -> None:
+def watch_exercises(
+    exercises: Sequence[Exercise], choice: Choice, sandbox: WorkerSandbox, disclosure: Disclosure
+) -> None:
     """Run until q, the end of a terminal's input, or Ctrl-C."""
     from toolkit.cli.common import UserError
 
@@ -36,7 +39,7 @@ def watch_exercises(exercises: Sequence[Exercise], choice: Choice, sandbox: Work
         path = choice.submission.resolve()
         folders = [path if path.is_dir() else path.parent]
     threading.Thread(target=watch_folders, args=(folders, events.put, stop), daemon=True).start()
-    session = Session(exercises, choice, sandbox)
+    session = Session(exercises, choice, sandbox, disclosure)
     with keyboard(events.put):
         try:
             session.begin()
@@ -51,7 +54,14 @@ def watch_exercises(exercises: Sequence[Exercise], choice: Choice, sandbox: Work
 class Session:
     """What is being watched, and which exercise is in front."""
 
-    def __init__(self, exercises: Sequence[Exercise], choice: Choice, sandbox: WorkerSandbox) -> None:
+    def __init__(
+        self,
+        exercises: Sequence[Exercise],
+        choice: Choice,
+        sandbox: WorkerSandbox,
+        disclosure: Disclosure,
+    ) -> None:
+        self._disclosure = disclosure
         self._exercises = list(exercises)
         self._choice = choice
         self._sandbox = sandbox
@@ -128,7 +138,7 @@ class Session:
         from toolkit.grading.report import Report, Status
         from toolkit.grading.runner import grade_exercise
 
-        result = grade_exercise(exercise, self._choice, self._sandbox)
+        result = self._disclosure.result(grade_exercise(exercise, self._choice, self._sandbox))
         if result.status is Status.PASSED:
             self._passed.add(exercise.identity)
         else:

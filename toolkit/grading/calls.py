@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
+from toolkit.grading.categories import Category
 from toolkit.grading.checks import Failure, GraderError, Regex, show_bytes, shown
 from toolkit.grading.evidence import CallArgument, CallEvidence, CallRequest, Evidence, RunRequest
 
@@ -111,6 +112,7 @@ def _or_blame_the_red_zone(made: _Call, judge: Callable[[_Call], Judged]) -> Jud
             help="Make room with sub rsp (or push) before a call; what lies below rsp then belongs to the callee.",
             location=failure.location,
             explanation=failure.explanation,
+            category=Category.RESULT,
         ) from None
 
 
@@ -129,7 +131,9 @@ def _result(made: _Call) -> CallResult:
     if outcome is None or not outcome.returned:
         _did_not_return(text, evidence)
     if outcome.violations:
-        raise Failure(f"{text} breaks the calling convention: {'; '.join(outcome.violations)}")
+        raise Failure(
+            f"{text} breaks the calling convention: {'; '.join(outcome.violations)}", category=Category.RESULT
+        )
     return CallResult(
         outcome.rax,
         outcome.rdx,
@@ -246,6 +250,7 @@ def _did_not_return(text: str, evidence: Evidence) -> NoReturn:
             expected="the function returns to its caller",
             actual=ending(evidence),
             location=evidence.last_location,
+            category=Category.ENDING,
         )
     location = evidence.fault.location if evidence.fault is not None else evidence.last_location
     explanation = explain_fate(evidence) + _guarded(evidence)
@@ -255,6 +260,7 @@ def _did_not_return(text: str, evidence: Evidence) -> NoReturn:
         actual=ending(evidence),
         location=location,
         explanation=explanation,
+        category=Category.ENDLESS if evidence.cut_short else Category.ENDING,
     )
 
 
@@ -271,7 +277,7 @@ def _guarded(evidence: Evidence) -> tuple[str, ...]:
 
 
 def _fail(message: str, expected: str, actual: str) -> NoReturn:
-    raise Failure(message, expected=expected, actual=actual)
+    raise Failure(message, expected=expected, actual=actual, category=Category.RESULT)
 
 
 __all__ = ["CallEvidence", "CallExpectation", "CallResult", "call", "expect_call", "show_call"]

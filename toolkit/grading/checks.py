@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
+from toolkit.grading.categories import Category
 from toolkit.grading.evidence import Location
+from toolkit.grading.formats import VISIBILITIES
 
 if TYPE_CHECKING:
     from toolkit.grading.program import Program
-
-VISIBILITIES = ("visible", "after_due_date", "after_published", "hidden")
 
 
 class Failure(Exception):  # noqa: N818 - the word graders know
@@ -32,6 +32,7 @@ class Failure(Exception):  # noqa: N818 - the word graders know
         help: str | None = None,
         location: Location | None = None,
         explanation: Sequence[str] = (),
+        category: Category = Category.OTHER,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -40,6 +41,7 @@ class Failure(Exception):  # noqa: N818 - the word graders know
         self.help = help
         self.location = location
         self.explanation = tuple(explanation)
+        self.category = category
 
 
 class BrokenCheck(Exception):  # noqa: N818 - one of the four outcomes

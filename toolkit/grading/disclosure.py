@@ -11,41 +11,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from toolkit.grading.formats import DISCLOSURE_LEVELS
 from toolkit.grading.report import CheckResult, ExerciseResult, Report, Status
 
-LEVELS = ("full", "actual-only", "category", "none")
 VISIBLE = frozenset({"visible"})
-CATEGORIES = {
-    Status.FAILED: "not as it should be",
+WITHOUT_VERDICT = {
     Status.SKIPPED: "not tried",
     Status.BROKEN: "could not be graded; not your fault",
 }
 
 
-def for_student(
-    result: ExerciseResult, level: str = "full", shown: Collection[str] = VISIBLE
-) -> ExerciseResult:
-    """The result without checks of other visibilities, at a level. Raises ValueError for an unknown level.
+@dataclass(frozen=True)
+class Disclosure:
+    """How much a student reads: checks of which visibilities, and at which level. Raises ValueError for an unknown level."""
 
-    A skipped check may name the hidden one it waited for: its message goes too, where any check is hidden.
-    """
-    if level not in LEVELS:
-        raise ValueError(f"disclosure {level!r} is none of {', '.join(LEVELS)}")
-    hidden = {check.name for check in result.checks if check.visibility not in shown}
-    checks = [check for check in result.checks if check.name not in hidden]
-    checks = [_without_names(check, hidden) for check in checks]
-    reduced = tuple(_REDUCE[level](check) for check in checks)
-    diagnostics = result.diagnostics if level in ("full", "actual-only") else ()
-    return replace(
-        result, checks=reduced, diagnostics=diagnostics, instructions=0 if hidden else result.instructions
-    )
+    level: str = "full"
+    shown: Collection[str] = VISIBLE
 
+    def __post_init__(self) -> None:
+        if self.level not in DISCLOSURE_LEVELS:
+            raise ValueError(f"disclosure {self.level!r} is none of {', '.join(DISCLOSURE_LEVELS)}")
 
-def report_for_student(report: Report, level: str = "full", shown: Collection[str] = VISIBLE) -> Report:
-    """The same for every exercise of a report."""
-    return replace(report, exercises=tuple(for_student(each, level, shown) for each in report.exercises))
+    def result(self, result: ExerciseResult) -> ExerciseResult:
+        """The result without checks of other visibilities: neither their names, nor what they are worth, nor how they went.
+
+        A skipped check may name the hidden one it waited for: its message goes too, where any check is hidden.
+        """
+        hidden = {check.name for check in result.checks if check.visibility not in self.shown}
+        checks = [_without_names(check, hidden) for check in result.checks if check.visibility in self.shown]
+        return replace(
+            result,
+            checks=tuple(_REDUCE[self.level](check) for check in checks),
+            diagnostics=result.diagnostics if self.level in ("full", "actual-only") else (),
+            instructions=0 if hidden else result.instructions,
+        )
+
+    def report(self, report: Report) -> Report:
+        """The same for every exercise of a report."""
+        return replace(report, exercises=tuple(self.result(each) for each in report.exercises))
 
 
 def _without_names(check: CheckResult, hidden: Collection[str]) -> CheckResult:
@@ -61,13 +66,13 @@ def _full(check: CheckResult) -> CheckResult:
 def _actual_only(check: CheckResult) -> CheckResult:
     if check.status is not Status.FAILED:
         return check
-    return replace(check, message=CATEGORIES[check.status], expected=None, help=None)
+    return replace(check, message=check.category.value, expected=None, help=None)
 
 
 def _category(check: CheckResult) -> CheckResult:
     if check.status is Status.PASSED:
         return check
-    return _bare(check, CATEGORIES[check.status])
+    return _bare(check, WITHOUT_VERDICT.get(check.status, check.category.value))
 
 
 def _none(check: CheckResult) -> CheckResult:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from toolkit.grading.areas import AreaPattern, closest, map_difference, map_line, normalise_line
+from toolkit.grading.categories import Category
 from toolkit.grading.checks import Failure, GraderError, Regex, show_bytes, shown
 from toolkit.grading.evidence import EVENT_LIMIT, Evidence, Location, SyscallRecord
 from toolkit.grading.program import Run, as_bytes, describe_moment
@@ -98,9 +99,10 @@ class RunExpectations:
             or (fault.address in wanted if isinstance(wanted, range) else fault.address == wanted)
         )
         if not right:
-            self._fail("the fault is another one", expected, actual, explain=True)
+            self._fail(Category.ENDING, "the fault is another one", expected, actual, explain=True)
         if label is not None and fault.registers["rip"] != self._run.symbol(label):
             self._fail(
+                Category.ENDING,
                 "another instruction faults",
                 f"the one at {label}",
                 f"the one at {fault.location}",
@@ -132,10 +134,10 @@ class RunExpectations:
         data = self._evidence.files.get(name)
         if expected is None and contains is None:
             if data is not None:
-                self._fail(f"{name} exists", f"no file {name}", show_bytes(data))
+                self._fail(Category.OUTPUT, f"{name} exists", f"no file {name}", show_bytes(data))
             return
         if data is None:
-            self._fail(f"{name} does not exist", f"a file {name}", "no such file")
+            self._fail(Category.OUTPUT, f"{name} does not exist", f"a file {name}", "no such file")
         self._text(name, data, expected, contains)
 
     def _text(
@@ -151,13 +153,20 @@ class RunExpectations:
             wanted = contains if isinstance(contains, Regex) else as_bytes(contains)
             found = wanted.pattern.search(data) if isinstance(wanted, Regex) else wanted in data
             if not found:
-                self._fail(f"{what} does not contain what it should", shown(wanted), show_bytes(data))
+                self._fail(
+                    Category.OUTPUT,
+                    f"{what} does not contain what it should",
+                    shown(wanted),
+                    show_bytes(data),
+                )
             return
         assert expected is not None
         wanted = expected if isinstance(expected, Regex) else as_bytes(expected)
         same = wanted.pattern.fullmatch(data) if isinstance(wanted, Regex) else wanted == data
         if not same:
-            self._fail(f"{what} differs{_difference(wanted, data)}", shown(wanted), show_bytes(data))
+            self._fail(
+                Category.OUTPUT, f"{what} differs{_difference(wanted, data)}", shown(wanted), show_bytes(data)
+            )
 
     # -- the map -----------------------------------------------------------------------------------------------
 
@@ -169,6 +178,7 @@ class RunExpectations:
         matching = [area for area in record.maps.areas if not pattern.differences(area, program)]
         if count is not None and len(matching) != count:
             self._fail(
+                Category.MAP,
                 f"{len(matching)} areas are like that at {describe_moment(at)}, {count} expected",
                 str(pattern),
                 _show_areas(matching),
@@ -180,12 +190,18 @@ class RunExpectations:
         near = closest(record.maps.areas, pattern, program)
         if near is None:
             self._fail(
+                Category.MAP,
                 f"the map at {describe_moment(at)} has no such area",
                 str(pattern),
                 _show_areas(record.maps.areas),
             )
         words = "; ".join(pattern.differences(near, program))
-        self._fail(f"the area at {describe_moment(at)} is not right: {words}", str(pattern), map_line(near))
+        self._fail(
+            Category.MAP,
+            f"the area at {describe_moment(at)} is not right: {words}",
+            str(pattern),
+            map_line(near),
+        )
 
     def no_area(self, at: str = "exit", **properties: Any) -> None:
         """No area of the map has all these properties."""
@@ -195,6 +211,7 @@ class RunExpectations:
         matching = [area for area in areas if not pattern.differences(area, program)]
         if matching:
             self._fail(
+                Category.MAP,
                 f"the map at {describe_moment(at)} has an area that should not be there",
                 f"no area: {pattern}",
                 _show_areas(matching),
@@ -206,7 +223,12 @@ class RunExpectations:
         wanted = [normalise_line(line) for line in lines if line.strip()]
         difference = map_difference(wanted, self._run.moment(at).maps.areas)
         if difference:
-            self._fail(f"the map at {describe_moment(at)} differs", "\n".join(wanted), "\n".join(difference))
+            self._fail(
+                Category.MAP,
+                f"the map at {describe_moment(at)} differs",
+                "\n".join(wanted),
+                "\n".join(difference),
+            )
 
     def _pattern(self, properties: dict[str, Any]) -> AreaPattern:
         unknown = properties.keys() - AreaPattern.__dataclass_fields__.keys()
@@ -242,18 +264,30 @@ class RunExpectations:
         wanted = _describe_call(name, args, result, error, succeeds)
         if times is not None:
             self._fail(
-                f"{name} was called so {len(fitting)} times, {times} expected", wanted, _show_calls(calls)
+                Category.CALLS,
+                f"{name} was called so {len(fitting)} times, {times} expected",
+                wanted,
+                _show_calls(calls),
             )
         if not calls:
             made = ", ".join(dict.fromkeys(call.name for call in self._evidence.syscalls)) or "none"
-            self._fail(f"the program never called {name}", wanted, f"system calls made: {made}")
-        self._fail(f"{name} was not called so", wanted, _show_calls(calls), location=calls[-1].location)
+            self._fail(
+                Category.CALLS, f"the program never called {name}", wanted, f"system calls made: {made}"
+            )
+        self._fail(
+            Category.CALLS,
+            f"{name} was not called so",
+            wanted,
+            _show_calls(calls),
+            location=calls[-1].location,
+        )
 
     def no_syscall(self, *names: str) -> None:
         """It never called any of these."""
         for call in self._evidence.syscalls:
             if call.name in names:
                 self._fail(
+                    Category.CALLS,
                     f"the program called {call.name}",
                     f"no {call.name}",
                     _show_calls([call]),
@@ -268,6 +302,7 @@ class RunExpectations:
         actual, bits = read_register(record.registers, name)
         if actual != value & ((1 << bits) - 1):
             self._fail(
+                Category.STATE,
                 f"{name} is wrong at {describe_moment(at)}",
                 _number(value),
                 _number(actual),
@@ -281,7 +316,10 @@ class RunExpectations:
         if actual != wanted:
             place = where if isinstance(where, str) else f"{where:#x}"
             self._fail(
-                f"memory at {place} is wrong at {describe_moment(at)}", show_bytes(wanted), show_bytes(actual)
+                Category.STATE,
+                f"memory at {place} is wrong at {describe_moment(at)}",
+                show_bytes(wanted),
+                show_bytes(actual),
             )
 
     def label(self, name: str, times: int | None = None) -> None:
@@ -290,22 +328,36 @@ class RunExpectations:
             self._run.moment(f"label:{name}" if times is None else f"label:{name}:{times}")
         if times is not None and self._run.reached(f"label:{name}:{times + 1}") is not None:
             self._fail(
-                f"the label {name} is reached too often", f"{times} times", f"at least {times + 1} times"
+                Category.COURSE,
+                f"the label {name} is reached too often",
+                f"{times} times",
+                f"at least {times + 1} times",
             )
 
     def instructions(self, at_most: int | None = None, at_least: int | None = None) -> None:
         """How many instructions were executed."""
         count = self._evidence.instructions
         if at_most is not None and count > at_most:
-            self._fail("the program executes too many instructions", f"at most {at_most:,}", f"{count:,}")
+            self._fail(
+                Category.COURSE,
+                "the program executes too many instructions",
+                f"at most {at_most:,}",
+                f"{count:,}",
+            )
         if at_least is not None and count < at_least:
-            self._fail("the program executes too few instructions", f"at least {at_least:,}", f"{count:,}")
+            self._fail(
+                Category.COURSE,
+                "the program executes too few instructions",
+                f"at least {at_least:,}",
+                f"{count:,}",
+            )
 
     # -- saying it ---------------------------------------------------------------------------------------------
 
     def _finished(self, expected: str) -> None:
         if self._evidence.cut_short:
             self._fail(
+                Category.ENDLESS,
                 f"the program does not end: {describe_cut(self._evidence)}",
                 expected,
                 ending(self._evidence),
@@ -313,10 +365,13 @@ class RunExpectations:
             )
 
     def _wrong_end(self, expected: str) -> NoReturn:
-        self._fail("the program ends otherwise", expected, ending(self._evidence), explain=True)
+        self._fail(
+            Category.ENDING, "the program ends otherwise", expected, ending(self._evidence), explain=True
+        )
 
     def _fail(
         self,
+        category: Category,
         message: str,
         expected: str,
         actual: str,
@@ -338,7 +393,14 @@ class RunExpectations:
                 *explanation,
                 f"the run was ended: {describe_cut(evidence)}{_where(evidence.last_location)}",
             )
-        raise Failure(message, expected=expected, actual=actual, location=location, explanation=explanation)
+        raise Failure(
+            message,
+            expected=expected,
+            actual=actual,
+            location=location,
+            explanation=explanation,
+            category=category,
+        )
 
 
 _ACCESS = {"read": "reading", "write": "writing", "execute": "executing"}

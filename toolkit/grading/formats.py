@@ -1,4 +1,4 @@
-"""The names of the result formats, apart from their code so that ``--help`` need not import it."""
+"""The names of formats, visibilities and levels of disclosure, apart from their code so that ``--help`` need not import it."""
 
 from __future__ import annotations
 
@@ -16,3 +16,6 @@ FORMATS = (
     "exercism",
     "check50",
 )
+
+VISIBILITIES = ("visible", "after_due_date", "after_published", "hidden")  # of a check
+DISCLOSURE_LEVELS = ("full", "actual-only", "category", "none")  # of a failure

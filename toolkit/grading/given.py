@@ -115,4 +115,5 @@ def _with_input(failure: Failure, arguments: dict[str, object]) -> Failure:
         help=failure.help,
         location=failure.location,
         explanation=(f"smallest input found: {text}", *failure.explanation),
+        category=failure.category,
     )

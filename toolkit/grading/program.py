@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from toolkit.grading.categories import Category
 from toolkit.grading.checks import BrokenCheck, Failure, GraderError
 from toolkit.grading.evidence import (
     Broken,
@@ -130,6 +131,7 @@ class Program:
             raise Failure(
                 f"it does not assemble with {options}: {first.message if first else 'no message'}",
                 location=first.location if first else None,
+                category=Category.BUILD,
             )
         other.unsupported = self.unsupported
         return other
@@ -200,7 +202,11 @@ class Symbols(dict[str, int]):
     """Name → address; a missing name is the submission's failure."""
 
     def __missing__(self, name: str) -> int:
-        raise Failure(f"the program defines no symbol {name}", help=f"Keep the label `{name}` in your file.")
+        raise Failure(
+            f"the program defines no symbol {name}",
+            help=f"Keep the label `{name}` in your file.",
+            category=Category.CODE,
+        )
 
 
 def _moments(at: Iterable[str]) -> tuple[str, ...]:
@@ -314,7 +320,7 @@ class Run:
             raise self._not_reached(at)
         data = record.memory.get(peek_key(peek))
         if data is None:
-            raise Failure(f"memory at {text} can't be read at {describe_moment(at)}")
+            raise Failure(f"memory at {text} can't be read at {describe_moment(at)}", category=Category.STATE)
         return data
 
     def reached(self, moment: str) -> MomentRecord | None:
@@ -352,6 +358,7 @@ class Run:
             expected=describe_moment(moment),
             actual=ending(self.evidence),
             location=self.evidence.last_location,
+            category=Category.COURSE,
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from toolkit.grading.categories import Category
 from toolkit.grading.evidence import DiagnosticRecord, Location
 
 
@@ -32,6 +33,7 @@ class CheckResult:
     location: Location | None = None
     visibility: str = "visible"
     explanation: tuple[str, ...] = ()
+    category: Category = Category.OTHER
 
     @property
     def score(self) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NoReturn
 
+from toolkit.grading.categories import Category
 from toolkit.grading.checks import Failure, GraderError, Regex
 from toolkit.grading.evidence import InstructionRecord, Location
 
@@ -183,7 +184,9 @@ class ProgramExpectations:
         location: Location | None = None,
         help: str | None = None,
     ) -> NoReturn:
-        raise Failure(message, expected=expected, actual=actual, location=location, help=help)
+        raise Failure(
+            message, expected=expected, actual=actual, location=location, help=help, category=Category.CODE
+        )
 
 
 def _is_backward_jump(instruction: InstructionRecord) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from toolkit import __version__
+from toolkit.grading.categories import Category
 from toolkit.grading.checks import BrokenCheck, Check, Failure
 from toolkit.grading.exercise import Exercise, Submission, SubmissionError
 from toolkit.grading.program import Program
@@ -154,6 +155,7 @@ def _check_build(program: Program) -> CheckResult:
         first.message if first else "the program could not be built",
         help=first.help if first else None,
         location=first.location if first else None,
+        category=Category.BUILD,
     )
 
 
@@ -194,6 +196,7 @@ def _run_check(check: Check, program: Program) -> CheckResult:
             failure.location,
             check.visibility,
             failure.explanation,
+            failure.category,
         )
     except AssertionError as error:
         message = str(error) or "the check's condition does not hold"
