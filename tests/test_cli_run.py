@@ -239,3 +239,26 @@ def test_segments_and_system_calls(folder: Path) -> None:
     assert lines[1] == "shmget(IPC_PRIVATE, 8000, IPC_CREAT|0640) = 0"
     assert lines[-1] == "+++ exited with 0 +++"
     assert b"| 29 | shmget | full | ipc |" in toolkit("doctor", "--syscalls", cwd=folder).stdout
+
+
+NAMED = {
+    "by its name": ("mappings_loop", b""),
+    "by its folder": ("exercises/ch04/mappings_loop", b""),
+    "by its file": ("exercises/ch04/mappings_loop/mappings_loop.asm", b""),
+    "with its other files": ("exercises/ch05/two_files/reference/two_files.asm", b"2026\n"),
+    "in its format": ("exercises/ch04/layout32/reference/layout32.asm", b"text  08049000\n"),
+    "with its data": ("exercises/ch04/mmap/reference/mmap.asm", b"A file is a row of bytes.\n"),
+}
+
+
+@pytest.mark.parametrize("case", NAMED)
+def test_an_exercise_is_run(case: str) -> None:
+    name, output = NAMED[case]
+    result = toolkit("run", "--no-explain", "--max-instructions", "5000", name, cwd=ROOT)
+    assert result.stdout.startswith(output)
+    assert b"does not exist" not in result.stderr
+
+
+def test_no_program_and_no_exercise() -> None:
+    result = toolkit("run", "mappings_lop", cwd=ROOT)
+    assert (result.returncode, b"mappings_lop does not exist" in result.stderr) == (2, True)

@@ -51,6 +51,12 @@ PROGRAMS = {
     ),
     "mmap_error_as_pointer": "_start: mov rax, -12\n mov byte [rax], 1\n",
     "length_as_pointer": "_start: mov rsi, [numbers]\n mov al, [rsi]\n",
+    "control_register": "_start: mov rax, cr3\n",
+    "divide_smallest_by_minus_one": "_start: mov rax, 1 << 63\n cqo\n mov rcx, -1\n idiv rcx\n",
+    "out_of_memory": (
+        "_start: mov eax, 9\n xor edi, edi\n mov esi, 64 << 20\n mov edx, 3\n mov r10d, 0x4022\n mov r8, -1\n xor r9d, r9d\n"
+        " syscall\n.next: mov byte [rax], 1\n add rax, 4096\n jmp .next\n"
+    ),
     "abort": "_start: mov eax, 39\n syscall\n mov edi, eax\n mov esi, 6\n mov eax, 62\n syscall\n",
 }
 
@@ -68,6 +74,7 @@ def test_fate(engine: Engine, name: str) -> None:
         BuildRequest(name, (FileData(f"{name}.asm", source),)),
         files=(FileData("empty", b""),),
         budget=3_000_000,
+        memory=16 << 20 if name == "out_of_memory" else None,
     )
     evidence = engine.run(request)
     assert isinstance(evidence, Evidence), evidence

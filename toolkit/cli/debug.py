@@ -39,9 +39,10 @@ def debug_command(
 ) -> None:
     """Step through FILE (an .asm, built first, or a Linux ELF program), forwards and back."""
     from toolkit.cli.common import read_binary
-    from toolkit.cli.programs import load_program
+    from toolkit.cli.programs import load_program, program_file
     from toolkit.debug.stepper import Stepper, begin
 
+    file = program_file(file)
     built = load_program(file)
     data = b"" if stdin is None else read_binary(stdin)
     timeline = begin(built.elf or b"", [f"./{file.stem}", *arguments], data, seed)

@@ -60,8 +60,9 @@ class Execution:
     ) -> None:
         from toolkit.cli.common import parse_size
         from toolkit.cli.interrupt import Interrupts
-        from toolkit.cli.programs import load_program
+        from toolkit.cli.programs import load_program, program_file
 
+        file = program_file(file)
         self._memory = None if memory is None else parse_size(memory)
         self._swap = 0 if swap is None else parse_size(swap)
         self._environment = [_assignment("--env", each) for each in env]

@@ -13,6 +13,7 @@ from toolkit.grading.building import Built
 if TYPE_CHECKING:
     from toolkit.asm import Assembly
     from toolkit.asm.source import Diagnostic
+    from toolkit.grading.exercise import Exercise
 
 
 class Assembler:
@@ -77,18 +78,48 @@ def _define(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _exercise_format(path: Path) -> str:
-    """The object format of the exercise that a source belongs to; elf64 where it belongs to none."""
+def program_file(path: Path) -> Path:
+    """The file that is meant: itself, or the source of an exercise given by its folder or its name."""
+    from toolkit.cli.common import find_course
     from toolkit.grading.checks import BrokenCheck
+    from toolkit.grading.exercise import CourseError, Exercise
+
+    if path.is_file() or path.suffix or (path.is_absolute() and not path.is_dir()):
+        return path
+    try:
+        named = Exercise(path) if (path / "grader.py").is_file() else find_course().one(path.as_posix())
+        return named.folder / named.source_names[0]
+    except (click.UsageError, CourseError, BrokenCheck):
+        return path
+
+
+def _exercise_around(path: Path) -> Exercise | None:
+    """The exercise that a source belongs to: beside it, or in its reference/ or mutants/."""
     from toolkit.grading.exercise import Exercise
 
     for folder in path.resolve().parents[:2]:
         if (folder / "grader.py").is_file():
-            try:
-                return str(Exercise(folder).grader.constants.get("FORMAT", "elf64"))
-            except BrokenCheck:
-                return "elf64"
-    return "elf64"
+            return Exercise(folder)
+    return None
+
+
+def _format_and_sources(path: Path) -> tuple[str, list[Path]]:
+    """The object format of a source, and what is linked with it: of an exercise's main file, its other files."""
+    from toolkit.grading.checks import BrokenCheck
+
+    exercise = _exercise_around(path)
+    if exercise is None:
+        return "elf64", [path]
+    try:
+        main, *others = exercise.source_names
+        object_format = str(exercise.grader.constants.get("FORMAT", "elf64"))
+    except BrokenCheck:
+        return "elf64", [path]
+    if path.name != main:
+        return object_format, [path]
+    beside = [path.with_name(name) for name in others]
+    found = [each if each.is_file() else exercise.folder / each.name for each in beside]
+    return object_format, [path, *found]
 
 
 def load_program(path: Path) -> Built:
@@ -102,10 +133,13 @@ def load_program(path: Path) -> Built:
         if not data.startswith((b"\x7fELF", b"#!")):
             raise click.UsageError(f"{path} is neither an .asm file nor an ELF program")
         return Built((), data, symbols_of(data))
-    open_source(path)
-    assembler = Assembler(_exercise_format(path))
-    assembly = assembler.assemble(path)
-    built = None if assembly is None else assembler.linked([path], [assembly])
+    object_format, sources = _format_and_sources(path)
+    assembler = Assembler(object_format)
+    for source in sources:
+        open_source(source)
+    objects = [assembler.assemble(source) for source in sources]
+    whole = [each for each in objects if each is not None]
+    built = assembler.linked(sources, whole) if len(whole) == len(sources) else None
     print_diagnostics(assembler.diagnostics)
     if built is None or assembler.failed:
         raise click.exceptions.Exit(1)

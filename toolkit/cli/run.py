@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 EPILOG = """\b
 Examples:
   toolkit run hello.asm
+  toolkit run mmap                        an exercise's program, by its name, with its files
   toolkit run cat.asm notes.txt --file notes.txt=my/notes.txt
   echo 12 34 | toolkit run sum.asm
   toolkit run --strace ./a.out            also its system calls, on stderr
@@ -47,7 +48,7 @@ def run_command(
     save_evidence: Path | None,
     **options: object,
 ) -> None:
-    """Run FILE (an .asm, built first, or any Linux ELF program) with ARGs.
+    """Run FILE (an .asm, built first, an exercise, or any Linux ELF program) with ARGs.
 
     Options of toolkit stand before FILE; everything behind it is the program's.
     """

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 MASK = (1 << 64) - 1
 NULL_AREA = 0x10000  # bytes from 0 on that are never mapped (vm.mmap_min_addr)
 _DOING = {"read": "reading from", "write": "writing to", "execute": "executing at"}
+_OUT_OF_MEMORY = (
+    "no page of memory is left for it: the kernel's out-of-memory killer chose this process",
+    "rule: mmap and brk only promise memory; each page must be found when it is first touched",
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,9 @@ def explain_fate(evidence: Evidence) -> tuple[str, ...]:
     areas: Sequence[AreaRow] = record.maps.areas if record is not None else ()
     decoded = decode(fault)
     lines = [_place(fault, decoded)]
-    if fault.access is not None:
+    if fault.signal == "SIGKILL":
+        lines += _OUT_OF_MEMORY
+    elif fault.access is not None:
         lines += _explain_access(fault, decoded, areas)
     else:
         lines += _explain_exception(fault, decoded)
@@ -207,9 +213,9 @@ def _explain_exception(fault: FaultRecord, decoded: Decoded | None) -> list[str]
     if fault.signal == "SIGBUS":
         words = "beyond the end of the file" if fault.code == BUS_ADRERR else "not aligned as it must be"
         return [f"rule: the address is {words}"]
-    if mnemonic in _PRIVILEGED or (
-        decoded is not None and mnemonic == "mov" and _names_system_register(decoded.text)
-    ):
+    if decoded is not None and mnemonic == "mov" and _names_system_register(decoded.text):
+        return ["rule: only the kernel (ring 0) may read or write a control or debug register"]
+    if mnemonic in _PRIVILEGED:
         return [f"rule: {mnemonic} is a privileged instruction; only the kernel (ring 0) may execute it"]
     if (
         decoded is not None
@@ -330,4 +336,7 @@ def _divisor(instruction: Any, fault: FaultRecord) -> str | None:
     name = instruction.reg_name(operand.reg)
     if name not in PARTS:
         return None
-    return f"{name} = {read_register(fault.registers, name)[0]}"
+    value, bits = read_register(fault.registers, name)
+    if instruction.mnemonic == "idiv" and value >> (bits - 1):
+        value -= 1 << bits
+    return f"{name} = {value}"

@@ -1,6 +1,6 @@
 ; mappings_loop: a program that never ends, so that there is time to look at its memory.
 ;
-;   toolkit maps ch04/mappings_loop --at step:100
+;   toolkit maps mappings_loop --at step:100
 ;
 ; On Linux you would start it in the background and read /proc/PID/maps.
 
