@@ -96,7 +96,10 @@ CASES: dict[str, tuple[FaultRecord, list[str]]] = {
         ["touching address 0x8000000000000000 = rbx", "must all be equal"],
     ),
     "privileged": (fault("f4", si_code=128), ["rule: hlt is a privileged instruction"]),
-    "control register": (fault("0f 20 d8", si_code=128), ["only the kernel (ring 0) may read or write a control"]),
+    "control register": (
+        fault("0f 20 d8", si_code=128),
+        ["only the kernel (ring 0) may read or write a control"],
+    ),
     "port": (fault("ec", si_code=128), ["rule: in is a privileged instruction"]),
     "interrupt": (fault("cd 05", si_code=128), ["only int 0x80 and int3"]),
     "misaligned": (
