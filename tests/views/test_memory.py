@@ -118,6 +118,7 @@ def test_json_is_one_document_with_runs_of_pages() -> None:
         "dirty": True,
         "accessed": True,
         "sharers": 1,
+        "lazy": False,
     }
 
 

@@ -109,7 +109,8 @@ class SharedMemory:
             raise SyscallError(Errno.ENOSPC)
         if flags & a.SHM_HUGETLB:
             self._refuse_huge_pages(process, flags)
-        charged = 0 if flags & a.SHM_NORESERVE else pages
+        never = process.kernel.frames.commitment.mode == m.OVERCOMMIT_NEVER
+        charged = 0 if flags & a.SHM_NORESERVE and not never else pages
         accounting.charge(process.memory, charged)
         segment = Segment(process, key, flags, size, charged)
         try:

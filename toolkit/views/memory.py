@@ -21,7 +21,8 @@ __all__ = ["FORMATS", "as_json", "as_tree", "difference", "render", "svg", "vmma
 def as_json(snapshot: MapSnapshot) -> str:
     """The areas as a JSON document: numbers are bytes, addresses are hexadecimal strings.
 
-    ``pages`` lists runs of pages in one state; ``sharers`` counts the page-table entries that show each of them.
+    ``pages`` lists runs of pages in one state; ``sharers`` counts the page-table entries that show each of
+    them, ``lazy`` ones were given up by MADV_FREE.
     """
     names = roles(snapshot)
     return (

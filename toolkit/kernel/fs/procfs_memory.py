@@ -157,7 +157,7 @@ class _Sums:
             )
             if not run.resident:
                 self.swap += size
-                self._swap_pss += share
+                self._swap_pss += share if run.anonymous else 0
                 continue
             self.rss += size
             self._pss += share
@@ -168,7 +168,7 @@ class _Sums:
             self.referenced += size if run.accessed else 0
             if run.anonymous:
                 self.anonymous += size
-                self.lazy_free += 0 if run.dirty else size
+                self.lazy_free += size if run.lazy else 0
             name = ("shared" if run.sharers > 1 else "private") + ("_dirty" if run.dirty else "_clean")
             setattr(self, name, getattr(self, name) + size)
 

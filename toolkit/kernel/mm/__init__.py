@@ -27,5 +27,6 @@ the CPU walks, are only a cache of areas and pages: throw an entry away and the 
 
 The oracle is Linux 6.18. Functions name the kernel's function whose order of checks they follow. Where the machine lets
 two programs differ by accident (which pages a batch has freed, large folios of the page cache) the plainest
-outcome is chosen: pages are single, and nothing is written back before it is asked for.
+outcome is chosen: pages are single, nothing is written back before it is asked for, and swap is read a page at a
+time, as from zram with vm.page-cluster 0.
 """

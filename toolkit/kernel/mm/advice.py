@@ -176,16 +176,23 @@ def _residence(space: AddressSpace, area: Area, address: int, count: int) -> byt
     """One byte a page: mapped, or in the page cache."""
     state = bytearray(count)
     end = address + (count << PAGE_SHIFT)
+    absent = set(range(count)) if area.backing is not None else set()
     for start, slot, entries in space.table.slots(address, end):
         position = (start - address) >> PAGE_SHIFT
         for index, entry in enumerate(space.table.words[slot : slot + entries].tolist(), position):
-            state[index] = 1 if entry & residence.RESIDENT else 0
+            if entry:
+                state[index] = 1 if entry & residence.RESIDENT or _in_swap_cache(space, entry) else 0
+                absent.discard(index)
     if area.backing is not None:
         cache, first = area.backing.pages, area.page_offset(address)
-        for index in range(min(count, cache.page_count - first)):
-            if not state[index]:
+        for index in absent:
+            if first + index < cache.page_count:
                 state[index] = 1 if cache.is_cached(first + index) else 0
     return bytes(state)
+
+
+def _in_swap_cache(space: AddressSpace, entry: int) -> bool:
+    return space.frames.swap.frame_of(residence.swap_slot(entry)) is not None
 
 
 def _has_file(area: Area) -> bool:

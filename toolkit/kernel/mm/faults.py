@@ -33,7 +33,7 @@ from toolkit.kernel.mm.areas import STACK_GUARD_GAP, Area
 from toolkit.kernel.mm.frames import ANONYMOUS, SHMEM, OutOfMemoryError
 from toolkit.kernel.mm.merging import AnonymousGroup
 from toolkit.kernel.mm.page_table import LEAF_SHIFT
-from toolkit.kernel.mm.residence import RESIDENT, attach, detach, protection, swap_slot
+from toolkit.kernel.mm.residence import RESIDENT, attach, detach, may_write, protection, swap_slot
 from toolkit.kernel.mm.shared import SpecialPages
 
 if TYPE_CHECKING:
@@ -84,11 +84,17 @@ def fault(space: AddressSpace, address: int, error: int) -> Resolved | Refused:
         result = resolve(space, area, address, bool(error & PF_WRITE))
     except OutOfMemoryError:
         return _KILLED
-    if result is MINOR:
-        space.faults.minor += 1
-    elif result is MAJOR:
-        space.faults.major += 1
+    if isinstance(result, Resolved):
+        count(space, result)
     return result
+
+
+def count(space: AddressSpace, result: Resolved) -> None:
+    """Count a fault that succeeded (mm_account_fault), whether the program made it or the kernel for it."""
+    if result.major:
+        space.faults.major += 1
+    else:
+        space.faults.minor += 1
 
 
 def resolve(space: AddressSpace, area: Area, address: int, write: bool) -> Resolved | Refused:
@@ -212,6 +218,7 @@ def _file(
         _fault_around(space, area, address)
         if space.table.words[slot]:
             return MAJOR
+        source, _ = cache.frame(index)  # reclaim may have taken it away for a neighbour
     bits = protection(area.flags)
     if write and not area.flags & VM_SHARED:
         content = space.frames.read(source)
@@ -292,13 +299,15 @@ def _swap_in(
         frame = frames.allocate(ANONYMOUS, clear=False)
         frames.write(frame, content)
         swap.cache(number, frame)
-    bits = protection(area.flags)
-    attach(space, slot, bits | PTE_DIRTY, frame, area.flags)
+    attach(space, slot, protection(area.flags), frame, area.flags)
     space.swap_entries -= 1
     swap.release(number)
-    if write:
-        # Settles whether the page is shared with other processes; counted once, as this fault.
-        result = _write_protected(space, area, address, slot, space.table.words[slot])
+    entry = space.table.words[slot]
+    if area.flags & VM_WRITE and may_write(space, area, entry):
+        space.table.words[slot] = entry | PTE_WRITABLE | (PTE_DIRTY if write else 0)
+    elif write:
+        # Copies what other processes still share; counted once, as this fault.
+        result = _write_protected(space, area, address, slot, entry)
         if isinstance(result, Refused):
             return result
     return MAJOR if major else MINOR

@@ -91,15 +91,17 @@ class Swap:
         """One more entry names the slot (fork)."""
         self.references[slot] += 1
 
-    def release(self, slot: int) -> None:
-        """One entry less; the last one frees the slot."""
+    def release(self, slot: int) -> int | None:
+        """One entry less; the last one frees the slot. The frame that was cached for it is returned then."""
         self.references[slot] -= 1
-        if not self.references[slot]:
-            del self.references[slot], self._content[slot]
-            frame = self._frame_of.pop(slot, None)
-            if frame is not None:
-                del self.slot_of[frame]
-            self._released.append(slot)
+        if self.references[slot]:
+            return None
+        del self.references[slot], self._content[slot]
+        frame = self._frame_of.pop(slot, None)
+        if frame is not None:
+            del self.slot_of[frame]
+        self._released.append(slot)
+        return frame
 
     def forget_frame(self, frame: int) -> None:
         """The frame was freed, or its content differs from its slot's now."""
@@ -139,6 +141,8 @@ class Frames:
         """Whether the CPU has them (PKU): without them PROT_EXEC alone is readable, and smaps has no such line."""
         self.handed_out = 0
         """Calls of ``allocate`` so far: the page work of a run, which `Limits.events` bounds too."""
+        self.lazy: set[int] = set()
+        """Anonymous frames given up by MADV_FREE: reclaim drops those whose entry is not dirty again."""
         self._memory_inodes = 1024
         self._free: list[int] = []
         self._fresh = 0
@@ -187,9 +191,16 @@ class Frames:
     def free(self, frame: int) -> None:
         """Give a frame back. Precondition: no entry points at it."""
         self.kind[frame - self.first] = FREE
+        self.lazy.discard(frame)
         if self.swap.slot_of:
             self.swap.forget_frame(frame)
         self._free.append(frame)
+
+    def release_slot(self, slot: int) -> None:
+        """An entry that named a swap slot has gone; what was read from the slot and nobody shows is freed with it."""
+        frame = self.swap.release(slot)
+        if frame is not None and not self.mappings[frame - self.first]:
+            self.free(frame)
 
     def read(self, frame: int, offset: int = 0, size: int = PAGE_SIZE) -> bytes:
         """Bytes of a frame."""

@@ -86,7 +86,7 @@ def munlockall(space: AddressSpace) -> None:
 
 
 def populate(space: AddressSpace, start: int, end: int, *, stop: bool = False) -> Errno | None:
-    """Fault in [start, end) as far as the rights go (__mm_populate); these faults are not counted.
+    """Fault in [start, end) as far as the rights go (__mm_populate).
 
     With ``stop`` the first failure ends it and is returned.
     """
@@ -115,8 +115,10 @@ def touch(space: AddressSpace, start: int, end: int, write: bool) -> Errno | Non
                 continue
             area = space.areas.find(address)
             assert area is not None
-            if isinstance(faults.resolve(space, area, address, write), faults.Refused):
+            result = faults.resolve(space, area, address, write)
+            if isinstance(result, faults.Refused):
                 return Errno.EFAULT
+            faults.count(space, result)
     except OutOfMemoryError:
         return Errno.ENOMEM
     return None

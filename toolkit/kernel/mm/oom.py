@@ -34,16 +34,29 @@ def badness(space: AddressSpace) -> int | None:
     adjustment = space.oom_score_adj
     if adjustment == SCORE_ADJUSTMENT_MINIMUM or space not in space.frames.spaces:
         return None
-    used = space.resident_pages + space.swap_entries + (space.table.table_bytes >> PAGE_SHIFT)
-    return used + adjustment * (_total(space.frames) // 1000)
+    return _points(_used(space), adjustment, _total(space.frames))
 
 
 def oom_score(space: AddressSpace) -> int:
-    """/proc/PID/oom_score: the badness scaled to 0 … 1333, 0 for a process that is exempt or dead (proc_oom_score)."""
-    points = badness(space)
-    if points is None:
+    """/proc/PID/oom_score; 0 for a process that is exempt or dead (proc_oom_score)."""
+    if badness(space) is None:
         return 0
-    return (1000 + int(points * 1000 / _total(space.frames))) * 2 // 3
+    return scaled(_used(space), space.oom_score_adj, _total(space.frames))
+
+
+def scaled(used: int, adjustment: int, total: int) -> int:
+    """The badness of a process that uses ``used`` of ``total`` pages, on a scale from 0 to 1333."""
+    points = _points(used, adjustment, total)
+    return (1000 + int(points * 1000 / total)) * 2 // 3
+
+
+def _used(space: AddressSpace) -> int:
+    """Pages in memory, on swap and of page tables."""
+    return space.resident_pages + space.swap_entries + (space.table.table_bytes >> PAGE_SHIFT)
+
+
+def _points(used: int, adjustment: int, total: int) -> int:
+    return used + adjustment * (total // 1000)
 
 
 class OutOfMemoryKiller:

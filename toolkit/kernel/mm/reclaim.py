@@ -74,7 +74,9 @@ class Reclaimer:
         self._space, self._address = spaces[(spaces.index(space) + 1) % len(spaces)], 0
 
     def _drop_unmapped(self, wanted: int) -> None:
-        """Give up pages of the cache that nothing maps."""
+        """Give up pages of the caches that nothing maps."""
+        for frame in list(self.frames.swap.slot_of):
+            free_unmapped(self.frames, frame)
         for cache in list(self.frames.caches):
             wanted -= drop_unmapped(cache, wanted)
             if wanted <= 0:
@@ -94,7 +96,8 @@ def take_page(space: AddressSpace, area: Area, address: int, slot: int, *, now: 
     kind = frames.kind[frame - frames.first]
     if kind == FIXED or (area.backing is not None and area.name is not None and area.backing.inode == 0):
         return False
-    if kind == ANONYMOUS and (entry & PTE_DIRTY) and not area.flags & VM_DROPPABLE:
+    given_up = area.flags & VM_DROPPABLE or (frame in frames.lazy and not entry & PTE_DIRTY)
+    if kind == ANONYMOUS and not given_up:
         number = frames.swap.store(frame, frames.read(frame))
         if number is None:
             return False
@@ -105,7 +108,15 @@ def take_page(space: AddressSpace, area: Area, address: int, slot: int, *, now: 
             area.backing.pages.dirty.add(area.page_offset(address))
         words[slot] = 0
     detach(space, entry)
+    free_unmapped(frames, frame)
     return True
+
+
+def free_unmapped(frames: Frames, frame: int) -> None:
+    """Free an anonymous frame that only the swap cache holds."""
+    index = frame - frames.first
+    if frames.kind[index] == ANONYMOUS and not frames.mappings[index]:
+        frames.free(frame)
 
 
 def drop_unmapped(cache: PageCache, wanted: int) -> int:
@@ -140,7 +151,7 @@ def _write_back(cache: PageCache, index: int, frame: int) -> bool:
 
 
 def mark_free(space: AddressSpace, start: int, end: int) -> None:
-    """MADV_FREE: private pages lose their dirty bit, so that reclaim may drop them without swap."""
+    """MADV_FREE: private pages are marked and lose their dirty bit; until it is set again reclaim may drop them."""
     words, frames = space.table.words, space.frames
     for _, slot, count in space.table.slots(start, end):
         for position, entry in enumerate(words[slot : slot + count].tolist(), slot):
@@ -150,8 +161,10 @@ def mark_free(space: AddressSpace, start: int, end: int) -> None:
                 words[position] = 0
                 detach(space, entry)
                 continue
-            index = ((entry & PTE_FRAME_MASK) >> PAGE_SHIFT) - frames.first
+            frame = (entry & PTE_FRAME_MASK) >> PAGE_SHIFT
+            index = frame - frames.first
             if frames.kind[index] == ANONYMOUS and frames.mappings[index] == 1:
+                frames.lazy.add(frame)
                 words[position] = entry & ~(PTE_DIRTY | PTE_ACCESSED)
     space.machine.flush_tlb()
 

@@ -79,7 +79,7 @@ def detach(space: AddressSpace, entry: int) -> None:
     """An entry that was not 0 has gone: drop what it held."""
     frames = space.frames
     if not entry & RESIDENT:
-        frames.swap.release(swap_slot(entry))
+        frames.release_slot(swap_slot(entry))
         space.swap_entries -= 1
         return
     frame = (entry & PTE_FRAME_MASK) >> PAGE_SHIFT
@@ -89,7 +89,8 @@ def detach(space: AddressSpace, entry: int) -> None:
     if kind == FIXED:
         return
     space.resident[kind] -= 1
-    if kind == ANONYMOUS and not frames.mappings[index]:
+    # A page whose slot other processes still name stays for them (free_swap_cache).
+    if kind == ANONYMOUS and not frames.mappings[index] and frame not in frames.swap.slot_of:
         frames.free(frame)
 
 

@@ -68,6 +68,8 @@ class PageRun(NamedTuple):
     dirty: bool
     accessed: bool
     sharers: int
+    lazy: bool = False
+    """Given up by MADV_FREE and not written since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +203,15 @@ def _huge_eligible(area: Area) -> bool:
 
 
 def _run(
-    address: int, pages: int, resident: int, anonymous: int, dirty: int, accessed: int, sharers: int
+    address: int,
+    pages: int,
+    resident: int,
+    anonymous: int,
+    dirty: int,
+    accessed: int,
+    sharers: int,
+    lazy: int,
 ) -> PageRun:
-    return PageRun(address, pages, bool(resident), bool(anonymous), bool(dirty), bool(accessed), sharers)
+    return PageRun(
+        address, pages, bool(resident), bool(anonymous), bool(dirty), bool(accessed), sharers, bool(lazy)
+    )

@@ -44,12 +44,12 @@ def page_state(space: AddressSpace, address: int) -> PageState:
 
 
 def page_runs(space: AddressSpace, area: Area) -> list[list[int]]:
-    """Neighbouring pages in one state: [address, count, resident, anonymous, dirty, accessed, sharers].
+    """Neighbouring pages in one state: [address, count, resident, anonymous, dirty, accessed, sharers, lazy].
 
     Resident and swapped pages, pages of a memory file on swap too; the zero page is left out.
     """
     runs: list[list[int]] = []
-    end, last = -1, (0, 0, 0, 0, 0)
+    end, last = -1, (0, 0, 0, 0, 0, 0)
     for address, slot, count in space.table.slots(area.start, area.end):
         for position, entry in enumerate(space.table.words[slot : slot + count].tolist()):
             if not entry:
@@ -71,25 +71,28 @@ def page_runs(space: AddressSpace, area: Area) -> list[list[int]]:
 
 def _entry_state(
     space: AddressSpace, area: Area, page: int, entry: int
-) -> tuple[int, int, int, int, int] | None:
-    """(resident, anonymous, dirty, accessed, sharers) of an entry that is not 0; None for the zero page."""
+) -> tuple[int, int, int, int, int, int] | None:
+    """(resident, anonymous, dirty, accessed, sharers, lazy) of an entry that is not 0; None for the zero page."""
     frames = space.frames
     if not entry & RESIDENT:
-        return 0, 1, 0, 0, frames.swap.references[swap_slot(entry)]
-    index = ((entry & PTE_FRAME_MASK) >> PAGE_SHIFT) - frames.first
+        return 0, 1, 0, 0, frames.swap.references[swap_slot(entry)], 0
+    frame = (entry & PTE_FRAME_MASK) >> PAGE_SHIFT
+    index = frame - frames.first
     kind = frames.kind[index]
     if kind == FIXED:
         return None
     dirty = 1 if entry & PTE_DIRTY else 0
     if kind != ANONYMOUS and not dirty and area.backing.pages.dirty:
         dirty = 1 if area.page_offset(page) in area.backing.pages.dirty else 0
-    return 1, 1 if kind == ANONYMOUS else 0, dirty, 1 if entry & PTE_ACCESSED else 0, frames.mappings[index]
+    lazy = 1 if frame in frames.lazy and not dirty else 0
+    accessed = 1 if entry & PTE_ACCESSED else 0
+    return 1, 1 if kind == ANONYMOUS else 0, dirty, accessed, frames.mappings[index], lazy
 
 
 def _swapped_file_pages(area: Area) -> list[list[int]]:
     first, last = area.offset, area.offset + area.pages
     indices = [index for index in area.backing.pages.swapped if first <= index < last]
-    return [[area.start + ((index - first) << PAGE_SHIFT), 1, 0, 0, 0, 0, 1] for index in indices]
+    return [[area.start + ((index - first) << PAGE_SHIFT), 1, 0, 0, 0, 0, 1, 0] for index in indices]
 
 
 def _state(space: AddressSpace, area: Area | None, address: int, entry: int) -> PageState:
