@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from toolkit.asm import assemble
 from toolkit.asm.preprocess import Evaluate, Preprocessor, SourceLine
 from toolkit.asm.preprocess.evaluation import preprocess_only
 from toolkit.asm.preprocess.tokens import quote, text_of, tokenize, unquote
@@ -362,3 +363,13 @@ def test_ordinary_lines_are_fast() -> None:
     lines, _, _ = run(program)
     assert len(lines) == 20_001
     assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize(("most", "fits"), [(None, True), (1000, True), (50, False)])
+def test_how_many_lines_may_be_made(most: int | None, fits: bool) -> None:
+    """Lines that are only read don't count."""
+    text = "nop\n" * 200 + "%rep 100\n nop\n%endrep\n"
+    assembly = assemble(text, format="bin", most_lines=most)
+    said = [each.render() for each in assembly.diagnostics]
+    assert (assembly.object is not None) == fits, said
+    assert fits or "macros and repetitions made more than 50 lines of this program" in said[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -121,3 +122,41 @@ def test_a_write_to_a_full_pipe_waits_for_ever(machine: Machine) -> None:
     outcome = run(machine, case)
     assert outcome.ending is Ending.DEADLOCK
     assert "write" in outcome.waiting[0]
+
+
+ENDLESS: dict[str, tuple[str, int]] = {
+    "calls": ("mov eax, 39\n syscall\n jmp again\n", 900),
+    "a call that copies sixteen pages": (
+        "mov eax, 1\n mov edi, -1\n lea rsi, [rel deep]\n mov edx, 65536\n syscall\n jmp again\n", 900),
+    "writing sixteen pages": (
+        "mov eax, 1\n mov edi, 1\n lea rsi, [rel deep]\n mov edx, 65536\n syscall\n jmp again\n", 150),
+    "execve": (
+        "mov eax, 59\n lea rdi, [rel self]\n xor esi, esi\n xor edx, edx\n syscall\n hlt\nself: db '/proc/self/exe', 0\n", 30),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_dear_calls_count_more(name: str, machine: Machine) -> None:
+    """1,000 entries into the kernel are the limit; about so many calls come through."""
+    body, about = ENDLESS[name]
+    program = build("again: " + body + "section .data\ndeep: times 65536 db 1\n")
+    with Kernel(machine, limits=Limits(events=1000), trace=True) as kernel:
+        kernel.spawn(program, ["./program"], {})
+        outcome = kernel.run(50_000_000)
+    assert outcome.ending is Ending.EVENTS
+    assert about <= len(outcome.trace) <= about * 1.5
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the host does not say what it holds")
+def test_a_large_program_s_memory_goes_back_to_the_host(machine: Machine) -> None:
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) << 12
+
+    touch = "mov rcx, 20000\n lea rax, [rel space]\n.next: mov [rax], al\n add rax, 4096\n loop .next\n hlt\n"
+    program = build(touch + "section .bss\nspace: resb 4096 * 20001\n")
+    before = resident()
+    with Kernel(machine, memory=128 << 20) as kernel:
+        kernel.spawn(program, ["./program"], {})
+        kernel.run(50_000_000)
+        assert resident() - before > 60 << 20
+    assert resident() - before < 20 << 20

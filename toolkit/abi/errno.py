@@ -147,3 +147,11 @@ class Errno(IntEnum):
     EOWNERDEAD = 130, "Owner died"
     ENOTRECOVERABLE = 131, "State not recoverable"
     ERFKILL = 132, "Operation not possible due to RF-kill"
+
+
+_BY_NUMBER = {each.value: each for each in Errno}
+
+
+def find_errno(number: int) -> Errno | None:
+    """The error of a number, None if Linux has none."""
+    return _BY_NUMBER.get(number)

@@ -67,6 +67,7 @@ def assemble(
     warnings: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
     timestamp: int | None = None,
+    most_lines: int | None = None,
 ) -> Assembly:
     """Assemble one source file as ``nasm -f FORMAT`` does.
 
@@ -74,6 +75,7 @@ def assemble(
     ``include`` folders as the only places files come from. With ``tree`` the source is read from it under ``name``.
     ``encoder``: auto, table or keystone. ``strict``: suspicious warnings are errors. ``debug``: DWARF line
     information (``-g -F dwarf``). ``warnings``: as behind ``-W`` (``+all``, ``no-orphan-labels``, ``error``).
+    ``most_lines``: how many lines macros and repetitions may make in a pass; None: 1,200,000.
     Never raises for a bad program: its ``object`` is None then. Raises ValueError for an unknown format
     or encoder, KeystoneUnavailableError where ``keystone`` is asked for and does not load.
     """
@@ -90,7 +92,7 @@ def assemble(
     reporter = Reporter(strict)
     preprocessor = Preprocessor(
         tree, main, defines=defines, undefines=undefines, pre_includes=pre_includes, format=format,
-        debug_format="dwarf" if debug else "", environment=environment, timestamp=timestamp,
+        debug_format="dwarf" if debug else "", environment=environment, timestamp=timestamp, most_lines=most_lines,
         report=reporter.from_preprocessor,
     )  # fmt: skip
     layout = Layout(output, tree, encoder)

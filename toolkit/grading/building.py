@@ -62,7 +62,14 @@ def build(request: BuildRequest) -> Built:
     tree = SourceTree.from_memory(files)
     inputs, said = [], list[DiagnosticRecord]()
     for source in request.sources:
-        assembly = assemble("", name=source.name, format=request.format, defines=request.defines, tree=tree)
+        assembly = assemble(
+            "",
+            name=source.name,
+            format=request.format,
+            defines=request.defines,
+            tree=tree,
+            most_lines=request.most_lines,
+        )
         said += records(assembly.diagnostics)
         if assembly.object is not None:
             inputs.append(LinkInput(_object_name(source.name), assembly.object, assembly.lines))

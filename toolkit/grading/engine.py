@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -25,11 +26,11 @@ if TYPE_CHECKING:
     from toolkit.grading.recording import Recorder
     from toolkit.kernel.kernel import Kernel
     from toolkit.kernel.outcome import FaultDetail, Outcome
+    from toolkit.kernel.outcome import SyscallRecord as KernelRecord
     from toolkit.machine.cpu import Machine
 
 KEPT_BUILDS = 64
 OUTPUT_LIMIT = 8 << 20  # bytes a graded run may print
-TRACE_LIMIT = 20_000  # system calls kept as evidence: a program that makes more is not judged by them
 STORAGE_LIMIT = 32 << 20  # bytes a graded run may write into files
 MEMORY_LIMIT = (
     128 << 20
@@ -107,7 +108,7 @@ class Engine:
             memory=request.memory or MEMORY_LIMIT,
             swap=request.swap,
             files={file.name: file.data for file in request.files},
-            limits=Limits(output=OUTPUT_LIMIT, storage=STORAGE_LIMIT, events=EVENT_LIMIT, trace=TRACE_LIMIT),
+            limits=Limits(output=OUTPUT_LIMIT, storage=STORAGE_LIMIT, events=EVENT_LIMIT, trace=EVENT_LIMIT),
             trace=True,
         )
         if request.memory is None:  # promises are those of the whole machine, as large mappings are common
@@ -163,7 +164,7 @@ def evidence_of(
         stderr=outcome.stderr,
         files=_files(kernel, request.build.name),
         moments=recorder.records,
-        syscalls=tuple(_syscall(each, built) for each in outcome.trace if hasattr(each, "arguments")),
+        syscalls=tuple(_syscalls(outcome.trace, built)),
         fault=None if returned or outcome.fault is None else _fault(outcome.fault, built, recorder),
         call=call,
         last_location=built.location(rip - 1 if _in_syscall(outcome) else rip),
@@ -210,20 +211,35 @@ def _fault(detail: FaultDetail, built: Built, recorder: Recorder) -> FaultRecord
 _CUT_SHORT = {"budget": "budget", "events": "events", "output limit": "output", "deadlock": "deadlock"}
 
 
-def _syscall(record: object, built: Built) -> SyscallRecord:
+def _syscalls(trace: Iterable[object], built: Built) -> Iterator[SyscallRecord]:
+    """The calls of a trace; those of a loop are mostly alike and then one record."""
     from toolkit.kernel.outcome import SyscallRecord as KernelRecord
+
+    made: dict[tuple[object, ...], SyscallRecord] = {}
+    for each in trace:
+        if isinstance(each, KernelRecord):
+            key = (
+                *(each.number, each.abi, each.values, each.arguments, each.early),
+                *(each.result, each.note, each.result_text, each.address),
+            )
+            record = made.get(key)
+            if record is None:
+                record = made[key] = _syscall(each, built)
+            yield record
+
+
+def _syscall(record: KernelRecord, built: Built) -> SyscallRecord:
+    from toolkit.abi.errno import find_errno
     from toolkit.views.activity import syscall_line
 
-    assert isinstance(record, KernelRecord)
     result = record.result
-    error = _errno_name(-result) if result is not None and -4096 < result < 0 else None
-    location = built.location(record.address)
+    error = find_errno(-result) if result is not None and result < 0 else None
     return SyscallRecord(
-        record.name, record.number, record.values, result, error, syscall_line(record), location
+        record.name,
+        record.number,
+        record.values,
+        result,
+        error.name if error is not None else None,
+        syscall_line(record),
+        built.location(record.address),
     )
-
-
-def _errno_name(number: int) -> str | None:
-    from toolkit.abi.errno import Errno
-
-    return next((each.name for each in Errno if each.value == number), None)

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 
 from toolkit.kernel.mm.snapshot import MapSnapshot
 
+LINE_LIMIT = 100_000  # lines that the macros and repetitions of a submission may make
 DEFAULT_BUDGET = 100_000_000  # instructions a graded run may execute
-EVENT_LIMIT = 50_000  # system calls, faults and signals a graded run may cause
+EVENT_LIMIT = 25_000  # system calls, faults and signals a graded run may cause (`Limits.events`)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class BuildRequest:
     """Sources to assemble and link, in this order; or, instead, ``elf``: a finished executable.
 
     ``support``: files that ``%include`` and ``incbin`` may read beside the sources. ``name`` is the program's.
+    ``most_lines``: how many lines macros and repetitions may make; ``None``: as many as the assembler takes.
     """
 
     name: str
@@ -36,6 +38,7 @@ class BuildRequest:
     elf: bytes | None = None
     disassemble: bool = False
     defines: tuple[tuple[str, str], ...] = ()
+    most_lines: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

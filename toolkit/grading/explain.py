@@ -151,10 +151,11 @@ def _rule(fault: FaultRecord, decoded: Decoded | None, area: AreaRow | None, are
 
 
 def _error_number_rule(address: int) -> str:
-    from toolkit.abi.errno import Errno
+    from toolkit.abi.errno import find_errno
 
     number = (1 << 64) - address
-    name = next((f" (-{each.name})" for each in Errno if each.value == number), "")
+    error = find_errno(number)
+    name = f" (-{error.name})" if error is not None else ""
     return f"rule: that is -{number}{name}. A system call that failed returns a negative error number: test its result before you use it"
 
 

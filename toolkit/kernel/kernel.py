@@ -64,6 +64,8 @@ PAGES_PER_EVENT = 2
 """As a power of two: handing out so many pages costs the host about what a system call does."""
 ALONE = 200_000
 """Instructions after which a thread without competitors and timers is no longer counted."""
+KEPT_FRAMES = 4096
+"""Frames that stay with the machine between two programs; a program that had more gives them back to the host."""
 IDLE_WAKES = 1_000_000
 """How often a run with a small budget may wake from idleness: timers without a program cost no instructions."""
 
@@ -252,9 +254,13 @@ class Kernel:
         return procfs_memory.maps(target.memory).encode("utf-8", "surrogateescape")
 
     def close(self) -> None:
-        """Forget the processes and make the machine pristine for the next kernel."""
+        """Forget the processes and make the machine pristine for the next kernel.
+
+        Frames are zeroed when they are handed out; those of a large program are given back to the host instead.
+        """
         self.processes.clear()
-        self.machine.reset(self.machine.first_free_frame)
+        first, used = self.machine.first_free_frame, self.frames.fresh
+        self.machine.reset(first + used if used > KEPT_FRAMES else first)
 
     def __enter__(self) -> Kernel:
         return self

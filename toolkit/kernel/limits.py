@@ -25,6 +25,6 @@ class Limits:
     trace: int = 1_000_000
     """Records kept of system calls and signals; later ones are dropped."""
     events: int | None = None
-    """System calls, faults, signals and other entries into the kernel of all processes together, and a quarter of the
-    pages handed out; more ends the run
+    """System calls, faults, signals and other entries into the kernel of all processes together, a quarter of the
+    pages handed out and copied, and some more for what is dear (`processes.FORK_EVENTS`, `EXEC_EVENTS`); more ends the run
     with Ending.EVENTS. Deterministic, and a bound on time where the instruction budget alone is none."""

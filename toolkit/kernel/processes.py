@@ -50,6 +50,8 @@ from toolkit.personality.linux_x86_64 import PERSONALITY as X86_64
 if TYPE_CHECKING:
     from toolkit.kernel.kernel import Kernel
 
+EXEC_EVENTS, FORK_EVENTS = 20, 3
+"""How many system calls more such a call costs the host (`Limits.events`)."""
 COMM_LENGTH = 15
 PID_LIMIT = 32768
 STACK_LIMIT = 8 << 20
@@ -179,6 +181,7 @@ class Processes:
     def execute(self, thread: Thread, request: elf_exec.Request) -> None:
         """execve: replace the image of the current thread's process; the other threads end."""
         process = thread.process
+        self.kernel.events += EXEC_EVENTS
         try:
             loaded = elf_exec.load(process, request)
         except elf_exec.ExecKilled:
@@ -244,6 +247,7 @@ class Processes:
         """clone(2), with its arguments already sorted by the ABI. Returns the child's tid in the parent."""
         check_clone_flags(flags)
         kernel = self.kernel
+        kernel.events += FORK_EVENTS
         tid = self.new_pid()
         child = (
             self._clone_thread(thread, tid)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from toolkit.abi.errno import Errno
+from toolkit.abi.errno import find_errno
 from toolkit.abi.signals import SI_KERNEL, SI_USER, Signal, code_name
 from toolkit.kernel.outcome import ExitRecord, SignalRecord, SyscallRecord, TraceRecord
 
@@ -131,7 +131,7 @@ def _result(record: SyscallRecord) -> str:
     if record.result_text or result is None:
         return record.result_text or "?"
     if -4096 < result < 0:
-        error = next((each for each in Errno if each.value == -result), None)
+        error = find_errno(-result)
         return f"-1 {error.name}" if error is not None else f"-1 (errno {-result})"
     return str(result)
 

@@ -16,7 +16,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from toolkit.asm.preprocess.engine import Engine
 from toolkit.asm.preprocess.standard import packages, standard_tables, time_macros
-from toolkit.asm.preprocess.state import Evaluate, EvaluationError, FatalError, InputFile, SourceLine
+from toolkit.asm.preprocess.state import (
+    MAX_LINES,
+    Evaluate,
+    EvaluationError,
+    FatalError,
+    InputFile,
+    SourceLine,
+)
 from toolkit.asm.source import Diagnostic, Diagnostics, SourceError, SourceFile, SourceTree, Span
 
 __all__ = ["Evaluate", "EvaluationError", "Preprocessor", "SourceLine"]
@@ -28,6 +35,7 @@ class Preprocessor:
     ``defines``: (name, value) pairs as of ``-D``; ``undefines``: names as of ``-U``; ``before``: lines put before the source;
     ``environment``: what ``%!NAME`` sees (never the host's by itself); ``format``: elf64, elf32, elfx32 or bin; ``timestamp``:
     seconds since 1970 for __DATE__ and kin. ``bits`` is what __BITS__ gives: set it whenever a BITS directive is met.
+    ``most_lines``: how many lines macros and repetitions may make in a pass.
     Diagnostics go to ``report``; a fatal one ends the lines early.
     """
 
@@ -45,6 +53,7 @@ class Preprocessor:
         debug_format: str = "",
         timestamp: int | None = None,
         report: Callable[[Diagnostic], None] | None = None,
+        most_lines: int | None = None,
     ) -> None:
         self.tree = tree
         self.main = main
@@ -59,6 +68,7 @@ class Preprocessor:
             *(f"%undef {name}" for name in undefines),
             *before,
         ]
+        self._most_lines = MAX_LINES if most_lines is None else most_lines
         self._default_bits = {"elf64": 64, "elfx32": 64, "elf32": 32}.get(format, 16)
         self._engine: Engine | None = None
 
@@ -94,7 +104,14 @@ class Preprocessor:
     def lines(self, evaluate: Evaluate, *, pass_kind: int = 1) -> Iterator[SourceLine]:
         """Run the preprocessor once. ``pass_kind`` is __PASS__: 1 preparing, 2 the final pass, 3 preprocessing only."""
         engine = Engine(
-            self.tree, evaluate, self._report, self._environment, self._single, self._multi, packages()
+            self.tree,
+            evaluate,
+            self._report,
+            self._environment,
+            self._single,
+            self._multi,
+            packages(),
+            self._most_lines,
         )
         engine.bits = self._default_bits
         engine.pass_kind = pass_kind

@@ -80,10 +80,12 @@ class Engine:
         single: SingleLineTable,
         multiple: MultiLineTable,
         packages: Mapping[str, Sequence[str]],
+        most_lines: int = MAX_LINES,
     ) -> None:
         self.tree = tree
         self._evaluate = evaluate
         self._report = report
+        self._most_lines = most_lines
         self.environment = environment
         self.single = dict(single)
         self.multi = dict(multiple)
@@ -432,10 +434,10 @@ class Engine:
 
     def _count_line(self) -> None:
         self._lines += 1
-        if self._lines > MAX_LINES:
+        if self._lines > self._most_lines:
             raise self.fatal(
                 "overall line count exceeds the maximum",
-                f"macros and repetitions made more than {MAX_LINES:,} lines of this program",
+                f"macros and repetitions made more than {self._most_lines:,} lines of this program",
                 "use `times' for repeated data, or a smaller %rep",
             )
 

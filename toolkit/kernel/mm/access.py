@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from toolkit.abi.errno import Errno
 from toolkit.abi.memory import (
+    PAGE_SHIFT,
     PAGE_SIZE,
     PF_PRESENT,
     PF_WRITE,
@@ -83,6 +84,7 @@ def read_available(space: AddressSpace, address: int, count: int) -> bytes:
         parts.append(memory[place : place + piece].tobytes())
         address += piece
         count -= piece
+    space.frames.handed_out += len(parts)
     return b"".join(parts)
 
 
@@ -96,6 +98,7 @@ def write_available(space: AddressSpace, address: int, data: bytes) -> int:
     """Store what lies before the first bad page; the number of bytes stored."""
     memory, frames = space.frames.bytes, space.frames
     done, total = 0, len(data)
+    frames.handed_out += total >> PAGE_SHIFT
     while done < total:
         place = physical(space, address, True)
         if place is None:

@@ -140,18 +140,19 @@ class Frames:
         self.protection_keys = True
         """Whether the CPU has them (PKU): without them PROT_EXEC alone is readable, and smaps has no such line."""
         self.handed_out = 0
-        """Calls of ``allocate`` so far: the page work of a run, which `Limits.events` bounds too."""
+        """Calls of ``allocate`` and pages copied for system calls so far: the page work of a run, which `Limits.events` bounds too."""
         self.lazy: set[int] = set()
         """Anonymous frames given up by MADV_FREE: reclaim drops those whose entry is not dirty again."""
         self._memory_inodes = 1024
         self._free: list[int] = []
-        self._fresh = 0
+        self.fresh = 0
+        """How many different frames were ever handed out: those from `first` on."""
         self.zero = self.allocate(FIXED)
 
     @property
     def free_count(self) -> int:
         """Frames that could be handed out now."""
-        return len(self._free) + self.total - self._fresh
+        return len(self._free) + self.total - self.fresh
 
     def count(self, kind: int) -> int:
         """How many frames hold ``kind``."""
@@ -170,10 +171,10 @@ class Frames:
         self.handed_out += 1
         if self._free:
             frame = self._free.pop()
-        elif self._fresh < self.total:
-            frame = self.first + self._fresh
-            self._fresh += 1
-            if self._fresh > len(self.kind):
+        elif self.fresh < self.total:
+            frame = self.first + self.fresh
+            self.fresh += 1
+            if self.fresh > len(self.kind):
                 self._grow()
         else:
             self._make_room()

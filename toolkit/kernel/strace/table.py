@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from toolkit.abi import files as f
-from toolkit.abi.errno import Errno
+from toolkit.abi.errno import find_errno
 from toolkit.kernel.errors import SyscallError
 from toolkit.kernel.strace import names as n
 from toolkit.kernel.strace import structures as s
@@ -155,6 +155,8 @@ class Signature:
 
     def end(self, call: Call, begun: list[str]) -> list[str]:
         """All the texts, now that it has returned."""
+        if self.early == ALL:
+            return begun
         if self.line is not None:
             return begun + self.line(call)[len(begun) :]
         return begun + [self._text(call, index) for index in range(len(begun), len(self.printers))]
@@ -572,7 +574,7 @@ def result_text(call: Call) -> tuple[str, str]:
     if result is None:
         return "?", ""
     if call.failed:
-        error = next((each for each in Errno if each == -result), None)
+        error = find_errno(-result)
         return (f"-1 {error.name}", error.message) if error is not None else (f"-1 (errno {-result})", "")
     if call.name in NOTES:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from toolkit.abi import files as f
@@ -206,11 +207,15 @@ class Flags:
     def __call__(self, call: Call, value: int) -> str:
         return self.text(value & 0xFFFFFFFF)
 
+    @cached_property
+    def _wide_first(self) -> tuple[tuple[int, str], ...]:
+        return tuple(sorted(self.names, key=lambda item: -item[0].bit_count()))
+
     def text(self, value: int) -> str:
         """The names of a value's bits."""
         found = set()
         rest = value
-        for bits, name in sorted(self.names, key=lambda item: -item[0].bit_count()):
+        for bits, name in self._wide_first:
             if bits and rest & bits == bits:
                 found.add(name)
                 rest &= ~bits
@@ -274,6 +279,7 @@ def signal_text(number: int) -> str:
     return signal_name(number) if 1 <= number <= SIGNALS else str(number)
 
 
+@lru_cache(maxsize=256)
 def set_text(mask: int, count: int = SIGNALS) -> str:
     """``[INT USR1]``, or what is missing of a set that holds most of them: ``~[KILL STOP]``."""
     numbers: Iterable[int] = range(1, count + 1)

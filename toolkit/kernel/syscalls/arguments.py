@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 from toolkit.abi import files as f
@@ -139,8 +140,12 @@ ESCAPES = {0x09: "\\t", 0x0A: "\\n", 0x0B: "\\v", 0x0C: "\\f", 0x0D: "\\r", 0x22
 
 def quote(data: bytes, limit: int = STRING_SHOWN) -> str:
     """A C string literal as strace writes it: octal escapes, three digits only where a digit follows."""
+    return _literal(bytes(data[:limit])) + ("..." if len(data) > limit else "")
+
+
+@lru_cache(maxsize=256)
+def _literal(shown: bytes) -> str:
     pieces = []
-    shown = data[:limit]
     for index, byte in enumerate(shown):
         if byte in ESCAPES:
             pieces.append(ESCAPES[byte])
@@ -149,7 +154,7 @@ def quote(data: bytes, limit: int = STRING_SHOWN) -> str:
         else:
             digit_follows = index + 1 < len(shown) and 0x30 <= shown[index + 1] <= 0x39
             pieces.append(f"\\{byte:03o}" if digit_follows else f"\\{byte:o}")
-    return '"' + "".join(pieces) + '"' + ("..." if len(data) > limit else "")
+    return '"' + "".join(pieces) + '"'
 
 
 def path(thread: Thread, address: int) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from toolkit.kernel.errors import SyscallError
@@ -127,13 +127,20 @@ class Tracer:
         if pending.signature is not None:
             texts = _end(pending.call, pending.signature, texts)
         text, note = (shown, "") if shown else result_text(pending.call)
-        self._records[pending.index] = replace(
-            record,
-            arguments=tuple(texts),
-            result=result,
-            note=note,
-            result_text=text,
-            ended=len(self._records),
+        self._records[pending.index] = SyscallRecord(
+            record.pid,
+            record.tid,
+            record.number,
+            record.name,
+            record.abi,
+            record.values,
+            tuple(texts),
+            result,
+            record.address,
+            note,
+            text,
+            record.early,
+            len(self._records),
         )
 
     def _flush(self, thread: Thread) -> None:
