@@ -1,4 +1,4 @@
-"""Reading /proc in pieces, and of processes that have ended: each open, read, pread and lseek gives the same natively and here."""
+"""What C programs print about /proc and areas: reading it in pieces, of processes that have ended, areas of segments."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ SOURCES = Path(__file__).parent / "memory"
 pytestmark = pytest.mark.differential
 
 
-@pytest.mark.parametrize("name", ["reading", "ended"])
-def test_reads_give_what_linux_gives(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["reading", "ended", "segments"])
+def test_output_is_linux_s(name: str, tmp_path: Path) -> None:
     program = tmp_path / "program"
     subprocess.run(["gcc", "-O1", "-static", "-w", "-o", program, SOURCES / f"{name}.c"], check=True)
     environment = {"PATH": "/usr/bin:/bin"}

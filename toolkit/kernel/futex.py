@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from toolkit.abi.errno import Errno
-from toolkit.abi.memory import VM_SHARED
+from toolkit.abi.memory import VM_SHARED, VM_WRITE
 from toolkit.abi.process import (
     FUTEX_BITSET_MATCH_ANY,
     FUTEX_OWNER_DIED,
@@ -50,6 +50,9 @@ def key_of(thread: Thread, address: int, private: bool) -> Any:
     if not private:
         area = thread.memory.area_at(address)
         if area is None:
+            raise SyscallError(Errno.EFAULT)
+        if not area.flags & (VM_WRITE | VM_SHARED) and area.backing is None:
+            # Nobody could ever wake a waiter on a page that can't change (get_futex_key).
             raise SyscallError(Errno.EFAULT)
         if area.flags & VM_SHARED and area.backing is not None:
             return id(area.backing.pages), area.page_offset(address) << 12 | address & 0xFFF

@@ -19,6 +19,7 @@ from toolkit.kernel.fs.vfs import (
     RegularFile,
     Socket,
     Symlink,
+    permitted,
     require,
     walk,
 )
@@ -73,6 +74,17 @@ def check_addable(thread: Thread, directory: Directory) -> None:
         raise SyscallError(Errno.ENOENT)
     directory.check_writable()
     require(thread.process, directory, f.W_OK | f.X_OK)
+
+
+def may_link(thread: Thread, inode: Inode) -> bool:
+    """Whether a user may make another name for what belongs to somebody else (may_linkat, fs.protected_hardlinks)."""
+    who = thread.process.credentials
+    if who.fsuid in (0, inode.uid):
+        return True
+    set_ids = inode.mode & f.S_ISUID or inode.mode & (f.S_ISGID | 0o010) == f.S_ISGID | 0o010
+    return (
+        isinstance(inode, RegularFile) and not set_ids and permitted(thread.process, inode, f.R_OK | f.W_OK)
+    )
 
 
 def absolute(found: Found) -> bytes:

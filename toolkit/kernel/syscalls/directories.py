@@ -9,7 +9,7 @@ from toolkit.abi import files as f
 from toolkit.abi.errno import Errno
 from toolkit.kernel.errors import SyscallError
 from toolkit.kernel.fs.files import OpenDirectory
-from toolkit.kernel.fs.opening import check_addable, open_at
+from toolkit.kernel.fs.opening import check_addable, may_link, open_at
 from toolkit.kernel.fs.vfs import (
     Directory,
     Fifo,
@@ -274,7 +274,7 @@ def readlinkat(thread: Thread, directory: FileDescriptor, path: Path, buffer: Ad
     if inode is None:
         raise SyscallError(Errno.ENOENT)
     if not isinstance(inode, Symlink):
-        raise SyscallError(Errno.EINVAL)
+        raise SyscallError(Errno.EINVAL if path else Errno.ENOENT)
     target = inode.target(thread.process)[:size]
     thread.memory.write(buffer, target)
     return len(target)
@@ -302,7 +302,7 @@ def linkat(
     found = locate(thread, directory, new, follow=False)
     if found.inode is not None:
         raise SyscallError(Errno.EEXIST)
-    if isinstance(inode, Directory):
+    if isinstance(inode, Directory) or not may_link(thread, inode):
         raise SyscallError(Errno.EPERM)
     if inode.system is not found.directory.system:
         raise SyscallError(Errno.EXDEV)

@@ -26,6 +26,9 @@ from toolkit.kernel.syscalls.arguments import (
 if TYPE_CHECKING:
     from toolkit.kernel.task import Thread
 
+USER_END = (1 << 47) - 4096
+"""The end of the addresses programs can have (TASK_SIZE_MAX)."""
+
 
 def readable(thread: Thread, fd: int) -> OpenFile:
     """The open file; EBADF unless it may be read."""
@@ -43,9 +46,9 @@ def writable(thread: Thread, fd: int) -> OpenFile:
     return file
 
 
-def check_range(thread: Thread, address: int, count: int) -> None:
-    """access_ok(): EFAULT for a range that leaves the user's address space."""
-    if address + count > thread.process.personality.layout.task_size + f.PATH_MAX:
+def check_range(address: int, count: int) -> None:
+    """access_ok(): EFAULT for a range that leaves what user programs can have, of 64 bits in any case."""
+    if address + count > USER_END:
         raise SyscallError(Errno.EFAULT)
 
 
@@ -60,7 +63,7 @@ def read_into(thread: Thread, file: OpenFile, buffer: int, count: int, offset: i
     """Read into memory: what a bad page cuts off is neither returned nor consumed where the file can be sought."""
     if count >> 63:
         raise SyscallError(Errno.EINVAL)
-    check_range(thread, buffer, count)
+    check_range(buffer, count)
     count = min(count, f.READ_WRITE_MAX)
     data = file.read(thread, count) if offset is None else file.read_at(thread, count, offset)
     if not data:
@@ -87,7 +90,7 @@ def write_from(thread: Thread, file: OpenFile, buffer: int, count: int, offset: 
     """Write from memory: up to the first bad page, EFAULT when that is the first byte."""
     if count >> 63:
         raise SyscallError(Errno.EINVAL)
-    check_range(thread, buffer, count)
+    check_range(buffer, count)
     count = min(count, f.READ_WRITE_MAX)
     try:
         data = thread.memory.read(buffer, count)
@@ -154,7 +157,7 @@ def vectors(thread: Thread, address: int, count: int) -> list[tuple[int, int]]:
     for base, length in layout.iter_unpack(thread.memory.read(address, layout.size * count)):
         if length >> (word * 8 - 1):
             raise SyscallError(Errno.EINVAL)
-        check_range(thread, base, length)
+        check_range(base, length)
         length = min(length, f.READ_WRITE_MAX - total)
         total += length
         pieces.append((base, length))
@@ -414,7 +417,10 @@ def copy_file_range(
         raise SyscallError(Errno.EINVAL)
     start = int.from_bytes(thread.memory.read(source_offset, 8), "little") if source_offset else file.position
     place = int.from_bytes(thread.memory.read(out_offset, 8), "little") if out_offset else target.position
-    data = file.read_at(thread, min(count, f.READ_WRITE_MAX), start)
+    count = min(count, f.READ_WRITE_MAX)
+    if file.node is target.node and place < start + count and start < place + count:
+        raise SyscallError(Errno.EINVAL)
+    data = file.read_at(thread, count, start)
     written = target.write_at(thread, data, place)
     for pointer, opened, end in (
         (source_offset, file, start + written),

@@ -315,6 +315,8 @@ def utimensat(
     if path:
         text = thread.memory.read_string(path, f.PATH_MAX)
         inode = locate(thread, directory, text, flags).existing()
+    elif directory == f.AT_FDCWD:
+        raise SyscallError(Errno.EFAULT)
     else:
         inode = thread.process.files.get(directory).node
     now = inode.system.now()

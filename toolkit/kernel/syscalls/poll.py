@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from toolkit.kernel.fs.events import OpenEpoll, OpenEvent, OpenSignals, OpenTime
 from toolkit.kernel.signals import UNBLOCKABLE
 from toolkit.kernel.syscalls import syscall
 from toolkit.kernel.syscalls.arguments import Address, FileDescriptor, Int, OpenFlags, Size, UnsignedInt
+from toolkit.kernel.syscalls.files import check_range
 from toolkit.kernel.syscalls.signals import check_set_size, read_set
 from toolkit.kernel.syscalls.time import (
     clock_now,
@@ -33,6 +35,7 @@ ALWAYS_REPORTED = f.POLLERR | f.POLLHUP | f.POLLNVAL
 READ_BITS = f.POLLIN | f.POLLRDNORM | f.POLLHUP | f.POLLERR
 WRITE_BITS = f.POLLOUT | f.POLLWRNORM | f.POLLERR
 FD_SETSIZE_BITS = 1 << 20
+EPOLL_EVENTS_MAXIMUM = ((1 << 31) - 1) // f.EPOLL_EVENT.size
 
 
 def wait_ready(
@@ -179,12 +182,13 @@ def store_sets(thread: Thread, sets: tuple[int, int, int], answers: list[int], s
 
 
 def store_left(thread: Thread, address: int, timeout: int | None, pack_time: Callable[[int], bytes]) -> None:
-    """Linux's select tells how much time was left."""
+    """Linux's select tells how much time was left, where it can (poll_select_finish)."""
     if not address or timeout is None:
         return
     deadline: int | None = thread.sleep.get("deadline")
     left = timeout if deadline is None else max(0, deadline - thread.process.kernel.clock.now)
-    thread.memory.write(address, pack_time(left))
+    with contextlib.suppress(SyscallError):
+        thread.memory.write(address, pack_time(left))
 
 
 @syscall("select", "_newselect")
@@ -279,10 +283,11 @@ def epoll_ctl(
 
 
 def epoll_wait_for(thread: Thread, epoll: int, address: int, limit: int, timeout: int | None) -> int:
-    """epoll_wait with a timeout in nanoseconds."""
-    target = epoll_file(thread, epoll)
-    if not 0 < limit <= 1 << 26:
+    """epoll_wait with a timeout in nanoseconds (ep_check_params)."""
+    if not 0 < limit <= EPOLL_EVENTS_MAXIMUM:
         raise SyscallError(Errno.EINVAL)
+    check_range(address, limit * f.EPOLL_EVENT.size)
+    target = epoll_file(thread, epoll)
 
     def look() -> int:
         ready = target.collect(thread, limit)
@@ -316,11 +321,17 @@ def epoll_pwait(
 
 @syscall()
 def epoll_pwait2(
-    thread: Thread, epoll: FileDescriptor, address: Address, limit: Int, timeout: Address, mask: Address
+    thread: Thread,
+    epoll: FileDescriptor,
+    address: Address,
+    limit: Int,
+    timeout: Address,
+    mask: Address,
+    size: Size,
 ) -> int:
     """epoll_pwait2(2)."""
     duration = read_timespec(thread, timeout) if timeout else None
-    return masked(thread, mask, 8, lambda: epoll_wait_for(thread, epoll, address, limit, duration))
+    return masked(thread, mask, size, lambda: epoll_wait_for(thread, epoll, address, limit, duration))
 
 
 # --- eventfd, timerfd, signalfd ----------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from struct import Struct, pack
 from typing import TYPE_CHECKING
 
@@ -263,18 +264,13 @@ def chooser(thread: Thread, pid: int) -> Callable[[Process], bool]:
 
 @syscall()
 def waitid(thread: Thread, kind: Int, number: Int, info: Address, options: Int, usage: Address) -> int:
-    """waitid(2)."""
-    if not options & (p.WEXITED | p.WSTOPPED | p.WCONTINUED):
-        raise SyscallError(Errno.EINVAL)
-    if kind == p.P_ALL:
-        matches = chooser(thread, -1)
-    elif kind == p.P_PID and number > 0:
-        matches = chooser(thread, number)
-    elif kind == p.P_PGID and number >= 0:
-        matches = chooser(thread, -number)
-    else:
-        raise SyscallError(Errno.EINVAL)
-    found = wait_for(thread, matches, options)
+    """waitid(2): the siginfo is written even when it fails."""
+    try:
+        found = wait_for(thread, chosen(thread, kind, number, options), options)
+    except SyscallError:
+        if info:
+            thread.memory.write(info, wait_info(None))
+        raise
     if info:
         thread.memory.write(info, wait_info(found))
     if found is not None:
@@ -282,6 +278,19 @@ def waitid(thread: Thread, kind: Int, number: Int, info: Address, options: Int, 
             thread.memory.write(usage, rusage(thread, found[0].usage))
         fetched(thread, found[0], options)
     return 0
+
+
+def chosen(thread: Thread, kind: int, number: int, options: int) -> Callable[[Process], bool]:
+    """Which children waitid's arguments mean. EINVAL."""
+    if not options & (p.WEXITED | p.WSTOPPED | p.WCONTINUED):
+        raise SyscallError(Errno.EINVAL)
+    if kind == p.P_ALL:
+        return chooser(thread, -1)
+    if kind == p.P_PID and number > 0:
+        return chooser(thread, number)
+    if kind == p.P_PGID and number >= 0:
+        return chooser(thread, -number)
+    raise SyscallError(Errno.EINVAL)
 
 
 def wait_info(found: tuple[Process, int] | None) -> bytes:

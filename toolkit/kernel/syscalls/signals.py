@@ -164,12 +164,15 @@ def sigaltstack(thread: Thread, new: Address, old: Address) -> int:
     if new:
         address, flags, size = unpack(layout, thread.memory.read(new, length))
         flags &= 0xFFFFFFFF
+        unchanged = (address, flags, size) == (present.address, present.flags, present.size)
         if frames.on_alternate_stack(thread, sp):
             raise SyscallError(Errno.EPERM)
         mode = flags & ~s.SS_AUTODISARM
         if mode not in (0, s.SS_ONSTACK, s.SS_DISABLE):
             raise SyscallError(Errno.EINVAL)
-        if mode == s.SS_DISABLE:
+        if unchanged:
+            pass
+        elif mode == s.SS_DISABLE:
             thread.alternate_stack = AlternateStack()
         else:
             if size < s.MINSIGSTKSZ:
@@ -256,33 +259,48 @@ def thread_kill(thread: Thread, tid: int, signal: int, group: int | None) -> int
 @syscall()
 def rt_sigqueueinfo(thread: Thread, pid: Int, signal: Int, info: Address) -> int:
     """rt_sigqueueinfo(2)."""
+    made = read_info(thread, signal, info)
     target = thread.process.kernel.processes.by_pid.get(pid)
+    check_code(thread, made.code, target)
     if target is None:
         raise SyscallError(Errno.ESRCH)
-    return queue_info(thread, target, None, signal, info)
+    return queue_info(target, None, made)
 
 
 @syscall()
 def rt_tgsigqueueinfo(thread: Thread, group: Int, tid: Int, signal: Int, info: Address) -> int:
     """rt_tgsigqueueinfo(2)."""
+    made = read_info(thread, signal, info)
+    if group <= 0 or tid <= 0:
+        raise SyscallError(Errno.EINVAL)
     target = thread.process.kernel.processes.by_tid.get(tid)
+    check_code(thread, made.code, target.process if target is not None else None)
     if target is None or target.process.pid != group:
         raise SyscallError(Errno.ESRCH)
-    return queue_info(thread, target.process, target, signal, info)
+    return queue_info(target.process, target, made)
 
 
-def queue_info(thread: Thread, process: Process, target: Thread | None, signal: int, address: int) -> int:
-    """Queue a siginfo that the program made; codes of the kernel may be sent only to oneself."""
-    check_signal(signal)
+def read_info(thread: Thread, signal: int, address: int) -> SignalInfo:
+    """The siginfo that the program made (copy_siginfo_from_user). EFAULT."""
     wide = thread.process.personality.bits == 64
     data = thread.memory.read(address, 128)
     code = int.from_bytes(data[8:12], "little", signed=True)
-    if (code >= 0 or code == s.SI_TKILL) and process is not thread.process:
-        raise SyscallError(Errno.EPERM)
     base, width = (16, 8) if wide else (12, 4)
     pid, uid = unpack("<iI", data[base : base + 8])
     value = int.from_bytes(data[base + 8 : base + 8 + width], "little")
-    if signal and not core.send(process, SignalInfo(signal, code, pid=pid, uid=uid, value=value), target):
+    return SignalInfo(signal, code, pid=pid, uid=uid, value=value)
+
+
+def check_code(thread: Thread, code: int, process: Process | None) -> None:
+    """Codes of the kernel may be sent only to oneself. EPERM."""
+    if (code >= 0 or code == s.SI_TKILL) and process is not thread.process:
+        raise SyscallError(Errno.EPERM)
+
+
+def queue_info(process: Process, target: Thread | None, info: SignalInfo) -> int:
+    """Queue a siginfo. EAGAIN, EINVAL."""
+    check_signal(info.signal)
+    if info.signal and not core.send(process, info, target):
         raise SyscallError(Errno.EAGAIN)
     return 0
 

@@ -79,10 +79,12 @@ def syslog(thread: Thread, kind: Int, buffer: Address, length: Int) -> int:
 @syscall()
 def capget(thread: Thread, header: Address, data: Address) -> int:
     """capget(2): no capabilities, all of them for root."""
-    version = int.from_bytes(thread.memory.read(header, 4), "little")
-    if version not in (0x19980330, 0x20071026, 0x20080522):
-        thread.memory.write(header, pack("<I", 0x20080522))
-        raise SyscallError(Errno.EINVAL)
+    try:
+        version = capability_version(thread, header)
+    except SyscallError as error:
+        if data or error.errno != Errno.EINVAL:
+            raise
+        return 0  # the way to ask for the version
     if data:
         full = ALL_CAPABILITIES if thread.process.credentials.euid == 0 else 0
         low, high = full & 0xFFFFFFFF, full >> 32
@@ -91,9 +93,22 @@ def capget(thread: Thread, header: Address, data: Address) -> int:
     return 0
 
 
+def capability_version(thread: Thread, header: int) -> int:
+    """The version in a capability header; EINVAL, with the kernel's written there, if it is none (cap_validate_magic)."""
+    version = int.from_bytes(thread.memory.read(header, 4), "little")
+    if version not in (0x19980330, 0x20071026, 0x20080522):
+        thread.memory.write(header, pack("<I", 0x20080522))
+        raise SyscallError(Errno.EINVAL)
+    return version
+
+
 @syscall("capset")
 def capset(thread: Thread, header: Address, data: Address) -> int:
     """capset(2): capabilities can't be gained."""
+    version = capability_version(thread, header)
+    if int.from_bytes(thread.memory.read(header + 4, 4), "little") not in (0, thread.tid):
+        raise SyscallError(Errno.EPERM)
+    thread.memory.read(data, 12 if version == 0x19980330 else 24)
     if thread.process.credentials.euid:
         raise SyscallError(Errno.EPERM)
     return 0

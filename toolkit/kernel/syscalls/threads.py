@@ -290,12 +290,14 @@ def sched_setscheduler(thread: Thread, tid: Int, policy: Int, parameter: Address
     """sched_setscheduler(2): real-time policies need privilege."""
     if policy not in (0, 3, 5):
         raise SyscallError(Errno.EPERM if policy in (1, 2, 6) else Errno.EINVAL)
-    return 0
+    return sched_setparam(thread, tid, parameter)
 
 
 @syscall()
 def sched_getparam(thread: Thread, tid: Int, parameter: Address) -> int:
     """sched_getparam(2)."""
+    if not parameter:
+        raise SyscallError(Errno.EINVAL)
     thread.memory.write(parameter, bytes(4))
     return 0
 
@@ -303,7 +305,7 @@ def sched_getparam(thread: Thread, tid: Int, parameter: Address) -> int:
 @syscall()
 def sched_setparam(thread: Thread, tid: Int, parameter: Address) -> int:
     """sched_setparam(2)."""
-    if any(thread.memory.read(parameter, 4)):
+    if not parameter or any(thread.memory.read(parameter, 4)):
         raise SyscallError(Errno.EINVAL)
     return 0
 

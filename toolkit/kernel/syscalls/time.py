@@ -292,9 +292,11 @@ def posix_timer(thread: Thread, number: int) -> RepeatingTimer:
 @syscall("timer_settime", "timer_settime64")
 def timer_settime(thread: Thread, number: Int, flags: Int, new: Address, old: Address) -> int:
     """timer_settime(2)."""
-    timer = posix_timer(thread, number)
+    if not new:
+        raise SyscallError(Errno.EINVAL)
     size = timespec_layout(thread).size
     interval, value = read_timespec(thread, new), read_timespec(thread, new + size)
+    timer = posix_timer(thread, number)
     before = timer.interval, timer.left()
     timer.cancel()
     timer.interval = interval
