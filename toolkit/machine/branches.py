@@ -1,14 +1,14 @@
 """Which instruction made a jump to a non-canonical address.
 
 The CPU refuses such a jump: #GP with RIP at the jump itself. The engine jumps first and then faults at the target,
-so the jump is looked for afterwards: among the blocks translated so far, the last translated one whose final
-instruction must have led to that target from a state that could have become the present one.
+so the jump is looked for afterwards: it ended the last block that ran, if it can have led to that target from a state
+that could have become the present one.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,15 +26,12 @@ class Jump:
     stack_pointer: int
 
 
-def find_jump(
-    blocks: Iterable[tuple[int, bytes]], registers: Any, target: int, read_word: ReadWord
-) -> Jump | None:
-    """The jump to `target`, looked for in `blocks` (address and code, the latest first)."""
-    for start, code in blocks:
-        for last in deque(decode.disassembler(64).disasm(code, start), maxlen=1):
-            stack_pointer = before(last, registers, target, read_word)
-            if stack_pointer is not None:
-                return Jump(last.address, stack_pointer)
+def find_jump(start: int, code: bytes, registers: Any, target: int, read_word: ReadWord) -> Jump | None:
+    """The jump to `target` at the end of the block of `code` that begins at `start`."""
+    for last in deque(decode.disassembler(64).disasm(code, start), maxlen=1):
+        stack_pointer = before(last, registers, target, read_word)
+        if stack_pointer is not None:
+            return Jump(last.address, stack_pointer)
     return None
 
 

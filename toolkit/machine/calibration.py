@@ -1,15 +1,15 @@
 """Where the engine keeps what its interface does not show.
 
-Three numbers are not to be had from Unicorn's API: the exception recorded last (which turns the next one into
-a double fault and must be forgotten), the error code and kind of the last exception, and the number of
-instructions executed. They are found by making known events happen and looking where their traces appear.
-A search that does not end in exactly one place is an error: a guess would corrupt the engine's memory.
+Some things are not to be had from Unicorn's API: the exception recorded last (which turns the next one into
+a double fault and must be forgotten), the error code and kind of the last exception, and the length at which the next
+block of code is to end. They are found by making known events happen and looking where their traces appear, or by the
+shape of their surroundings. A search that does not end in exactly one place is an error: a guess would corrupt the
+engine's memory.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from toolkit.machine.events import MachineError
@@ -17,6 +17,9 @@ from toolkit.machine.events import MachineError
 # CPUX86State, target/i386/cpu.h: error_code, exception_is_int, exception_next_eip, dr[8], then four (32-bit
 # padded) pointers of cpu_breakpoint[] in a union with cpu_watchpoint[], old_exception.
 ERROR_CODE_BEFORE_OLD_EXCEPTION = 4 + 4 + 8 + 64 + 32
+LIBRARY_SIZE = 64 << 20
+FUNCTIONS_BEFORE = 12
+PROCESSOR_SIZE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,15 @@ class ExceptionOffsets:
     old_exception: int
     error_code: int
     is_interrupt: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessorOffsets:
+    """Offsets in bytes: of the CPU's pointer in the engine's structure, and in the CPU's of two fields."""
+
+    pointer: int
+    next_flags: int
+    jump_cache: int
 
 
 def find_exception_offsets(before: bytes, after: bytes, vector: int, error_code: int) -> ExceptionOffsets:
@@ -50,27 +62,51 @@ def find_exception_offsets(before: bytes, after: bytes, vector: int, error_code:
     return ExceptionOffsets(old, error, error + 4)
 
 
-def find_counter_offset(
-    run_counted: Callable[[int], None], snapshot: Callable[[], bytes], counts: Iterable[int]
-) -> int:
-    """The offset of the executed-instruction counter in the engine's structure.
+def find_word(image: bytes, value: int) -> int:
+    """The offset of the only 8-byte word with a value. Raises MachineError unless there is exactly one."""
+    places = [at for at in range(0, len(image) - 7, 8) if image[at : at + 8] == struct.pack("<Q", value)]
+    if len(places) != 1:
+        raise MachineError(f"cannot calibrate this Unicorn: {len(places)} places hold a hook's argument")
+    return places[0]
 
-    `run_counted(n)` executes a budget of n instructions, after which the engine has counted n + 1.
-    Raises MachineError unless exactly one 8-byte field follows all the counts.
+
+def find_processor(structure: bytes, library: int) -> tuple[int, int]:
+    """Offset and value of `uc_struct.cpu`, given the engine's structure and an address in the engine's code.
+
+    It comes behind dozens of pointers to functions and before two more. Raises MachineError unless one place fits.
     """
-    candidates: set[int] | None = None
-    for count in counts:
-        run_counted(count)
-        image = snapshot()
-        wanted = struct.pack("<Q", count + 1)
-        found = {offset for offset in range(0, len(image) - 7, 8) if image[offset : offset + 8] == wanted}
-        candidates = found if candidates is None else candidates & found
-    if candidates is None or len(candidates) != 1:
-        number = len(candidates or ())
+    words = struct.unpack(f"<{len(structure) // 8}Q", structure)
+    is_function = [abs(word - library) < LIBRARY_SIZE for word in words]
+    found = [
+        (8 * index, words[index])
+        for index in range(FUNCTIONS_BEFORE, len(words) - 2)
+        if not is_function[index] and words[index] > 1 << 16
+        and is_function[index + 1] and is_function[index + 2]
+        and sum(is_function[index - FUNCTIONS_BEFORE : index]) > FUNCTIONS_BEFORE // 2
+    ]  # fmt: skip
+    if len(found) != 1:
+        raise MachineError(f"cannot calibrate this Unicorn: {len(found)} places look like its CPU")
+    return found[0]
+
+
+def find_processor_offsets(pointer: int, cpu: int, image: bytes) -> ProcessorOffsets:
+    """What is where in the CPU's structure at address `cpu`, of which `image` is the beginning.
+
+    `cflags_next_tb` is the only one of the first fields that is -1 at rest; the cache of blocks follows the pointers
+    to the registers and to a counter just before them. Raises MachineError unless both are there.
+    """
+    flags = [at for at in range(0, 64, 4) if image[at : at + 4] == b"\xff\xff\xff\xff"]
+    words = struct.unpack(f"<{len(image) // 8}Q", image)
+    pairs = [
+        8 * index + 16
+        for index, (registers, counter) in enumerate(zip(words, words[1:], strict=False))
+        if cpu < counter < registers < cpu + PROCESSOR_SIZE and registers - counter <= 64
+    ]
+    if len(flags) != 1 or len(pairs) != 1:
         raise MachineError(
-            f"cannot calibrate this Unicorn: {number} places look like the instruction counter"
+            f"cannot calibrate this Unicorn: its CPU has {len(flags)} and {len(pairs)} places of interest"
         )
-    return candidates.pop()
+    return ProcessorOffsets(pointer, flags[0], pairs[0])
 
 
 def find_flags_offset(fresh: bytes, invalid: bytes, divided: bytes) -> int:

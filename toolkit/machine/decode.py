@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from toolkit.machine import opcodes
 from toolkit.machine.events import MachineError
-from toolkit.machine.plain import is_plain
+from toolkit.machine.plain import is_plain, plain_lengths
 
 Kind = Literal[
     "privileged",
@@ -179,6 +179,15 @@ def boundary(code: bytes, bits: int, limit: int) -> int:
             break
         end += length
     return end
+
+
+@lru_cache(maxsize=1 << 12)
+def instructions_in(code: bytes, bits: int) -> int:
+    """How many instructions `code` holds, which ends where one ends."""
+    lengths = plain_lengths(code) if bits == 64 else None
+    if lengths is not None:
+        return len(lengths)
+    return sum(1 for _ in disassembler(bits).disasm_lite(code, 0))
 
 
 def classify(instruction: Any, bits: int) -> Special | None:

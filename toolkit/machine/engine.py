@@ -13,7 +13,8 @@ from functools import cache
 from typing import Any
 
 from toolkit.machine import calibration, hooks, paging, segments
-from toolkit.machine.calibration import ExceptionOffsets
+from toolkit.machine.calibration import ExceptionOffsets, ProcessorOffsets
+from toolkit.machine.counting import UNLIMITED, Meter
 from toolkit.machine.events import PAGE_FAULT, MachineError
 from toolkit.machine.fxsave import FxsaveImage
 from toolkit.machine.physical import PAGE_SIZE, PhysicalMemory
@@ -32,13 +33,17 @@ FLAGS_OF_PROGRAMS = 0x244DD5  # CF PF AF ZF SF TF DF OF NT AC ID
 FLAGS_ALWAYS = 0x202  # IF and the reserved bit 1
 TLB_FLUSH = 1 << 30 | 11  # UC_CTL_IO_WRITE, UC_CTL_TLB_FLUSH
 EVERYWHERE = (1, 0)
-SNIPPET_LIMIT = 1000  # instructions
+HOOK_SIZE = 72  # bytes of `struct hook`, which a hook's handle points to
+UC_STRUCTURE = 2048  # bytes of `struct uc_struct` to search
+PROCESSOR = 768  # bytes of `CPUState` to search; it is much larger
 COMPATIBILITY_TARGET = 0xFFFF_FFF0  # above the highest address an i386 program can map
 # mov eax,0x2b; mov ds,eax; mov es,eax; mov ss,eax; retfq
 LOAD_FLAT_SEGMENTS = bytes.fromhex("b82b000000 8ed8 8ec0 8ed0 48cb")
 DIVIDE_ZERO_BY_ZERO = bytes.fromhex("0f57c0 f30f5ec0 0f0b")  # xorps xmm0,xmm0; divss xmm0,xmm0; ud2
 # mov eax,1; cvtsi2ss xmm1,eax; xorps xmm0,xmm0; divss xmm1,xmm0; ud2
 DIVIDE_ONE_BY_ZERO = bytes.fromhex("b801000000 f30f2ac8 0f57c0 f30f5ec8 0f0b")
+AS_EVER = 0xFFFF_FFFF  # CPUState.cflags_next_tb
+TB_FLAGS, TB_FLAGS_COUNT = 24, 0x7FFF  # TranslationBlock.cflags, CF_COUNT_MASK
 SEGMENT_REGISTERS = ("cs", "ss", "ds", "es", "fs", "gs")
 
 
@@ -101,7 +106,7 @@ class Engine:
         self._selectors = RegisterGroup(library, self.handle, SEGMENT_REGISTERS)
         self._fault_address = RegisterGroup(library, self.handle, ("cr2",))
         self._seen = Seen()
-        self._has_counted = False
+        self.meter = Meter()
         self._root_register = RegisterGroup(library, self.handle, ("cr3",))
         self._mxcsr = RegisterGroup(library, self.handle, ("mxcsr",))
         self.fpu = FxsaveImage(library, self.handle)
@@ -172,6 +177,7 @@ class Engine:
             load_registers=self.general.load,
             mode=mode,
             segment_base=segment_base,
+            meter=self.meter,
             root=paging.EMPTY_ROOT * PAGE_SIZE,
         )
 
@@ -181,21 +187,33 @@ class Engine:
         for kind, number in (("syscall", x86.UC_X86_INS_SYSCALL), ("sysenter", x86.UC_X86_INS_SYSENTER)):
             self._hook(const.UC_HOOK_INSN, hooks.syscall_callback(notes, kind), EVERYWHERE, number)
         self._hook(const.UC_HOOK_INSN_INVALID, hooks.invalid_callback(notes), EVERYWHERE)
-        self._hook(const.UC_HOOK_EDGE_GENERATED, hooks.block_callback(notes), EVERYWHERE)
+        self._hook(const.UC_HOOK_EDGE_GENERATED, hooks.translation_callback(notes), EVERYWHERE)
+        self._install_meter()
         # A memory hook over RAM would make every load and store ten times slower.
         invalid_accesses = const.UC_HOOK_MEM_UNMAPPED | const.UC_HOOK_MEM_PROT
         beyond = (self._physical.size, (1 << 64) - 1)
         self._hook(invalid_accesses, hooks.beyond_callback(notes), beyond)
         self._watch_callback = hooks.watch_callback(notes)
 
-    def _hook(self, kind: int, callback: Any, bounds: tuple[int, int], *instruction: int) -> int:
+    def _install_meter(self) -> None:
+        """The hook before each block; what it is given is read from the hook's own structure at each translation."""
+        self._slow = hooks.limit_callback(self.notes)
+        function = self.meter.use(self._slow)
+        mark = self.meter.address
+        hook = self._hook(self.library.const.UC_HOOK_BLOCK, function, EVERYWHERE, data=mark)
+        offset = calibration.find_word(ctypes.string_at(hook, HOOK_SIZE), mark)
+        self.meter.deliver_records_to(ctypes.c_uint64.from_address(hook + offset))
+
+    def _hook(
+        self, kind: int, callback: Any, bounds: tuple[int, int], *instruction: int, data: int | None = None
+    ) -> int:
         hook = ctypes.c_size_t()
         status = self.library.functions.uc_hook_add(
             self.handle,
             ctypes.byref(hook),
             kind,
             ctypes.cast(callback, ctypes.c_void_p),
-            None,
+            ctypes.c_void_p(data),
             ctypes.c_uint64(bounds[0]),
             ctypes.c_uint64(bounds[1]),
             *(ctypes.c_int(number) for number in instruction),
@@ -216,7 +234,7 @@ class Engine:
         self._context_save = self.library.functions.uc_context_save
         self._context_restore = self.library.functions.uc_context_restore
 
-    def bind(self, offsets: ExceptionOffsets, counter: int, simd_flags: int) -> None:
+    def bind(self, offsets: ExceptionOffsets, processor: ProcessorOffsets, simd_flags: int) -> None:
         """Use calibrated offsets from now on."""
         base = self.scratch_address
         place = ctypes.c_ubyte.from_address(base + simd_flags)
@@ -226,7 +244,9 @@ class Engine:
         self._error_code = ctypes.c_int.from_address(base + offsets.error_code)
         self._is_interrupt = ctypes.c_int.from_address(base + offsets.is_interrupt)
         self.notes.look = self._lookout()
-        self.counter = ctypes.c_uint64.from_address(self.handle.value + counter)
+        cpu = ctypes.c_uint64.from_address(self.handle.value + processor.pointer).value
+        self._next_flags = ctypes.c_uint32.from_address(cpu + processor.next_flags)
+        self.notes.asked_for = asked_for(cpu + processor.jump_cache)
 
     def _lookout(self) -> Callable[[], None]:
         """What notes the exception in progress when its hook runs, as a function that does not refer to this object."""
@@ -251,17 +271,12 @@ class Engine:
             raise MachineError("cannot calibrate this Unicorn: an unmapped page does not fault")
         return calibration.find_exception_offsets(before, self.context_image(), PAGE_FAULT, 0x14)
 
-    def find_counter_offset(self) -> int:
-        """Count no-operations on an instance of its own, whose structure may be searched."""
-        const = self.library.const
-        uc = self.library.package.Uc(const.UC_ARCH_X86, const.UC_MODE_64)
-        uc.mem_map(0x1000, PAGE_SIZE)
-        uc.mem_write(0x1000, b"\x90" * PAGE_SIZE)
-        return calibration.find_counter_offset(
-            lambda count: uc.emu_start(0x1000, 0, 0, count),
-            lambda: ctypes.string_at(uc._uch.value, 6000),
-            (1234, 777, 2047),
-        )
+    def find_processor_offsets(self) -> ProcessorOffsets:
+        """Look for the CPU in the engine's structure by the shape of what is around it."""
+        library = ctypes.cast(self._start, ctypes.c_void_p).value or 0
+        structure = ctypes.string_at(self.handle.value, UC_STRUCTURE)
+        pointer, cpu = calibration.find_processor(structure, library)
+        return calibration.find_processor_offsets(pointer, cpu, ctypes.string_at(cpu, PROCESSOR))
 
     def find_simd_flags_offset(self) -> int:
         """Divide by zero, on purpose, in two ways."""
@@ -271,6 +286,21 @@ class Engine:
             self.run_snippet(code)
             images.append(self.context_image())
         return calibration.find_flags_offset(*images)
+
+    def try_counting(self) -> None:
+        """Run two of three no-operations, by what was calibrated. Raises MachineError if that is not what happens."""
+        words, start = self._physical.words, paging.SNIPPET_ADDRESS
+        self.values[RSP] = paging.write_snippet(self._physical.bytes, b"\x90\x90\x90\x0f\x0b", b"")
+        paging.show_snippet(words, shown=True)
+        seen = []
+        for count in (1, 2):
+            self.values[RIP] = start
+            self.general.store()
+            self.start(start, count, first=count)
+            self.general.load()
+            seen.append((self.values[RIP] - start, self.meter.executed(), self.notes.event))
+        if seen != [(1, 1, "limit"), (2, 2, "limit")]:
+            raise MachineError(f"cannot calibrate this Unicorn: it does not count as expected ({seen})")
 
     def forget_exception(self) -> tuple[int, bool]:
         """Reset the recorded exception, or the next one would be a double fault: (error code, software?)."""
@@ -328,8 +358,7 @@ class Engine:
         values[RIP] = paging.SNIPPET_ADDRESS
         paging.show_snippet(words, shown=True)
         self.general.store()
-        # Behind a counted run an uncounted one ends at its first exception without a word.
-        self.start(paging.SNIPPET_ADDRESS, SNIPPET_LIMIT if self._has_counted else 0)
+        self.start(paging.SNIPPET_ADDRESS, UNLIMITED)
         paging.show_snippet(words, shown=False)
         self.flush_tlb()
         self.flush_code()
@@ -352,16 +381,25 @@ class Engine:
 
     # ---- running and translated code
 
-    def start(self, address: int, count: int) -> int:
-        """Run from `address`, at most `count` instructions (0: without limit); the engine's status."""
+    def start(self, address: int, limit: int, first: int = 0) -> int:
+        """Run from `address` until a block would exceed `limit` instructions; the engine's status.
+
+        `first` ends the first block after so many instructions at the most (0: where it ends by itself).
+        """
         self.notes.event, self._seen.exception = "", None
-        self._has_counted = self._has_counted or count > 0
-        status: int = self._start(self.handle, address, 0, 0, count)
+        self.meter.start(limit, stepping=first == 1)
+        if not first:
+            status: int = self._start(self.handle, address, 0, 0, 0)
+            return status
+        self._next_flags.value = first
+        status = self._start(self.handle, address, 0, 0, 0)
+        self._next_flags.value = AS_EVER
         return status
 
     def set_exits(self, addresses: Collection[int]) -> None:
         """The addresses that stop the engine before their instruction, in blocks translated from now on."""
         self._seen.has_exits = bool(addresses)
+        self.notes.stops = frozenset(addresses)
         self._uc.ctl_set_exits(list(addresses))
 
     def watch(self, address: int) -> None:
@@ -380,6 +418,7 @@ class Engine:
 
     def drop_block(self, address: int, size: int) -> None:
         """Forget the code translated from one block of the current address space."""
+        self.notes.translated.discard(address)
         self._uc.ctl_remove_cache(address, address + size)
 
     def flush_code(self) -> None:
@@ -393,10 +432,25 @@ class Engine:
         self.library.functions.uc_ctl(self.handle, TLB_FLUSH)
 
 
+def asked_for(jump_cache: int) -> Callable[[int], int]:
+    """A function that tells after how many instructions the block just translated at an address was to end; 0: not said."""
+
+    def flags(address: int) -> int:
+        folded = address ^ address >> 6  # tb_jmp_cache_hash_func
+        place = (folded >> 6 & 0xFC0 | folded & 0x3F) * 8
+        block: int = ctypes.c_uint64.from_address(jump_cache + place).value
+        return ctypes.c_uint32.from_address(block + TB_FLAGS).value & TB_FLAGS_COUNT
+
+    return flags
+
+
 @cache
-def calibrated(library: Library) -> tuple[ExceptionOffsets, int, int]:
-    """Offsets inside the engine, found once for each process on a throwaway instance."""
+def calibrated(library: Library) -> tuple[ExceptionOffsets, ProcessorOffsets, int]:
+    """Offsets inside the engine, found once for each process on a throwaway instance, and tried out."""
     physical = PhysicalMemory(64 * PAGE_SIZE)
     engine = Engine(library, physical, (ctypes.c_uint64 * len(NAMES))())
     simd_flags = engine.find_simd_flags_offset()
-    return engine.find_exception_offsets(), engine.find_counter_offset(), simd_flags
+    exceptions, processor = engine.find_exception_offsets(), engine.find_processor_offsets()
+    engine.bind(exceptions, processor, simd_flags)
+    engine.try_counting()
+    return exceptions, processor, simd_flags

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from toolkit.machine import decode, paging
+from toolkit.machine.counting import BLOCK_HOOK, EXCEPTIONAL, UNLIMITED, Block, Meter
 from toolkit.machine.decode import Special
 from toolkit.machine.physical import PAGE_SIZE
 from toolkit.machine.registers import RFLAGS
@@ -34,18 +35,24 @@ CODE_HOOK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_ui
 MXCSR_MASK = 0x2FFFF  # AMD's: bit 17 is "misaligned exception mask"
 MXCSR_MISALIGNED = 1 << 17
 ALIGNMENT_CHECK = 0x40000  # RFLAGS.AC
+TRAP_FLAG = 0x100  # RFLAGS.TF
+JUMPS_TO_THEMSELVES = (b"\xeb\xfe", b"\xe9\xfb\xff\xff\xff")
 REMEMBERED_PAGES = 4096
 CHECKED = frozenset(("aligned", "load-mxcsr", "save-mxcsr", "touch", "access"))
 
 
-class Block(ctypes.Structure):
+class TranslatedBlock(ctypes.Structure):
     """uc_tb: a block of code the engine translated."""
 
     _fields_ = (("pc", ctypes.c_uint64), ("icount", ctypes.c_uint16), ("size", ctypes.c_uint16))
 
 
 EDGE_HOOK = ctypes.CFUNCTYPE(
-    None, ctypes.c_void_p, ctypes.POINTER(Block), ctypes.POINTER(Block), ctypes.c_void_p
+    None,
+    ctypes.c_void_p,
+    ctypes.POINTER(TranslatedBlock),
+    ctypes.POINTER(TranslatedBlock),
+    ctypes.c_void_p,
 )
 
 
@@ -60,6 +67,8 @@ class Notes:
     load_registers: Callable[[], None]
     mode: Callable[[], tuple[int, int]]
     segment_base: Callable[[str], int]
+    meter: Meter
+    asked_for: Callable[[int], int] = lambda _: 0
     look: Callable[[], None] = lambda: None
     simd: SimdFlags | None = None
     unmasked: bool = False
@@ -69,7 +78,8 @@ class Notes:
     root: int = 0
     error: BaseException | None = None
     block: tuple[int, int] = (0, 0)
-    blocks: dict[int, int] = field(default_factory=dict)
+    stops: frozenset[int] = frozenset()
+    translated: set[int] = field(default_factory=set)
     code_frames: set[int] = field(default_factory=set)
     code_pages: dict[int, int] = field(default_factory=dict)
     scanned: dict[int, set[int]] = field(default_factory=dict)
@@ -94,13 +104,9 @@ class Notes:
         image = self.code(address, 8) if decode.is_canonical(address) else b""
         return int.from_bytes(image, "little") if len(image) == 8 else None
 
-    def recent_blocks(self) -> Iterator[tuple[int, bytes]]:
-        """Address and code of the blocks translated so far, the latest first."""
-        for address, size in reversed(self.blocks.items()):
-            yield address, self.code(address, size)
-
     def forget_code(self) -> None:
         """Nothing is translated any more."""
+        self.translated.clear()
         self.code_frames.clear()
         self.code_pages.clear()
 
@@ -114,7 +120,6 @@ class Notes:
         """Another program comes: nothing is known of its code."""
         self.scanned.clear()
         self.use_root(self.root)
-        self.blocks.clear()
         self.page_keys.clear()
         if len(self.page_specials) > REMEMBERED_PAGES:
             self.page_specials.clear()
@@ -176,17 +181,18 @@ def beyond_callback(notes: Notes) -> Any:
     return MEMORY_HOOK(beyond)
 
 
-def block_callback(notes: Notes) -> Any:
-    """Each newly translated block, before it runs: note the instructions in it that need care, and stop."""
+def translation_callback(notes: Notes) -> Any:
+    """Each newly translated block, before it runs: count its instructions, note those that need care, and stop for them."""
 
-    def block(_engine: int, current: Any, _previous: Any, _data: int) -> None:
+    def translated(_engine: int, current: Any, _previous: Any, _data: int) -> None:
         found = current.contents
         address, size = found.pc, found.size
-        notes.blocks.pop(address, None)
-        notes.blocks[address] = size
         code = block_code(notes, address, size)
         selector, flags = notes.mode()
         bits = 64 if selector == USER_CS else 32
+        # Where the engine is to stop, it counts its own stopping as an instruction.
+        block = Block(address, size, found.icount - (address + size in notes.stops))
+        room = notes.meter.admit(block, exceptional(notes, block, code, flags))
         for special in decode.specials(code, bits):
             note_special(notes, address + special.offset, special)
         if flags & ALIGNMENT_CHECK:
@@ -195,8 +201,60 @@ def block_callback(notes: Notes) -> Any:
         if (notes.new_exits or notes.new_watches) and not notes.event:
             notes.event, notes.block = "decode", (address, size)
             notes.stop()
+        elif not room and not notes.event:
+            notes.event = "full"
+            notes.stop()
 
-    return EDGE_HOOK(guarded(notes, block))
+    return EDGE_HOOK(guarded(notes, translated))
+
+
+def exceptional(notes: Notes, block: Block, code: bytes, flags: int) -> int:
+    """What the meter must know of a block that `limit_callback` has to look at each time, else 0.
+
+    Such are a jump to itself, of which all turns can be counted at once, and a block that the engine was asked to end
+    after one instruction: it asks itself for that when a block is about to overwrite its own code.
+    """
+    again = block.address in notes.translated
+    if (again or block.instructions == 1) and (asked := notes.asked_for(block.address)):
+        return EXCEPTIONAL if asked == 1 else 0
+    if again:
+        notes.meter.rewrites += 1
+    notes.translated.add(block.address)
+    return EXCEPTIONAL + 1 if code in JUMPS_TO_THEMSELVES and not flags & TRAP_FLAG else 0
+
+
+def limit_callback(notes: Notes) -> Any:
+    """A block that is longer than what is left to run, or that is exceptional: see `Meter`."""
+    meter, words = notes.meter, notes.meter.words
+
+    def limit(_engine: int, _address: int, _size: int, record: int) -> None:
+        cost = words[(record - meter.address) // 8]
+        block = meter.block(record)
+        remaining = meter.refund(cost)
+        if cost == EXCEPTIONAL:
+            if meter.stepping:
+                meter.stepping = False
+            else:
+                remaining = meter.refund(left_early(notes, block.address))
+        if remaining < block.instructions:
+            notes.event = notes.event or "limit"
+            notes.stop()
+            return
+        meter.push(record)
+        meter.charge(remaining if cost > EXCEPTIONAL and remaining < UNLIMITED // 2 else block.instructions)
+
+    return BLOCK_HOOK(guarded(notes, limit))
+
+
+def left_early(notes: Notes, address: int) -> int:
+    """The last block overwrites itself with the instruction at `address`, which is to run alone: what it was overcharged."""
+    meter = notes.meter
+    meter.rewrites += 1
+    block = meter.begun()
+    if block is None or not block.address <= address < block.address + block.size:
+        return 0
+    size = address - block.address
+    return meter.cut_short(size, decode.instructions_in(notes.code(block.address, size), notes.bits()))
 
 
 def note_special(notes: Notes, address: int, special: Special) -> None:

@@ -99,10 +99,22 @@ INSTRUCTION = (
 
 @cache
 def plain_64() -> re.Pattern[bytes]:
-    """The grammar for 64-bit code, compiled when it is first needed."""
-    return re.compile(f"(?:{INSTRUCTION})*+".encode(), re.DOTALL)
+    """The grammar for one instruction of 64-bit code, compiled when it is first needed."""
+    return re.compile(INSTRUCTION.encode(), re.DOTALL)
+
+
+def plain_lengths(code: bytes) -> list[int] | None:
+    """The lengths of the instructions in `code`, if it holds harmless 64-bit ones from end to end."""
+    match, place, lengths = plain_64().match, 0, []
+    while place < len(code):
+        found = match(code, place)
+        if found is None:
+            return None
+        lengths.append(found.end() - place)
+        place = found.end()
+    return lengths
 
 
 def is_plain(code: bytes) -> bool:
     """Whether `code`, 64-bit instructions from end to end, holds harmless ones only."""
-    return plain_64().fullmatch(code) is not None
+    return plain_lengths(code) is not None

@@ -8,6 +8,7 @@ import time
 from collections.abc import Collection
 
 from toolkit.machine import branches, decode, hooks, paging, umip
+from toolkit.machine.counting import UNLIMITED, Block
 from toolkit.machine.engine import FLAGS_ALWAYS, FLAGS_OF_PROGRAMS, Engine, Library, calibrated
 from toolkit.machine.events import (
     ALIGNMENT_CHECK,
@@ -54,7 +55,7 @@ class Runner:
         self._engine = Engine(library, physical, self.registers.values)
         self._engine.bind(*calibrated(library))
         self._notes = self._engine.notes
-        self._counting = False
+        self._first = 0
         self._breakpoints: frozenset[int] = frozenset()
         self._fetched: int | None = None
         self._interrupt = threading.Event()
@@ -65,20 +66,20 @@ class Runner:
     def run(self, budget: int | None = None) -> Event:
         """Run the program from `registers` until something happens; `registers` then hold its state.
 
-        With a `budget` at most that many instructions are executed, and `instructions` tells how many were
-        completed; a repeated string instruction counts once for each iteration. Without one the engine does
-        not count and is about ten times faster, and `instructions` is 0. A breakpoint at the first instruction
-        does not stop the run. Raises MachineError when the engine does what no program can cause.
+        `instructions` tells how many were completed, and with a `budget` no more than that are executed; a repeated
+        string instruction counts once for each iteration. A breakpoint at the first instruction does not stop the
+        run. Raises MachineError when the engine does what no program can cause.
         """
         self.instructions = 0
         if budget is not None and budget < 1:
             return BudgetSpent()
-        self._prepare(counting=budget is not None)
+        self._prepare()
         self._running = True
         try:
+            limit = UNLIMITED if budget is None else budget
             if self.registers.values[RIP] in self._breakpoints:
-                return self._run_over_breakpoint(budget)
-            return self._run_legs(budget)
+                return self._run_over_breakpoint(limit)
+            return self._run_legs(limit)
         finally:
             self._running = False
 
@@ -97,11 +98,8 @@ class Runner:
         """Execute one instruction: BudgetSpent when it completed, else the event that kept it from that."""
         return self.run(1)
 
-    def _prepare(self, counting: bool) -> None:
-        """Counted and uncounted code are translated differently: none of the other kind may be left."""
-        if counting != self._counting:
-            self._engine.flush_code()
-            self._counting = counting
+    def _prepare(self) -> None:
+        """Look the page through that the program is about to run in."""
         if self._fetched is not None:
             self._guard_page(self._fetched & -PAGE_SIZE)
             self._fetched = None
@@ -109,8 +107,9 @@ class Runner:
         if page not in self._notes.scanned_pages:
             self._guard_page(page)
 
-    def _run_legs(self, budget: int | None) -> Event:
+    def _run_legs(self, limit: int) -> Event:
         """The engine also stops for reasons of ours, after which the program goes on."""
+        self._first = 1 if limit == 1 else 0
         while True:
             if self._interrupt.is_set():
                 self._interrupt.clear()
@@ -118,25 +117,24 @@ class Runner:
             if self._notes.unmasked:
                 event, executed = self._checked_step()
             else:
-                event, executed = self._leg(0 if budget is None else budget - self.instructions)
-            if budget is not None:
-                self.instructions += executed
+                event, executed = self._leg(limit - self.instructions)
+            self.instructions += executed
             if event is not None:
                 if is_fault(event):
                     self.registers.values[RFLAGS] |= RESUME
                 return event
-            if self.instructions == budget:
+            if self.instructions == limit:
                 return BudgetSpent()
-            self._prepare(counting=self._notes.unmasked or budget is not None)
+            self._prepare()
 
     def _checked_step(self) -> tuple[Event | None, int]:
         """One instruction while an SSE exception is unmasked: #XM instead of its result, if it raises one."""
         engine = self._engine
-        self._prepare(counting=True)
         engine.simd.update()
         engine.simd.clear()
         engine.general.store()
         before, registers = engine.context_image(), bytes(self.registers.values)
+        self._first = 1
         event, executed = self._leg(1)
         raised = engine.simd.raised()
         if raised & unmasked(engine.simd.mxcsr()):
@@ -146,104 +144,132 @@ class Runner:
             return Trap(SIMD_FLOATING_POINT), 0
         return (None if isinstance(event, BudgetSpent) else event), executed
 
-    def _leg(self, count: int) -> tuple[Event | None, int]:
+    def _leg(self, limit: int) -> tuple[Event | None, int]:
         """Let the engine run until it stops: what happened, and how many instructions were completed."""
         engine, notes, values = self._engine, self._notes, self.registers.values
         if values[RIP] in notes.exits:
             return self._at_exit(0)
         values[RFLAGS] = values[RFLAGS] & FLAGS_OF_PROGRAMS | FLAGS_ALWAYS
+        first, self._first = self._first, 0
         engine.general.store()
-        status = engine.start(values[RIP], count)
+        status = engine.start(values[RIP], limit, first)
         engine.general.load()
-        begun: int = engine.counter.value
+        executed = engine.meter.executed()
         if notes.error is not None:
             error, notes.error = notes.error, None
             raise error
         match notes.event:
             case "syscall":
                 values[RCX], values[R11] = values[RIP], values[RFLAGS]
-                return Syscall("syscall"), begun
+                return Syscall("syscall"), executed
             case "exception":
-                return self._exception(begun)
+                return self._exception(executed, limit)
+            case "limit":  # what is left is shorter than the next block, of which it is the beginning
+                self._first = limit - executed
+                return None, executed
             case "decode":
                 self._attend_to_block()
-                return None, begun
+                return None, executed
+            case "full":
+                engine.flush_code()
+                engine.meter.forget_blocks()
+                return None, executed
             case "sysenter" if notes.bits() == 32:
-                return Syscall("sysenter"), begun
+                return Syscall("sysenter"), executed
             case "sysenter":  # AMD's processors do not know it in long mode
                 values[RIP] -= 2
-                return InvalidOpcode(), begun - 1
+                return InvalidOpcode(), executed - 1
             case "special":
                 values[RIP] = notes.address
                 special = decode.first(notes.code(notes.address), notes.bits())
                 assert special is not None
+                executed = self._completed(executed)
                 if special.kind == "umip":
-                    return self._descriptor_table(special, begun)
-                return self._special(special), begun - (special.kind != "icebp")
+                    event = self._descriptor_table(special)
+                    return event, executed + (event is None)
+                return self._special(special), executed + (special.kind == "icebp")
             case "protection":
                 values[RIP] = notes.address
-                return Trap(GENERAL_PROTECTION), begun - 1
+                return Trap(GENERAL_PROTECTION), self._completed(executed)
             case "alignment":
                 values[RIP] = notes.address
-                return Trap(ALIGNMENT_CHECK), begun - 1
+                return Trap(ALIGNMENT_CHECK), self._completed(executed)
             case "unmask":
                 values[RIP], notes.unmasked = notes.address, True
-                return None, begun - 1
+                return None, self._completed(executed)
             case "touch":
                 values[RIP] = notes.address
                 present = paging.walk(self.words, notes.root, notes.value)[1] & paging.PRESENT
-                return PageFault(notes.value, PF_USER | present), begun - 1
+                return PageFault(notes.value, PF_USER | present), self._completed(executed)
             case "invalid":
                 engine.forget_exception()
-                return self._invalid(), begun - 1
+                return self._invalid(), self._completed(executed)
             case "beyond":
                 raise MachineError(
                     f"an access beyond physical memory, at {notes.value:#x}: a page table is wrong"
                 )
         if status:
             raise MachineError(f"the engine stopped with error {status} at {values[RIP]:#x}")
-        if count and begun >= count:
-            return BudgetSpent(), count
         if self._interrupt.is_set():
-            return None, begun
-        return self._at_exit(begun)
+            return None, self._completed(executed)
+        return self._at_exit(executed)
+
+    def _completed(self, charged: int) -> int:
+        """Of the instructions charged for, those before RIP: the last block was left there."""
+        block, place = self._engine.meter.begun(), self.registers.values[RIP]
+        if block is None or not block.address <= place < block.address + block.size:
+            return charged
+        return charged - self._cut_short(block, place - block.address)
+
+    def _cut_short(self, block: Block, size: int) -> int:
+        """The block was left after `size` bytes: how many of its instructions were not executed."""
+        code = self._notes.code(block.address, size) if size else b""
+        done = decode.instructions_in(code, self._notes.bits()) if size else 0
+        return self._engine.meter.cut_short(size, done)
 
     # ---- exceptions
 
-    def _exception(self, begun: int) -> tuple[Event | None, int]:
-        """The engine counts an instruction when it begins it; one that faults was not completed."""
+    def _exception(self, executed: int, limit: int) -> tuple[Event | None, int]:
+        """What an exception means, given the instructions charged for."""
         error_code, software = self._engine.forget_exception()
         vector, values = self._notes.value, self.registers.values
         if software:
             if vector == SYSCALL_VECTOR:
-                return Syscall("int80"), begun
+                return Syscall("int80"), executed
             if vector in (BREAKPOINT, OVERFLOW):
-                return Trap(vector, 0, software=True), begun
+                return Trap(vector, 0, software=True), executed
             values[RIP] -= 2
-            return Trap(GENERAL_PROTECTION, vector * 8 + 2), begun - 1
+            return Trap(GENERAL_PROTECTION, vector * 8 + 2), executed - 1
         if vector == PAGE_FAULT:
-            address = self._engine.fault_address()
-            before = values[RIP] % PAGE_SIZE == 0 and values[RIP] - PAGE_SIZE <= address < values[RIP]
-            if (before or not error_code & PF_USER) and values[RIP] in self._notes.exits | self._breakpoints:
-                # Stopping at the first byte of a page, the engine looks up the page before it as well.
-                return self._at_exit(begun)
-            if self._is_stale_exit(address):
-                return None, 0
-            if not error_code & PF_INSTRUCTION:
-                return PageFault(address, error_code), begun - 1
-            return self._fetch_fault(address, error_code), begun
+            return self._page_fault(error_code, executed, limit)
         if vector == DOUBLE_FAULT:
             # A look-up of exits had left its own page fault recorded: now forgotten, the real one comes again.
-            return None, begun - 1
+            return None, self._completed(executed)
         if vector == DEBUG:
-            return Trap(DEBUG), begun
+            return Trap(DEBUG), executed
         if vector == BREAKPOINT:
-            return Trap(BREAKPOINT, 0, software=True), begun
+            return Trap(BREAKPOINT, 0, software=True), executed
         if vector == INVALID_OPCODE:
-            return self._invalid(), begun - 1
+            return self._invalid(), self._completed(executed)
         if vector == GENERAL_PROTECTION:
-            return self._general_protection(error_code), begun - 1
-        return Trap(vector, error_code), begun - 1
+            return self._general_protection(error_code, executed)
+        return Trap(vector, error_code), self._completed(executed)
+
+    def _page_fault(self, error_code: int, executed: int, limit: int) -> tuple[Event | None, int]:
+        """#PF, which the engine also has for addresses that the program did not touch."""
+        values, notes = self.registers.values, self._notes
+        address = self._engine.fault_address()
+        before = values[RIP] % PAGE_SIZE == 0 and values[RIP] - PAGE_SIZE <= address < values[RIP]
+        if (before or not error_code & PF_USER) and values[RIP] in notes.exits | self._breakpoints:
+            # Stopping at the first byte of a page, the engine looks up the page before it as well.
+            return self._at_exit(executed)
+        if self._is_stale_exit(address):
+            return None, executed
+        if not error_code & PF_INSTRUCTION:
+            return PageFault(address, error_code), self._completed(executed)
+        if executed == limit:  # it is the next run that cannot begin
+            return BudgetSpent(), executed
+        return self._fetch_fault(address, error_code), executed
 
     def _is_stale_exit(self, address: int) -> bool:
         """Before it runs, the engine looks up the byte before each exit: one whose page is gone (exec, munmap) is dropped."""
@@ -269,22 +295,26 @@ class Runner:
         self._fetched = address
         return PageFault(address, error_code)
 
-    def _general_protection(self, error_code: int) -> Event:
+    def _general_protection(self, error_code: int, executed: int) -> tuple[Event, int]:
         """`rdtsc` faults so that the kernel can answer it; what goes through the stack segment is #SS."""
         values = self.registers.values
         address, bits = values[RIP], self._notes.bits()
         if not decode.is_canonical(address):
-            jump = branches.find_jump(self._notes.recent_blocks(), values, address, self._notes.word)
-            if jump is not None:
-                values[RIP], values[RSP] = jump.address, jump.stack_pointer
-            return Trap(GENERAL_PROTECTION)
+            block = self._engine.meter.begun()
+            code = b"" if block is None else self._notes.code(block.address, block.size)
+            jump = None if block is None else branches.find_jump(block.address, code, values, address, self._notes.word)
+            if block is None or jump is None:
+                return Trap(GENERAL_PROTECTION), executed
+            values[RIP], values[RSP] = jump.address, jump.stack_pointer
+            return Trap(GENERAL_PROTECTION), self._completed(executed)
+        executed = self._completed(executed)
         code = self._notes.code(address)
         special = decode.first(code, bits)
         if special is not None and special.kind in ("answer", "invalid"):
-            return self._special(special)
+            return self._special(special), executed
         if error_code == 0 and bits == 64 and decode.faults_in_stack_segment(code, values, address):
-            return Trap(STACK_FAULT)
-        return Trap(GENERAL_PROTECTION, error_code)
+            return Trap(STACK_FAULT), executed
+        return Trap(GENERAL_PROTECTION, error_code), executed
 
     def _invalid(self) -> Event:
         """The engine also calls invalid what the CPU only refuses to programs."""
@@ -320,20 +350,20 @@ class Runner:
         self._notes.new_exits |= hooks.fatal_places(self._notes, page)
         self._install_new()
 
-    def _at_exit(self, begun: int) -> tuple[Event | None, int]:
+    def _at_exit(self, executed: int) -> tuple[Event | None, int]:
         """The engine stopped before an instruction: a breakpoint, a special one, or a stop no longer needed."""
         address = self.registers.values[RIP]
         if address in self._breakpoints:
-            return Breakpoint(), begun
+            return Breakpoint(), executed
         special = decode.first(self._notes.code(address), self._notes.bits())
         if special is not None and special.kind not in hooks.CHECKED:
-            return self._special(special), begun + (special.kind == "icebp")
+            return self._special(special), executed + (special.kind == "icebp")
         # A block that was translated for another address space may stop where that one had an exit.
         self._notes.exits.discard(address)
         self._engine.set_exits(self._notes.exits | self._breakpoints)
         self._engine.flush_code()
         self._engine.forget_exception()
-        return None, begun
+        return None, executed
 
     def _special(self, special: decode.Special) -> Event:
         match special.kind:
@@ -348,7 +378,7 @@ class Runner:
                 return Trap(DEBUG, 0, software=True)
         return Trap(GENERAL_PROTECTION)
 
-    def _descriptor_table(self, special: decode.Special, begun: int) -> tuple[Event | None, int]:
+    def _descriptor_table(self, special: decode.Special) -> Event | None:
         """Do what Linux does for an instruction that reads system registers, and go on."""
         notes, values = self._notes, self.registers.values
         if special.register >= 0:
@@ -357,15 +387,15 @@ class Runner:
             image = umip.stored(special, notes.bits())
             place = hooks.operand_address(notes, special, values[RIP])
             if not decode.is_canonical(place):
-                return Trap(GENERAL_PROTECTION), begun - 1
+                return Trap(GENERAL_PROTECTION)
             stretches, refused = umip.writable_places(self.words, notes.root, place, len(image))
             if refused is not None:
-                return PageFault(refused, umip.write_fault(self.words, notes.root, refused)), begun - 1
+                return PageFault(refused, umip.write_fault(self.words, notes.root, refused))
             for start, length in stretches:
                 self.write_physical(start, image[:length])
                 image = image[length:]
         values[RIP] += special.length
-        return None, begun
+        return None
 
     def answer(self, event: Nondeterministic, *values: int) -> None:
         """Complete the instruction of a Nondeterministic event with the kernel's answer, and step over it.
@@ -396,21 +426,19 @@ class Runner:
         self._engine.set_exits(self._notes.exits | self._breakpoints)
         self._engine.flush_code()
 
-    def _run_over_breakpoint(self, budget: int | None) -> Event:
+    def _run_over_breakpoint(self, limit: int) -> Event:
         """Execute the instruction under a breakpoint alone, with all of them lifted, then go on.
 
         All: a budget that is used up at another breakpoint is used up, even if a branch led there.
         """
         breakpoints = self._breakpoints
         self.set_breakpoints(())
-        self._prepare(counting=True)
         event = self._run_legs(1)
         self.set_breakpoints(breakpoints)
-        if not isinstance(event, BudgetSpent) or budget == 1:
+        if not isinstance(event, BudgetSpent) or limit == 1:
             return event
-        self._prepare(counting=budget is not None)
-        self.instructions = 0 if budget is None else 1
-        return Breakpoint() if self.registers.values[RIP] in breakpoints else self._run_legs(budget)
+        self._prepare()
+        return Breakpoint() if self.registers.values[RIP] in breakpoints else self._run_legs(limit)
 
     # ---- memory
 

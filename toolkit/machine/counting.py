@@ -1,0 +1,240 @@
+"""Counting instructions by the block, exactly: a few instructions of the host's own before each translated block.
+
+The engine's `count=` calls a function before every instruction, which costs a factor of ten or more. Here one hook
+runs before each *block* of straight-line code. A block's hook carries the address of the block's `record`, where the
+number of its instructions stands, so the function in `machine_code` has little to do:
+
+    remaining -= record.cost; if remaining < 0: return slow(…); ring[position++ % RING] = record
+
+`slow` is Python: it is called when the block is longer than what is left to run, and for the blocks whose cost is
+EXCEPTIONAL (see `Meter.admit`). Where the host gives no executable memory, the same is done in Python for each block.
+
+A block is charged as a whole when it begins. Whoever stops inside it asks `Meter.begun` for the block and takes back
+what was not executed. The ring keeps the last blocks that were begun: the way the program came.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import platform
+import struct
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from toolkit.machine.physical import PAGE_SIZE, reserve
+
+BLOCK_HOOK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_void_p)
+
+UNLIMITED = 1 << 60
+EXCEPTIONAL = 1 << 61
+REMAINING, POSITION, SLOW, RING_START = 0, 1, 2, 8  # words of the state
+RING = 1024  # blocks
+RECORD = 4  # words: cost, address, bytes, instructions
+RECORDS = 1 << 15
+WORD = (1 << 64) - 1
+
+
+def machine_code(host: str, system: str, state: int) -> bytes:
+    """The function for a processor and an operating system, with its state at an address; empty for other hosts."""
+    wrap = struct.pack("<I", RING - 1)
+    if host in ("x86_64", "amd64"):
+        if system == "win32":  # uc RCX, record R9
+            load, push = b"\x49\x8b\x11", b"\x4c\x89\x4c\xd0\x40"
+        else:  # uc RDI, record RCX
+            load, push = b"\x48\x8b\x11", b"\x48\x89\x4c\xd0\x40"
+        # mov rdx,[rax+8]; inc qword [rax+8]; and edx,RING-1; mov [rax+rdx*8+64],record; ret
+        tail = b"\x48\x8b\x50\x08\x48\xff\x40\x08\x81\xe2" + wrap + push + b"\xc3"
+        # mov rax,state; mov rdx,[record]; sub [rax],rdx; js slow; …; slow: jmp [rax+16]
+        head = b"\x48\xb8" + struct.pack("<Q", state) + load + b"\x48\x29\x10\x78" + bytes([len(tail)])
+        return head + tail + b"\xff\x60\x10"
+    if host in ("arm64", "aarch64"):  # uc X0, record X3
+        words = (
+            0x58000204,  # ldr x4, state
+            0xF9400065,  # ldr x5, [x3]
+            0xF9400086,  # ldr x6, [x4]
+            0xEB0500C6,  # subs x6, x6, x5
+            0xF9000086,  # str x6, [x4]
+            0x54000104,  # b.mi slow
+            0xF9400485,  # ldr x5, [x4, #8]
+            0x924024A6,  # and x6, x5, #1023
+            0x910004A5,  # add x5, x5, #1
+            0xF9000485,  # str x5, [x4, #8]
+            0x8B060C86,  # add x6, x4, x6, lsl #3
+            0xF90020C3,  # str x3, [x6, #64]
+            0xD65F03C0,  # ret
+            0xF9400890,  # slow: ldr x16, [x4, #16]
+            0xD61F0200,  # br x16
+            0xD503201F,  # nop: the next word is aligned
+        )
+        return struct.pack(f"<{len(words)}I", *words) + struct.pack("<Q", state)
+    return b""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A stretch of code without branches that was begun: virtual address, length in bytes, and instructions."""
+
+    address: int
+    size: int
+    instructions: int
+
+
+class Meter:
+    """The state and the records of the block hook, in memory that it shares with the host's code.
+
+    `function` is the hook's address once `use` was called; `next_record` is told the address of the record that the
+    next translated block will carry.
+    """
+
+    def __init__(self) -> None:
+        self._memory = reserve(-(-8 * (RING_START + RING + RECORD * RECORDS) // PAGE_SIZE) * PAGE_SIZE)
+        self._anchor = ctypes.c_char.from_buffer(self._memory)
+        self.address = ctypes.addressof(self._anchor)
+        self.words = memoryview(self._memory).cast("Q")
+        self.stepping = False
+        self.limit = 0
+        self.rewrites = 0
+        self._begin = self._oldest = 0
+        self._cut: dict[int, Block] = {}
+        self._first = self._free = RING_START + RING
+        self._next_record: Any = None
+
+    def use(self, slow: Any) -> Any:
+        """The hook's function, given what it calls when a block needs more than subtraction."""
+        self.words[SLOW] = ctypes.cast(slow, ctypes.c_void_p).value or 0
+        code = machine_code(platform.machine().lower(), sys.platform, self.address)
+        self._code = executable(code) if code else None
+        return BLOCK_HOOK(self.in_python(slow)) if self._code is None else ctypes.c_void_p(self._code.address)
+
+    def in_python(self, slow: Any) -> Callable[[int, int, int, int], None]:
+        """What the machine code does, for hosts that do not let us have any."""
+        words, address = self.words, self.address
+
+        def count(engine: int, place: int, size: int, record: int) -> None:
+            remaining = words[REMAINING] - words[(record - address) // 8]
+            words[REMAINING] = remaining & WORD
+            if remaining < 0:
+                slow(engine, place, size, record)
+            else:
+                self.push(record)
+
+        return count
+
+    # ---- records
+
+    def deliver_records_to(self, place: Any) -> None:
+        """`place` is the engine's own variable from which a translated block takes its record's address."""
+        self._next_record = place
+        place.value = self.address + 8 * self._free
+
+    def admit(self, block: Block, exceptional: int = 0) -> bool:
+        """Fill in the record of the block that was just translated; False when there is no room for another one.
+
+        `exceptional`: EXCEPTIONAL, or EXCEPTIONAL + 1 for a block that only jumps to itself; 0 for all others.
+        """
+        free = self._free
+        cost = exceptional or block.instructions
+        self.words[free], self.words[free + 1] = cost, block.address
+        self.words[free + 2], self.words[free + 3] = block.size, block.instructions
+        self._free = free + RECORD
+        self._next_record.value = self.address + 8 * self._free
+        return self._free < len(self.words) - RECORD
+
+    def forget_blocks(self) -> None:
+        """Nothing is translated any more: all records are free, and the history is gone with them."""
+        self._free = self._first
+        self._next_record.value = self.address + 8 * self._free
+        self.forget_history()
+
+    def block(self, record: int) -> Block:
+        """A record, by address."""
+        index = (record - self.address) // 8
+        return Block(*self.words[index + 1 : index + RECORD])
+
+    # ---- one run
+
+    def start(self, limit: int, stepping: bool) -> None:
+        """Count from 0, and stop before `limit` instructions are exceeded."""
+        self.words[REMAINING] = self.limit = limit
+        self.stepping = stepping
+        self._begin = self.words[POSITION]
+
+    def refund(self, instructions: int) -> int:
+        """Take a charge back: what is left to run."""
+        remaining: int = self.words[REMAINING] + instructions & WORD
+        self.words[REMAINING] = remaining
+        return remaining
+
+    def charge(self, instructions: int) -> None:
+        """Count instructions, of which no more may be charged than are left."""
+        self.words[REMAINING] -= instructions
+
+    def executed(self) -> int:
+        """Instructions in all the blocks begun since `start`."""
+        return self.limit - self.words[REMAINING]
+
+    def begun(self) -> Block | None:
+        """The last block begun since `start`."""
+        position = self.words[POSITION]
+        return None if position == self._begin else self.block(self.words[RING_START + (position - 1) % RING])
+
+    def push(self, record: int) -> None:
+        """Note that a block begins."""
+        position = self.words[POSITION]
+        self.words[RING_START + position % RING] = record
+        self.words[POSITION] = position + 1
+        self._cut.pop(position, None)
+
+    def cut_short(self, size: int, instructions: int) -> int:
+        """The last block was left after `size` bytes: gives back what it was charged for and did not execute."""
+        block = self.begun()
+        if block is None:
+            return 0
+        position = self.words[POSITION] - 1
+        if not instructions:
+            self.words[POSITION] = position
+        else:
+            self._cut[position] = Block(block.address, size, instructions)
+            if len(self._cut) > 2 * RING:
+                self._cut = {place: cut for place, cut in self._cut.items() if place >= position - RING}
+        return block.instructions - instructions
+
+    # ---- the way the program came
+
+    def forget_history(self) -> None:
+        """What comes next was not reached from what came before."""
+        self._oldest = self._begin = self.words[POSITION]
+
+    def history(self) -> Iterator[Block]:
+        """The blocks begun so far, the latest first."""
+        position = self.words[POSITION]
+        for place in range(position - 1, max(self._oldest, position - RING) - 1, -1):
+            yield self._cut.get(place) or self.block(self.words[RING_START + place % RING])
+
+
+class Executable:
+    """A page of the host's memory with `code` in it. Raises OSError where memory may not be both written and run."""
+
+    def __init__(self, code: bytes) -> None:
+        if sys.platform == "win32":
+            allocate = ctypes.windll.kernel32.VirtualAlloc
+            allocate.restype, allocate.argtypes = ctypes.c_void_p, [ctypes.c_void_p, ctypes.c_size_t] + [ctypes.c_uint32] * 2
+            self.address: int = allocate(None, PAGE_SIZE, 0x3000, 0x40) or 0  # committed, PAGE_EXECUTE_READWRITE
+            if not self.address:
+                raise OSError("VirtualAlloc")
+        else:
+            rights = mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC
+            self._page = mmap.mmap(-1, mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=rights)
+            self.address = ctypes.addressof(ctypes.c_char.from_buffer(self._page))
+        ctypes.memmove(self.address, code, len(code))
+
+
+def executable(code: bytes) -> Executable | None:
+    """`code` in memory that the host's CPU may execute; None where that is not allowed."""
+    try:
+        return Executable(code)
+    except OSError:
+        return None
