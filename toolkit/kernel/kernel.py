@@ -47,7 +47,7 @@ from toolkit.kernel.syscalls import Entry, SyscallTable, table
 from toolkit.kernel.syscalls.tracing import Tracer
 from toolkit.kernel.task import Process, Scheduler, State, Thread
 from toolkit.kernel.waiting import Blocked, ThreadGone
-from toolkit.machine.events import Breakpoint, BudgetSpent, Interrupted, Syscall
+from toolkit.machine.events import Breakpoint, BudgetSpent, Interrupted, Rewritten, Syscall
 from toolkit.machine.registers import RAX, RIP
 from toolkit.personality.linux_i386 import PERSONALITY as I386
 from toolkit.personality.linux_x86_64 import PERSONALITY as X86_64
@@ -62,8 +62,6 @@ UNLIMITED = 1 << 62
 RESUMABLE = (Ending.BUDGET, Ending.PAUSED)
 PAGES_PER_EVENT = 2
 """As a power of two: handing out so many pages costs the host about what a system call does."""
-ALONE = 200_000
-"""Instructions after which a thread without competitors and timers is no longer counted."""
 KEPT_FRAMES = 4096
 """Frames that stay with the machine between two programs; a program that had more gives them back to the host."""
 IDLE_WAKES = 1_000_000
@@ -122,10 +120,8 @@ class Kernel:
         self._pristine = machine.save_context()
         self._ending: Ending | None = None
         self._waiting: tuple[str, ...] = ()
-        self._counting = False
         self._yielded = False
         self._idle_wakes = 0
-        self._alone = 0
         self._budget = UNLIMITED
         self._cut: tuple[Thread, int] | None = None
         self.futexes: dict[Any, list[Waiter]] = {}
@@ -181,8 +177,6 @@ class Kernel:
         can't tell that it was stopped.
         """
         self._budget = UNLIMITED if budget is None else budget
-        self._counting = self._counting or budget is not None or bool(self.moments.steps)
-        self._counting = self._counting or self.limits.events is not None
         main = self.processes.main
         self._set_labels(main)
         if self._ending in RESUMABLE:
@@ -292,8 +286,7 @@ class Kernel:
             cut, self._cut = self._cut, None
             return cut
         thread = self.scheduler.take()
-        counted = thread is not None and (self._counting or self.scheduler.queue)
-        return thread, self.scheduler.slice() if counted else UNLIMITED
+        return thread, UNLIMITED if thread is None else self.scheduler.slice()
 
     def _idle(self) -> bool:
         """Nobody can run: jump to the next timer; without one the run is over."""
@@ -359,29 +352,19 @@ class Kernel:
                 signals.deliver(thread)
                 thread.announced = None
                 continue
-            if self._counting or scheduler.timers or scheduler.queue:
-                limit = self._limit(left)
-                if limit <= 0:
-                    if self._limit_reached(thread, left):
-                        return left
-                    continue
-                if (
-                    values[RIP] in self._label_names
-                ):  # the machine never stops at the instruction it begins with
-                    left -= self._at_label(thread)
-                    continue
-                event = run(limit)
-                executed = machine.instructions
-                left -= executed
-                self.instructions += executed
-                clock.now += executed
-                if self._budget == UNLIMITED:
-                    self._consider_not_counting(executed)
-            elif values[RIP] in self._label_names:
-                self._at_label(thread)
+            limit = self._limit(left)
+            if limit <= 0:
+                if self._limit_reached(thread, left):
+                    return left
                 continue
-            else:
-                event = run()
+            if values[RIP] in self._label_names:  # the machine never stops at the instruction it begins with
+                left -= self._at_label(thread)
+                continue
+            event = run(limit)
+            executed = machine.instructions
+            left -= executed
+            self.instructions += executed
+            clock.now += executed
             if type(event) is Syscall:
                 clock.now += EVENT
                 if event.kind == "syscall":
@@ -408,7 +391,7 @@ class Kernel:
                         self._kill_for_memory(thread)
                 else:
                     self._call_slowly(thread, values[RAX] & 0xFFFFFFFF, "i386")
-            elif isinstance(event, (BudgetSpent, Breakpoint, Interrupted)):
+            elif isinstance(event, (BudgetSpent, Breakpoint, Interrupted, Rewritten)):
                 continue
             else:
                 clock.now += EVENT
@@ -418,7 +401,8 @@ class Kernel:
     def _limit(self, left: int) -> int:
         """How many instructions may run before the kernel has something to do."""
         self.events += 1
-        if self.events + (self.frames.handed_out >> PAGES_PER_EVENT) > self._most_events:
+        pages = self.frames.handed_out >> PAGES_PER_EVENT
+        if self.events + pages + self.machine.rewrites > self._most_events:
             self.end(Ending.EVENTS)
             return 0
         limit = self._budget - self.instructions
@@ -430,19 +414,7 @@ class Kernel:
         step = self.moments.next_step()
         if step is not None and step - self.instructions < limit:
             limit = step - self.instructions
-        self._counting = True
-        return min(limit, ALONE) if self._budget == UNLIMITED else limit
-
-    def _consider_not_counting(self, executed: int) -> None:
-        """Without a budget, a thread that has been alone for long runs uncounted, which is much faster."""
-        scheduler = self.scheduler
-        if scheduler.queue or scheduler.timers or self.moments.steps:
-            self._alone = 0
-            return
-        self._alone += executed
-        if self._alone >= ALONE:
-            self._alone = 0
-            self._counting = False
+        return limit
 
     def _limit_reached(self, thread: Thread, left: int) -> bool:
         """Act on the limit that is used up; True when the slice is over."""
@@ -597,7 +569,7 @@ class Kernel:
             self.clock.now += EVENT
             abi = "x86_64" if event.kind == "syscall" else "i386"
             self._call_slowly(thread, self._values[RAX] & 0xFFFFFFFF, abi)
-        elif not isinstance(event, (BudgetSpent, Interrupted)):
+        elif not isinstance(event, (BudgetSpent, Interrupted, Rewritten)):
             self.clock.now += EVENT
             exceptions.handle(self, thread, event)
         return executed

@@ -15,6 +15,7 @@ from toolkit.machine.events import (
     MachineError,
     Nondeterministic,
     PageFault,
+    Rewritten,
     Syscall,
     Trap,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "Nondeterministic",
     "PageFault",
     "Registers",
+    "Rewritten",
     "Syscall",
     "Trap",
 ]

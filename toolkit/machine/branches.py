@@ -7,7 +7,6 @@ that could have become the present one.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +27,9 @@ class Jump:
 
 def find_jump(start: int, code: bytes, registers: Any, target: int, read_word: ReadWord) -> Jump | None:
     """The jump to `target` at the end of the block of `code` that begins at `start`."""
-    for last in deque(decode.disassembler(64).disasm(code, start), maxlen=1):
+    ends = [0, *(end for _, end in decode.instructions(code, 64))]
+    offset = ends[-2] if len(ends) > 1 else 0
+    for last in decode.disassembler(64).disasm(code[offset:], start + offset, 1):
         stack_pointer = before(last, registers, target, read_word)
         if stack_pointer is not None:
             return Jump(last.address, stack_pointer)

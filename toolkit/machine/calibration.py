@@ -9,6 +9,7 @@ engine's memory.
 
 from __future__ import annotations
 
+import itertools
 import struct
 from dataclasses import dataclass
 
@@ -99,7 +100,7 @@ def find_processor_offsets(pointer: int, cpu: int, image: bytes) -> ProcessorOff
     words = struct.unpack(f"<{len(image) // 8}Q", image)
     pairs = [
         8 * index + 16
-        for index, (registers, counter) in enumerate(zip(words, words[1:], strict=False))
+        for index, (registers, counter) in enumerate(itertools.pairwise(words))
         if cpu < counter < registers < cpu + PROCESSOR_SIZE and registers - counter <= 64
     ]
     if len(flags) != 1 or len(pairs) != 1:

@@ -34,6 +34,7 @@ REMAINING, POSITION, SLOW, RING_START = 0, 1, 2, 8  # words of the state
 RING = 1024  # blocks
 RECORD = 4  # words: cost, address, bytes, instructions
 RECORDS = 1 << 15
+REWRITES_TOLD = 1000
 WORD = (1 << 64) - 1
 
 
@@ -143,6 +144,17 @@ class Meter:
         self._next_record.value = self.address + 8 * self._free
         return self._free < len(self.words) - RECORD
 
+    def rewritten(self) -> bool:
+        """Note that translated code was changed by the program; True each REWRITES_TOLD times."""
+        self.rewrites += 1
+        return self.rewrites % REWRITES_TOLD == 0
+
+    def forget_program(self) -> None:
+        """Another program comes, and nothing is translated."""
+        self.rewrites = 0
+        self._cut.clear()
+        self.forget_blocks()
+
     def forget_blocks(self) -> None:
         """Nothing is translated any more: all records are free, and the history is gone with them."""
         self._free = self._first
@@ -221,13 +233,20 @@ class Executable:
     def __init__(self, code: bytes) -> None:
         if sys.platform == "win32":
             allocate = ctypes.windll.kernel32.VirtualAlloc
-            allocate.restype, allocate.argtypes = ctypes.c_void_p, [ctypes.c_void_p, ctypes.c_size_t] + [ctypes.c_uint32] * 2
-            self.address: int = allocate(None, PAGE_SIZE, 0x3000, 0x40) or 0  # committed, PAGE_EXECUTE_READWRITE
+            allocate.restype, allocate.argtypes = (
+                ctypes.c_void_p,
+                [ctypes.c_void_p, ctypes.c_size_t] + [ctypes.c_uint32] * 2,
+            )
+            self.address: int = (
+                allocate(None, PAGE_SIZE, 0x3000, 0x40) or 0
+            )  # committed, PAGE_EXECUTE_READWRITE
             if not self.address:
                 raise OSError("VirtualAlloc")
         else:
             rights = mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC
-            self._page = mmap.mmap(-1, mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=rights)
+            self._page = mmap.mmap(
+                -1, mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=rights
+            )
             self.address = ctypes.addressof(ctypes.c_char.from_buffer(self._page))
         ctypes.memmove(self.address, code, len(code))
 

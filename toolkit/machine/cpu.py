@@ -157,6 +157,7 @@ class Machine(Runner):
             self._physical.clear(self.first_free_frame * PAGE_SIZE, end)
         paging.write_machine_tables(self.words)
         self._engine.flush_code()
+        self._engine.meter.forget_program()
         self._engine.unwatch_all()
         if self._notes.exits or self._breakpoints:
             self._breakpoints = frozenset()

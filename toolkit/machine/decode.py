@@ -7,6 +7,7 @@ dictionary look-up. Capstone is imported when the first block is met that `plain
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import Any, Literal
@@ -120,9 +121,9 @@ def specials(code: bytes, bits: int) -> tuple[Special, ...]:
     if bits == 64 and is_plain(code):
         return ()
     found, end = [], 0
-    for instruction in disassembler(bits).disasm(code, 0):
-        end = instruction.address + instruction.size
-        special = classify(instruction, bits)
+    for instruction, place in instructions(code, bits):
+        end = place
+        special = None if instruction is None else classify(instruction, bits)
         if special is not None:
             found.append(special)
     if end < len(code):  # Capstone does not know the next one: nothing after it will be reached
@@ -130,6 +131,20 @@ def specials(code: bytes, bits: int) -> tuple[Special, ...]:
         if refused is not None:
             found.append(refused)
     return tuple(found)
+
+
+def instructions(code: bytes, bits: int) -> Iterator[tuple[Any, int]]:
+    """Each instruction as Capstone has it, with where it ends; None for those it does not know and CPUs run all the same."""
+    place = 0
+    while place < len(code):
+        for instruction in disassembler(bits).disasm(code[place:], place):
+            place = instruction.address + instruction.size
+            yield instruction, place
+        length = opcodes.unlisted_length(code[place:], bits) if place < len(code) else 0
+        if not length:
+            return
+        place += length
+        yield None, place
 
 
 def refusal(code: bytes, bits: int, offset: int = 0) -> Special | None:
@@ -148,14 +163,14 @@ def refusal(code: bytes, bits: int, offset: int = 0) -> Special | None:
 def accesses(code: bytes, bits: int) -> tuple[Special, ...]:
     """The memory accesses in a block that #AC is about: explicit operands of 2, 4 or 8 bytes, and the stack."""
     found = []
-    for instruction in disassembler(bits).disasm(code, 0):
-        operand = memory_operand(instruction)
+    for instruction, _ in instructions(code, bits):
+        operand = None if instruction is None else memory_operand(instruction)
         size = next((item.size for item in instruction.operands if item.type == 3), 0)
         if operand is not None and size in (2, 4, 8) and instruction.mnemonic not in NO_ACCESS:
             found.append(
                 Special(instruction.address, instruction.size, "access", "operand", operand, size=size)
             )
-        if instruction.mnemonic in STACK_OFFSETS:
+        if instruction is not None and instruction.mnemonic in STACK_OFFSETS:
             stack = Operand(4, -1, 1, STACK_OFFSETS[instruction.mnemonic] * bits // 64, width=bits)
             found.append(
                 Special(instruction.address, instruction.size, "access", "stack", stack, size=bits // 8)
@@ -187,7 +202,7 @@ def instructions_in(code: bytes, bits: int) -> int:
     lengths = plain_lengths(code) if bits == 64 else None
     if lengths is not None:
         return len(lengths)
-    return sum(1 for _ in disassembler(bits).disasm_lite(code, 0))
+    return sum(1 for _ in instructions(code, bits))
 
 
 def classify(instruction: Any, bits: int) -> Special | None:

@@ -75,6 +75,15 @@ class Interrupted:
 
 
 @dataclass(frozen=True, slots=True)
+class Rewritten:
+    """The program changed code that it had run `REWRITES_TOLD` more times; RIP is the next instruction's.
+
+    Each change makes the engine translate anew, which takes as long as thousands of instructions: whoever bounds a run
+    in time must know of it. `Machine.rewrites` is the total.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class Nondeterministic:
     """An instruction whose result is a matter of time or chance; RIP is the instruction's own.
 
@@ -89,7 +98,15 @@ class Nondeterministic:
 
 
 Event: TypeAlias = (
-    Syscall | PageFault | Trap | InvalidOpcode | BudgetSpent | Breakpoint | Interrupted | Nondeterministic
+    Syscall
+    | PageFault
+    | Trap
+    | InvalidOpcode
+    | BudgetSpent
+    | Breakpoint
+    | Interrupted
+    | Rewritten
+    | Nondeterministic
 )
 
 DIVIDE_ERROR = 0

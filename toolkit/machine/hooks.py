@@ -6,7 +6,7 @@ The callbacks hold the notes, not the machine, so that a machine without referen
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -218,9 +218,16 @@ def exceptional(notes: Notes, block: Block, code: bytes, flags: int) -> int:
     if (again or block.instructions == 1) and (asked := notes.asked_for(block.address)):
         return EXCEPTIONAL if asked == 1 else 0
     if again:
-        notes.meter.rewrites += 1
+        note_rewrite(notes)
     notes.translated.add(block.address)
     return EXCEPTIONAL + 1 if code in JUMPS_TO_THEMSELVES and not flags & TRAP_FLAG else 0
+
+
+def note_rewrite(notes: Notes) -> None:
+    """The program changed code that was translated."""
+    if notes.meter.rewritten() and not notes.event:
+        notes.event = "rewritten"
+        notes.stop()
 
 
 def limit_callback(notes: Notes) -> Any:
@@ -236,7 +243,7 @@ def limit_callback(notes: Notes) -> Any:
                 meter.stepping = False
             else:
                 remaining = meter.refund(left_early(notes, block.address))
-        if remaining < block.instructions:
+        if remaining < block.instructions or notes.event:
             notes.event = notes.event or "limit"
             notes.stop()
             return
@@ -249,7 +256,7 @@ def limit_callback(notes: Notes) -> Any:
 def left_early(notes: Notes, address: int) -> int:
     """The last block overwrites itself with the instruction at `address`, which is to run alone: what it was overcharged."""
     meter = notes.meter
-    meter.rewrites += 1
+    note_rewrite(notes)
     block = meter.begun()
     if block is None or not block.address <= address < block.address + block.size:
         return 0

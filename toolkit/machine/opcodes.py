@@ -64,6 +64,48 @@ def parse(code: bytes, bits: int) -> Opcode | None:
     return Opcode(locked, rex, number, code[place], code[place + 1] if place + 1 < len(code) else NO_MODRM)
 
 
+UNLISTED_TWO_BYTE = frozenset((0x0D, *range(0x18, 0x20)))
+"""Hints that do nothing, in all their forms."""
+
+
+def unlisted_length(code: bytes, bits: int) -> int:
+    """The length of the first instruction if CPUs run it and Capstone does not know it, else 0.
+
+    Such are the x87 instructions' second encodings, and hints.
+    """
+    opcode = parse(code, bits)
+    if opcode is None or opcode.locked or opcode.modrm == NO_MODRM:
+        return 0
+    x87 = opcode.map == 0 and 0xD8 <= opcode.value <= 0xDF and opcode.modrm >= 0xC0
+    if not x87 and not (opcode.map == 1 and opcode.value in UNLISTED_TWO_BYTE):
+        return 0
+    start = prefixes(code, bits) + opcode.map + 1
+    length = start + modrm_length(code[start:])
+    return length if length <= min(len(code), 15) else 0
+
+
+def prefixes(code: bytes, bits: int) -> int:
+    """How many bytes of prefixes `code` begins with."""
+    return next(
+        (
+            place
+            for place, byte in enumerate(code)
+            if byte not in PREFIXES and not (bits == 64 and byte & 0xF0 == 0x40)
+        ),
+        len(code),
+    )
+
+
+def modrm_length(code: bytes) -> int:
+    """The length of a ModRM byte with what belongs to it: SIB and displacement (32- and 64-bit addressing)."""
+    mod, low = code[0] >> 6, code[0] & 7
+    if mod == 3:
+        return 1
+    base = code[1] & 7 if low == 4 and len(code) > 1 else low
+    displacement = {0: 4 if base == 5 else 0, 1: 1, 2: 4}[mod]
+    return 1 + (low == 4) + displacement
+
+
 def lock_is_allowed(opcode: Opcode) -> bool:
     """LOCK goes with a few read-modify-write instructions whose destination is in memory."""
     if opcode.modrm >= 0xC0:

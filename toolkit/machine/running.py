@@ -29,6 +29,7 @@ from toolkit.machine.events import (
     MachineError,
     Nondeterministic,
     PageFault,
+    Rewritten,
     Syscall,
     Trap,
 )
@@ -76,12 +77,17 @@ class Runner:
         self._prepare()
         self._running = True
         try:
-            limit = UNLIMITED if budget is None else budget
+            limit = UNLIMITED if budget is None else min(budget, UNLIMITED)
             if self.registers.values[RIP] in self._breakpoints:
                 return self._run_over_breakpoint(limit)
             return self._run_legs(limit)
         finally:
             self._running = False
+
+    @property
+    def rewrites(self) -> int:
+        """How often the program changed code that it had run, since `reset`."""
+        return self._engine.meter.rewrites
 
     def interrupt(self) -> None:
         """From another thread: make the run in progress return Interrupted; waits until it has.
@@ -167,6 +173,8 @@ class Runner:
             case "limit":  # what is left is shorter than the next block, of which it is the beginning
                 self._first = limit - executed
                 return None, executed
+            case "rewritten":
+                return Rewritten(), executed
             case "decode":
                 self._attend_to_block()
                 return None, executed
@@ -302,7 +310,11 @@ class Runner:
         if not decode.is_canonical(address):
             block = self._engine.meter.begun()
             code = b"" if block is None else self._notes.code(block.address, block.size)
-            jump = None if block is None else branches.find_jump(block.address, code, values, address, self._notes.word)
+            jump = (
+                None
+                if block is None
+                else branches.find_jump(block.address, code, values, address, self._notes.word)
+            )
             if block is None or jump is None:
                 return Trap(GENERAL_PROTECTION), executed
             values[RIP], values[RSP] = jump.address, jump.stack_pointer
