@@ -109,6 +109,21 @@ def test_instructions_are_counted_with_a_budget_and_without(load: Load, budget: 
         assert machine.instructions == (3 if turn else 2)
 
 
+@pytest.mark.parametrize("rotation", ["d01425", "d01c25", "48d11425", "66d11425", "d21425"])
+def test_a_rotation_through_carry_that_faults_has_changed_no_flags(
+    load: Load, sandbox: Sandbox, rotation: str
+) -> None:
+    machine = load(
+        f"b101 2c01 {rotation} 00604000 0f05"
+    )  # mov cl,1; sub al,1; rcl or rcr [0x406000]; syscall
+    assert machine.run(10) == PageFault(0x406000, 4)
+    assert machine.registers["rflags"] & 0x8D5 == 0x95  # CF PF AF SF, as the subtraction left them
+    sandbox.map(0x406, 40, 7)
+    machine.words[40 * 512] = 0
+    assert machine.run(10) == Syscall("syscall")
+    assert machine.words[40 * 512] in (1, 0x80)
+
+
 def test_a_breakpoint_stops_before_its_instruction(load: Load) -> None:
     machine = load("ffc1 ffc1 ffc1 0f05")
     machine.set_breakpoints({CODE + 4})

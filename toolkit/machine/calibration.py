@@ -18,6 +18,8 @@ from toolkit.machine.events import MachineError
 # CPUX86State, target/i386/cpu.h: error_code, exception_is_int, exception_next_eip, dr[8], then four (32-bit
 # padded) pointers of cpu_breakpoint[] in a union with cpu_watchpoint[], old_exception.
 ERROR_CODE_BEFORE_OLD_EXCEPTION = 4 + 4 + 8 + 64 + 32
+# CPUX86State begins with regs[16], eip, eflags, cc_dst, cc_src, cc_src2, cc_op.
+FLAGS_ARE, FLAGS_ARE_STORED = 8 * 21, 1
 LIBRARY_SIZE = 64 << 20
 FUNCTIONS_BEFORE = 12
 PROCESSOR_SIZE = 1 << 20
@@ -25,11 +27,15 @@ PROCESSOR_SIZE = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class ExceptionOffsets:
-    """Offsets in a saved context, in bytes, of three C ints."""
+    """Offsets in a saved context, in bytes, of C ints.
+
+    `flags_are` says how the arithmetic flags are to be worked out: FLAGS_ARE_STORED, or from the last result.
+    """
 
     old_exception: int
     error_code: int
     is_interrupt: int
+    flags_are: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +47,12 @@ class ProcessorOffsets:
     jump_cache: int
 
 
-def find_exception_offsets(before: bytes, after: bytes, vector: int, error_code: int) -> ExceptionOffsets:
+def find_exception_offsets(
+    before: bytes, after: bytes, vector: int, error_code: int, registers: bytes
+) -> ExceptionOffsets:
     """Compare two saved contexts: a fresh one, and one after a single exception that was not handled.
+
+    `registers` are the 16 general registers' values in the second one, with which its CPU's state begins.
 
     Raises MachineError when the traces are not in exactly one place.
     """
@@ -60,7 +70,10 @@ def find_exception_offsets(before: bytes, after: bytes, vector: int, error_code:
     error = old - ERROR_CODE_BEFORE_OLD_EXCEPTION
     if error < 0 or struct.unpack_from("<ii", after, error) != (error_code, 0):
         raise MachineError("cannot calibrate this Unicorn: the error code is not where it is expected")
-    return ExceptionOffsets(old, error, error + 4)
+    flags_are = after.find(registers) + FLAGS_ARE
+    if after.count(registers) != 1 or struct.unpack_from("<i", after, flags_are) != (FLAGS_ARE_STORED,):
+        raise MachineError("cannot calibrate this Unicorn: the flags are not where they are expected")
+    return ExceptionOffsets(old, error, error + 4, flags_are)
 
 
 def find_word(image: bytes, value: int) -> int:

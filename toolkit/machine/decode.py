@@ -38,6 +38,10 @@ LOCK_NEEDS_MEMORY = "LOCK is allowed only with a read-modify-write instruction w
 FATAL = re.compile(
     rb"\xf0[\x26\x2e\x36\x3e\x64-\x67\xf0\xf2\xf3]{0,4}[\x40-\x4f]?\x0f(?:[\xa3\xab\xb3\xbb]|\xba)[\xc0-\xff]"
 )
+# RCL and RCR in memory, perhaps after prefixes.
+ROTATION = rb"[\xc0\xc1\xd0-\xd3][\x10-\x1f\x50-\x5f\x90-\x9f]"
+MAYBE_ROTATION = re.compile(ROTATION)
+IS_ROTATION = re.compile(rb"[\x26\x2e\x36\x3e\x64-\x67\xf2\xf3]*[\x40-\x4f]?" + ROTATION)
 PORTS = frozenset("in out insb insw insd outsb outsw outsd".split())  # noqa: SIM905
 DESCRIPTOR_TABLES = frozenset("sgdt sidt sldt str smsw".split())  # noqa: SIM905
 ANSWERED = {"cpuid": "cpuid", "rdrand": "rdrand", "rdseed": "rdseed", "rdtsc": "rdtsc", "rdtscp": "rdtscp"}

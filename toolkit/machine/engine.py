@@ -243,6 +243,7 @@ class Engine:
         self._old_exception = ctypes.c_int.from_address(base + offsets.old_exception)
         self._error_code = ctypes.c_int.from_address(base + offsets.error_code)
         self._is_interrupt = ctypes.c_int.from_address(base + offsets.is_interrupt)
+        self._flags_are = ctypes.c_int.from_address(base + offsets.flags_are)
         self.notes.look = self._lookout()
         cpu = ctypes.c_uint64.from_address(self.handle.value + processor.pointer).value
         self._next_flags = ctypes.c_uint32.from_address(cpu + processor.next_flags)
@@ -265,11 +266,15 @@ class Engine:
     def find_exception_offsets(self) -> ExceptionOffsets:
         """Fault once, on purpose, and see what changed."""
         before = self.context_image()
+        for index in range(16):
+            self.values[index] = 0x0123_4567_89AB_CDEF * (index + 1)
         self.values[RIP] = 0x10000
+        self.general.store()
         self.start(0x10000, 0)
         if (self.notes.event, self.notes.value) != ("exception", PAGE_FAULT):
             raise MachineError("cannot calibrate this Unicorn: an unmapped page does not fault")
-        return calibration.find_exception_offsets(before, self.context_image(), PAGE_FAULT, 0x14)
+        registers = bytes(self.values)[: 16 * 8]
+        return calibration.find_exception_offsets(before, self.context_image(), PAGE_FAULT, 0x14, registers)
 
     def find_processor_offsets(self) -> ProcessorOffsets:
         """Look for the CPU in the engine's structure by the shape of what is around it."""
@@ -310,6 +315,16 @@ class Engine:
         if self._seen.exception is not None:
             return self._seen.exception[0], self._seen.exception[1]
         return self._error_code.value, bool(self._is_interrupt.value)
+
+    def use_stored_flags(self) -> None:
+        """The flags are those that were worked out before a rotation through carry, which then faulted.
+
+        The engine has stored them where its last result was, and after a fault takes them for that result.
+        """
+        self._context_save(self.handle, self._scratch_pointer)
+        self._flags_are.value = calibration.FLAGS_ARE_STORED
+        self._context_restore(self.handle, self._scratch_pointer)
+        self.general.load()
 
     # ---- contexts and registers
 

@@ -80,6 +80,7 @@ class Notes:
     block: tuple[int, int] = (0, 0)
     stops: frozenset[int] = frozenset()
     translated: set[int] = field(default_factory=set)
+    rotates: bool = False
     code_frames: set[int] = field(default_factory=set)
     code_pages: dict[int, int] = field(default_factory=dict)
     scanned: dict[int, set[int]] = field(default_factory=dict)
@@ -125,6 +126,7 @@ class Notes:
             self.page_specials.clear()
         self.exits.clear()
         self.watched.clear()
+        self.rotates = False
 
 
 def guarded(notes: Notes, action: Callable[..., None]) -> Callable[..., None]:
@@ -188,6 +190,7 @@ def translation_callback(notes: Notes) -> Any:
         found = current.contents
         address, size = found.pc, found.size
         code = block_code(notes, address, size)
+        notes.rotates = notes.rotates or decode.MAYBE_ROTATION.search(code) is not None
         selector, flags = notes.mode()
         bits = 64 if selector == USER_CS else 32
         # Where the engine is to stop, it counts its own stopping as an instruction.

@@ -241,6 +241,8 @@ class Runner:
         """What an exception means, given the instructions charged for."""
         error_code, software = self._engine.forget_exception()
         vector, values = self._notes.value, self.registers.values
+        if self._notes.rotates and decode.IS_ROTATION.match(self._notes.code(values[RIP])):
+            self._engine.use_stored_flags()
         if software:
             if vector == SYSCALL_VECTOR:
                 return Syscall("int80"), executed
