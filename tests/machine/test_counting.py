@@ -10,7 +10,16 @@ from functools import partial
 
 import pytest
 
-from toolkit.machine import BudgetSpent, Machine, MachineError, Rewritten, Syscall, calibration, counting
+from toolkit.machine import (
+    Breakpoint,
+    BudgetSpent,
+    Machine,
+    MachineError,
+    Rewritten,
+    Syscall,
+    calibration,
+    counting,
+)
 from toolkit.machine.counting import POSITION, REMAINING, RING, RING_START, SLOW, Meter, machine_code
 
 from .conftest import CODE, DATA, Load, Sandbox
@@ -72,6 +81,16 @@ def test_a_run_is_the_same_in_one_piece_and_in_many(load: Load, sandbox: Sandbox
         whole = play(start(), lambda: BUDGET)
         assert play(start(), lambda: 1) == whole, (seed, code.hex())
         assert play(start(), partial(chance.randrange, 1, 9)) == whole, (seed, code.hex())
+
+
+@pytest.mark.parametrize("budget", range(1, 8))
+def test_a_budget_that_ends_at_a_breakpoint_or_before(load: Load, budget: int) -> None:
+    machine = load("90 90 90 90 90 90 90 90 0f05")
+    machine.set_breakpoints({CODE + 5})
+    event = machine.run(budget)
+    assert machine.instructions == machine.registers["rip"] - CODE == min(budget, 5)
+    assert event in (BudgetSpent(), Breakpoint())
+    machine.set_breakpoints(())
 
 
 def test_a_jump_to_itself_takes_no_time(load: Load) -> None:

@@ -193,8 +193,9 @@ def translation_callback(notes: Notes) -> Any:
         notes.rotates = notes.rotates or decode.MAYBE_ROTATION.search(code) is not None
         selector, flags = notes.mode()
         bits = 64 if selector == USER_CS else 32
-        # Where the engine is to stop, it counts its own stopping as an instruction.
-        block = Block(address, size, found.icount - (address + size in notes.stops))
+        # Where the engine is to stop, it counts its own stopping as an instruction, if it came so far.
+        stops = address + size in notes.stops
+        block = Block(address, size, decode.instructions_in(code, bits) if stops else found.icount)
         room = notes.meter.admit(block, exceptional(notes, block, code, flags))
         for special in decode.specials(code, bits):
             note_special(notes, address + special.offset, special)
