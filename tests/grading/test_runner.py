@@ -107,6 +107,7 @@ def test_the_graders_own_mistakes_are_broken(tmp_path: Path, body: str, message:
             "from toolkit.grading import check\n@check('a')\ndef c(p): pass\n@check('a')\ndef d(p): pass",
             "two checks",
         ),
+        ("from toolkit.grading import check\nEVENTS = 'many'\n@check('a')\ndef c(p): pass", "makes no sense"),
         ("from toolkit.grading import check\nBUDGET = 'much'\n@check('a')\ndef c(p): pass", "makes no sense"),
     ],
 )

@@ -360,3 +360,18 @@ def test_a_worker_holds_nothing_of_its_parents(sandbox: WorkerSandbox) -> None:
     with open(f"/proc/{pid}/limits") as limits:
         rows = {line[:26].strip(): line[26:].split()[0] for line in limits}
     assert (rows["Max core file size"], rows["Max file size"], rows["Max processes"]) == ("0", "0", "0")
+
+
+def test_how_many_events_a_run_may_cause(sandbox: WorkerSandbox) -> None:
+    """A grader's EVENTS; all the calls are kept as evidence, the first 2,000 of them written out."""
+    endless = "_start: mov edi, -1\n mov esi, 5\n mov eax, 3\n syscall\n jmp _start\n"
+    run = program(sandbox, endless, events=3000).run()
+    assert run.evidence.cut_short == "events"
+    assert 2900 < len(run.syscalls) <= 3000
+    assert run.syscalls[0].text.startswith("close(-1)")
+    assert (run.syscalls[-1].text, run.syscalls[-1].error) == ("", "EBADF")
+    with pytest.raises(Failure, match="still running after 3,000 system calls, faults and signals"):
+        run.expect.exit(0)
+    with pytest.raises(Failure) as caught:
+        run.expect.syscall("close", times=7)
+    assert caught.value.actual is not None and "… and 29" in caught.value.actual

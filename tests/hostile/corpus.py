@@ -45,7 +45,7 @@ SIGACTION = call(13, 11, "act", 0, 8)
 MAP = call(9, 0, "0x40000000", 3, "0x4022", -1, 0)  # a gigabyte, private, anonymous, not reserved
 
 BUDGET = "still running after 100,000,000 instructions"
-EVENTS = "still running after 25,000 system calls"
+EVENTS = "still running after 15,000 system calls"
 WAITS = "waiting for ever"
 
 LOOPS = {

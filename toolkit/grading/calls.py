@@ -197,6 +197,7 @@ def _run(made: _Call) -> Evidence:
             files=program.options.files,
             seed=program.options.seed,
             budget=program.options.budget if made.budget is None else made.budget,
+            events=program.options.events,
             call=CallRequest(made.function, arguments, made.count_label, made.keep_red_zone),
         )
     )

@@ -11,13 +11,13 @@ from toolkit.grading import building
 from toolkit.grading.building import Built
 from toolkit.grading.calling import MOST_FOLLOWED
 from toolkit.grading.evidence import (
-    EVENT_LIMIT,
     Broken,
     BuildEvidence,
     BuildRequest,
     Evidence,
     FaultRecord,
     FileData,
+    Location,
     RunRequest,
     SyscallRecord,
 )
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from toolkit.grading.recording import Recorder
     from toolkit.kernel.kernel import Kernel
     from toolkit.kernel.outcome import FaultDetail, Outcome
-    from toolkit.kernel.outcome import SyscallRecord as KernelRecord
     from toolkit.machine.cpu import Machine
 
 KEPT_BUILDS = 64
 OUTPUT_LIMIT = 8 << 20  # bytes a graded run may print
+PRINTED_CALLS = 2_000  # of a graded run's system calls that are written out as strace does
 STORAGE_LIMIT = 32 << 20  # bytes a graded run may write into files
 MEMORY_LIMIT = (
     128 << 20
@@ -108,7 +108,13 @@ class Engine:
             memory=request.memory or MEMORY_LIMIT,
             swap=request.swap,
             files={file.name: file.data for file in request.files},
-            limits=Limits(output=OUTPUT_LIMIT, storage=STORAGE_LIMIT, events=EVENT_LIMIT, trace=EVENT_LIMIT),
+            limits=Limits(
+                output=OUTPUT_LIMIT,
+                storage=STORAGE_LIMIT,
+                events=request.events,
+                trace=request.events,
+                printed=PRINTED_CALLS,
+            ),
             trace=True,
         )
         if request.memory is None:  # promises are those of the whole machine, as large mappings are common
@@ -172,6 +178,7 @@ def evidence_of(
         unsupported=tuple(
             f"the system call {each.name} ({each.number})" for each in outcome.unknown_syscalls
         ),
+        most_events=request.events,
     )
 
 
@@ -213,33 +220,29 @@ _CUT_SHORT = {"budget": "budget", "events": "events", "output limit": "output", 
 
 def _syscalls(trace: Iterable[object], built: Built) -> Iterator[SyscallRecord]:
     """The calls of a trace; those of a loop are mostly alike and then one record."""
-    from toolkit.kernel.outcome import SyscallRecord as KernelRecord
-
-    made: dict[tuple[object, ...], SyscallRecord] = {}
-    for each in trace:
-        if isinstance(each, KernelRecord):
-            key = (
-                *(each.number, each.abi, each.values, each.arguments, each.early),
-                *(each.result, each.note, each.result_text, each.address),
-            )
-            record = made.get(key)
-            if record is None:
-                record = made[key] = _syscall(each, built)
-            yield record
-
-
-def _syscall(record: KernelRecord, built: Built) -> SyscallRecord:
     from toolkit.abi.errno import find_errno
+    from toolkit.kernel.outcome import SyscallRecord as KernelRecord
     from toolkit.views.activity import syscall_line
 
-    result = record.result
-    error = find_errno(-result) if result is not None and result < 0 else None
-    return SyscallRecord(
-        record.name,
-        record.number,
-        record.values,
-        result,
-        error.name if error is not None else None,
-        syscall_line(record),
-        built.location(record.address),
-    )
+    places: dict[int, Location | None] = {}
+    made: dict[tuple[object, ...], SyscallRecord] = {}
+    for index, each in enumerate(trace):
+        if not isinstance(each, KernelRecord):
+            continue
+        text = syscall_line(each) if index < PRINTED_CALLS else ""
+        if each.address not in places:
+            places[each.address] = built.location(each.address)
+        key = (each.number, each.abi, each.values, each.result, text, each.address)
+        record = made.get(key)
+        if record is None:
+            error = find_errno(-each.result) if each.result is not None and each.result < 0 else None
+            record = made[key] = SyscallRecord(
+                each.name,
+                each.number,
+                each.values,
+                each.result,
+                error.name if error is not None else None,
+                text,
+                places[each.address],
+            )
+        yield record

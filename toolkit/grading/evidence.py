@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 from toolkit.kernel.mm.snapshot import MapSnapshot
 
-LINE_LIMIT = 100_000  # lines that the macros and repetitions of a submission may make
+LINE_LIMIT = 50_000  # lines that the macros and repetitions of a submission may make
 DEFAULT_BUDGET = 100_000_000  # instructions a graded run may execute
-EVENT_LIMIT = 25_000  # system calls, faults and signals a graded run may cause (`Limits.events`)
+EVENT_LIMIT = 15_000  # system calls, faults and signals a graded run may cause (`Limits.events`)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,7 @@ class CallRequest:
 class RunRequest:
     """One run of one program. Equal requests have equal evidence: chance comes from ``seed`` alone.
 
+    ``budget``: instructions; ``events``: as `kernel.limits.Limits.events`.
     ``memory`` and ``swap``: the machine's, in bytes; ``None``: as much as it has.
     """
 
@@ -101,6 +102,7 @@ class RunRequest:
     call: CallRequest | None = None
     memory: int | None = None
     swap: int = 0
+    events: int = EVENT_LIMIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +227,7 @@ class CallEvidence:
 class Evidence:
     """One finished run. Exactly one of ``exit_code``, ``signal`` and ``cut_short`` says how it ended.
 
-    ``cut_short``: "budget" (instructions), "events" (system calls, faults and signals), "output" (printed more than a run may), "deadlock" (waits for what can't
+    ``cut_short``: "budget" (instructions), "events" (more than ``most_events`` system calls, faults and signals), "output" (printed more than a run may), "deadlock" (waits for what can't
     happen any more, ``waiting`` says for what). ``moments`` holds those that were reached. ``unsupported`` names what the emulated kernel could not do for
     the program: an ending that follows from it is not the program's fault.
     """
@@ -245,6 +247,7 @@ class Evidence:
     last_location: Location | None = None
     instructions: int = 0
     unsupported: tuple[str, ...] = ()
+    most_events: int = EVENT_LIMIT
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,9 @@ class Exercise:
 
     @property
     def options(self) -> ProgramOptions:
-        return ProgramOptions(self.support, self.grader.constants.get("BUDGET", ProgramOptions.budget))
+        constants = self.grader.constants
+        budget = constants.get("BUDGET", ProgramOptions.budget)
+        return ProgramOptions(self.support, budget, constants.get("EVENTS", ProgramOptions.events))
 
     @property
     def is_worked_example(self) -> bool:
@@ -155,7 +157,7 @@ class Grader:
     constants: dict[str, Any]
 
 
-_CONSTANTS = {"WORKED_EXAMPLE": bool, "SOURCES": tuple, "FORMAT": str, "BUDGET": int}
+_CONSTANTS = {"WORKED_EXAMPLE": bool, "SOURCES": tuple, "FORMAT": str, "BUDGET": int, "EVENTS": int}
 
 
 def load_grader(path: Path) -> Grader:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from toolkit.grading.areas import AreaPattern, closest, map_difference, map_line, normalise_line
 from toolkit.grading.categories import Category
 from toolkit.grading.checks import Failure, GraderError, Regex, show_bytes, shown
-from toolkit.grading.evidence import EVENT_LIMIT, Evidence, Location, SyscallRecord
+from toolkit.grading.evidence import Evidence, Location, SyscallRecord
 from toolkit.grading.program import Run, as_bytes, describe_moment
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def describe_cut(evidence: Evidence) -> str:
     """Why a run was ended from outside, in words."""
     return {
         "budget": f"still running after {evidence.instructions:,} instructions",
-        "events": f"still running after {EVENT_LIMIT:,} system calls, faults and signals"
+        "events": f"still running after {evidence.most_events:,} system calls, faults and signals"
         f" (and {evidence.instructions:,} instructions)",
         "output": f"still printing after {len(evidence.stdout) + len(evidence.stderr):,} bytes of output",
         "deadlock": "waiting for ever: " + "; ".join(evidence.waiting),
@@ -484,8 +484,14 @@ def _argument(argument: object) -> str:
     return str(argument) if isinstance(argument, int) and abs(argument) < 10 else f"{argument:#x}"
 
 
+def _numbers_of(call: SyscallRecord) -> str:
+    """A call that was not written out."""
+    result = "?" if call.result is None else call.result
+    return f"{call.name}({', '.join(map(_argument, call.arguments))}) = {result}"
+
+
 def _show_calls(calls: Sequence[SyscallRecord]) -> str:
-    lines = [call.text or f"{call.name}(…) = {call.result}" for call in calls[:8]]
+    lines = [call.text or _numbers_of(call) for call in calls[:8]]
     if len(calls) > 8:
         lines.append(f"… and {len(calls) - 8} more")
     return "\n".join(lines) or "no such call"

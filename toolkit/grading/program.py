@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from toolkit.grading.categories import Category
 from toolkit.grading.checks import BrokenCheck, Failure, GraderError
 from toolkit.grading.evidence import (
+    DEFAULT_BUDGET,
+    EVENT_LIMIT,
     Broken,
     BuildEvidence,
     BuildRequest,
@@ -51,7 +53,8 @@ class ProgramOptions:
     """What an exercise says about every run of its program. ``files`` lie in the program's directory."""
 
     files: tuple[FileData, ...] = ()
-    budget: int = 100_000_000
+    budget: int = DEFAULT_BUDGET
+    events: int = EVENT_LIMIT
     seed: int = 0
 
 
@@ -165,6 +168,7 @@ class Program:
             files=merge_files(self.options.files, files or {}),
             seed=self.options.seed,
             budget=self.options.budget if budget is None else budget,
+            events=self.options.events,
             moments=_moments(at),
             kill=None if kill_at is None else Kill(check_moment(kill_at), kill_with),
             memory=memory,

@@ -112,7 +112,7 @@ class Kernel:
         self.instructions = 0
         self.events = 0
         self._most_events = UNLIMITED if self.limits.events is None else self.limits.events
-        self.tracer = Tracer(self.limits.trace) if trace else None
+        self.tracer = Tracer(self.limits.trace, self.limits.printed) if trace else None
         self.unknown_syscalls: dict[tuple[str, int], UnknownSyscall] = {}
         self.current: Thread | None = None
         self._active: object = None

@@ -32,6 +32,8 @@ def bit(signal: int) -> int:
     return 1 << (signal - 1)
 
 
+HANDLER_EVENTS = 2
+"""How many system calls more the frame of a handler and its removal cost the host (`Limits.events`)."""
 UNBLOCKABLE = bit(Signal.SIGKILL) | bit(Signal.SIGSTOP)
 STOP_SIGNALS = bit(Signal.SIGSTOP) | bit(Signal.SIGTSTP) | bit(Signal.SIGTTIN) | bit(Signal.SIGTTOU)
 SYNCHRONOUS = (
@@ -204,6 +206,7 @@ def deliver(thread: Thread) -> bool:
     if action.handler == SIG_DFL:
         act_by_default(thread, info)
     else:
+        process.kernel.events += HANDLER_EVENTS
         run_handler(thread, info, action)
     return True
 

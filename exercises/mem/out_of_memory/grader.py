@@ -2,6 +2,7 @@
 
 from toolkit.grading import check
 
+EVENTS = 25_000  # 16,384 pages are touched
 MEMORY = 16 << 20
 PAGE = 4096
 

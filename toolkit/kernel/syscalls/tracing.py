@@ -33,10 +33,11 @@ class Pending:
 
 
 class Tracer:
-    """Keeps up to `limit` records, in the order in which the calls began."""
+    """Keeps up to `limit` records, in the order in which the calls began; the first `printed` with texts as strace's."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, printed: int) -> None:
         self._limit = limit
+        self._printed = printed
         self._records: list[TraceRecord] = []
         self._pending: dict[int, Pending] = {}
         self._ignored: dict[int, list[SignalRecord]] = {}
@@ -75,7 +76,8 @@ class Tracer:
         mask = (1 << personality.bits) - 1
         raw = tuple(thread.registers[index] & mask for index in personality.argument_registers[:count])
         call = Call(thread, entry.name, personality.bits, raw)
-        texts = _begin(call, signature)
+        printed = len(self._records) < self._printed
+        texts = _begin(call, signature) if printed else []
         self._pending[thread.tid] = Pending(len(self._records), call, signature, texts)
         self._records.append(
             SyscallRecord(
@@ -123,10 +125,12 @@ class Tracer:
         if result is not None and result >= 1 << 63:
             result -= 1 << 64
         pending.call.result = result
-        texts = pending.begun
-        if pending.signature is not None:
-            texts = _end(pending.call, pending.signature, texts)
-        text, note = (shown, "") if shown else result_text(pending.call)
+        texts, text, note = pending.begun, shown, ""
+        if pending.index < self._printed:
+            if pending.signature is not None:
+                texts = _end(pending.call, pending.signature, texts)
+            if not shown:
+                text, note = result_text(pending.call)
         self._records[pending.index] = SyscallRecord(
             record.pid,
             record.tid,
