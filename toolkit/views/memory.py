@@ -69,14 +69,19 @@ def as_tree(snapshot: MapSnapshot) -> str:
 
 
 def _groups(areas: Iterable[AreaRow]) -> list[tuple[str, list[AreaRow]]]:
-    """Neighbours with one name; anonymous memory joined to the file it touches is its bss."""
+    """Neighbours with one name; anonymous memory that touches a file's data is its bss."""
     groups: list[tuple[str, list[AreaRow]]] = []
     for row in areas:
-        follows = bool(groups) and groups[-1][1][-1].end == row.start
-        same = bool(groups) and (
-            groups[-1][0] == row.name or (not row.name and follows and groups[-1][0][0] == "/")
+        last = groups[-1][1][-1] if groups else None
+        bss = (
+            last is not None
+            and last.end == row.start
+            and not row.name
+            and groups[-1][0].startswith("/")
+            and last.permissions[1] == "w"
+            and last.permissions[3] == "p"
         )
-        if same:
+        if bss or (last is not None and groups[-1][0] == row.name):
             groups[-1][1].append(row)
         else:
             groups.append((row.name or "anonymous memory", [row]))
