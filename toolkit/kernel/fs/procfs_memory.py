@@ -316,7 +316,7 @@ def _pagemap_word(space: AddressSpace, address: int, entry: int, privileged: boo
 
 
 def meminfo(frames: Frames) -> str:
-    """/proc/meminfo: the lines whose numbers this machine has; sizes in kB (fs/proc/meminfo.c)."""
+    """/proc/meminfo; sizes in kB (fs/proc/meminfo.c)."""
     cached = frames.count(FILE) + frames.count(SHMEM)
     anonymous, shmem = frames.count(ANONYMOUS), frames.count(SHMEM)
     commitment, swap = frames.commitment, frames.swap
@@ -338,20 +338,35 @@ def meminfo(frames: Frames) -> str:
         "Mlocked": sum(space.locked_pages for space in frames.spaces),
         "SwapTotal": swap.size,
         "SwapFree": swap.size - swap.used,
+        "Zswap": 0,
+        "Zswapped": 0,
         "Dirty": dirty,
         "Writeback": 0,
         "AnonPages": anonymous,
         "Mapped": _mapped_file_pages(frames),
         "Shmem": shmem,
+        **dict.fromkeys(("KReclaimable", "Slab", "SReclaimable", "SUnreclaim", "KernelStack"), 0),
         "PageTables": frames.count(TABLE),
+        **dict.fromkeys(("SecPageTables", "NFS_Unstable", "Bounce", "WritebackTmp"), 0),
         "CommitLimit": commitment.limit,
         "Committed_AS": commitment.committed,
     }
-    text = "".join(f"{label + ':':<16}{pages << 2:8} kB\n" for label, pages in values.items())
-    return (
-        text
-        + "HugePages_Total:       0\nHugePages_Free:        0\nHugePages_Rsvd:        0\nHugePages_Surp:        0\nHugepagesize:       2048 kB\n"
+    return "".join(f"{label + ':':<16}{pages << 2:8} kB\n" for label, pages in values.items()) + _MEMINFO_REST
+
+
+_MEMINFO_REST = (
+    "VmallocTotal:   34359738367 kB\n"
+    + "".join(
+        f"{label + ':':<16}{0:8} kB\n"
+        for label in (
+            "VmallocUsed", "VmallocChunk", "Percpu", "AnonHugePages", "ShmemHugePages", "ShmemPmdMapped",
+            "FileHugePages", "FilePmdMapped", "Balloon",
+        )
     )
+    + "HugePages_Total:       0\nHugePages_Free:        0\nHugePages_Rsvd:        0\nHugePages_Surp:        0\n"
+    "Hugepagesize:       2048 kB\nHugetlb:               0 kB\n"
+)  # fmt: skip
+"""The lines of meminfo that are the same on every machine here: there are no huge pages, and no kernel memory."""
 
 
 def _mapped_file_pages(frames: Frames) -> int:
