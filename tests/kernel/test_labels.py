@@ -18,6 +18,10 @@ PROGRAMS: dict[str, tuple[str, dict[str, int]]] = {
         "f: ret\n_start: call f\n call f\n xor eax, eax\n jmp rax\n",
         {"f": 2},
     ),
+    "calls of the first byte of a page behind a system call": (
+        "f: ret\n_start: mov eax, 39\n syscall\n call f\n nop\n call f" + END,
+        {"f": 2},
+    ),
     "a jump to nowhere with a label set": ("_start: xor eax, eax\n jmp rax\n", {"_start": 1}),
     "a page fault in the labelled instruction": (
         "_start: mov rax, buffer\nstore: mov byte [rax], 1" + END + "section .bss\nbuffer: resb 4096\n",
@@ -40,6 +44,13 @@ def test_arrivals_are_counted(case: str) -> None:
     for label, count in counts.items():
         reached = run(source, tuple(f"label:{label}:{number}" for number in (1, count, count + 1)))
         assert set(reached.moments) == {f"label:{label}:{number}" for number in {1, count}}
+
+
+@pytest.mark.parametrize("case", [case for case in PROGRAMS if case != "an endless loop"])
+def test_labels_change_no_count(case: str) -> None:
+    source, counts = PROGRAMS[case]
+    watched = run(source, tuple(f"label:{label}" for label in counts))
+    assert watched.instructions == run(source, ()).instructions
 
 
 HANDLER = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from toolkit.grading.evidence import Evidence, RunRequest
     from toolkit.kernel.kernel import Kernel
     from toolkit.kernel.outcome import Outcome
+    from toolkit.machine.cpu import Machine
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -79,19 +80,21 @@ class Execution:
         self._arguments = [os.fsencode(each) for each in arguments]
         self._files = {**_exercise_files(file), **self._files}
         self.built = load_program(file)
+        self._machine: Machine | None = None
         self._kernel: Kernel | None = None
         self._recorder: Any = None
         self._abi, self._main_pid, self._environment_address = "x86_64", 0, 0
         self._interrupts = Interrupts()
 
     def kernel(self, *, trace: bool = False) -> Kernel:
-        """The emulated computer; use it with ``with`` around everything that follows."""
+        """The emulated computer, on the same machine each time; use it with ``with`` around everything that follows."""
         from toolkit.kernel.kernel import Kernel
         from toolkit.machine.cpu import Machine
 
+        self._machine = self._machine or Machine()
         mounts = {} if self._root is None else {"/": str(self._root.resolve())}
         self._kernel = Kernel(
-            Machine(),
+            self._machine,
             seed=self._seed,
             memory=self._memory,
             swap=self._swap,
@@ -107,18 +110,15 @@ class Execution:
 
         return RunRequest(BuildRequest(self.name, elf=self.built.elf), budget=None, seed=self._seed)
 
-    def spawn(self, *, passed_through: bool = True) -> None:
-        """Start the process, with our own streams or captured ones."""
+    def spawn(self, *, passed_through: bool = True, streams: Mapping[str, Any] | None = None) -> None:
+        """Start the process, with our own streams, captured ones, or those given (as `Kernel.spawn` takes them)."""
         from toolkit.grading.recording import Recorder
         from toolkit.kernel.errors import SyscallError
 
         assert self._kernel is not None
         assert self.built.elf is not None
-        streams: dict[str, Any] = {"stdin": self._read_stdin}
-        if passed_through:
-            sys.stdout.flush()
-            terminal = os.isatty(0) and os.isatty(1)
-            streams |= {"stdout": self._writer(1), "stderr": self._writer(2), "terminal": terminal}
+        if streams is None:
+            streams = self._own_streams(passed_through)
         try:
             self._kernel.spawn(
                 self.built.elf,
@@ -135,6 +135,14 @@ class Execution:
         self._environment_address = main.memory.places.env_start
         self._recorder = Recorder(self.built, self.request())
         self._recorder.attach(self._kernel)
+
+    def _own_streams(self, passed_through: bool) -> dict[str, Any]:
+        streams: dict[str, Any] = {"stdin": self._read_stdin}
+        if passed_through:
+            sys.stdout.flush()
+            terminal = os.isatty(0) and os.isatty(1)
+            streams |= {"stdout": self._writer(1), "stderr": self._writer(2), "terminal": terminal}
+        return streams
 
     def run(self, budget: int | None) -> Outcome:
         """Run to the end."""
@@ -194,6 +202,20 @@ class Execution:
 
         assert self._kernel is not None
         return evidence_of(self._kernel, self.built, self.request(), self._recorder, outcome)
+
+    def fate(self, outcome: Outcome) -> list[str]:
+        """What the shell would say of a run that ended badly, and why, one line each; empty for an exit."""
+        from toolkit.grading.expectations import describe_cut
+        from toolkit.grading.explain import explain_fate
+
+        evidence = self.evidence(outcome)
+        lines = [outcome.shell_message] if outcome.shell_message else []
+        if evidence.cut_short:
+            where = f", at {evidence.last_location}" if evidence.last_location is not None else ""
+            lines.append(f"toolkit: {describe_cut(evidence)}{where}")
+        lines += [f"  {line}" for line in explain_fate(evidence)]
+        missing = "toolkit: the emulated kernel lacks {}; the program was told ENOSYS"
+        return lines + [missing.format(name) for name in evidence.unsupported]
 
     def keep_changes(self) -> None:
         """With ``--write``: bring what the program changed below / back into the host's directory."""

@@ -59,7 +59,8 @@ def run_command(
         if strace:
             print_trace(execution, outcome)
         if explain:
-            _explain(execution, outcome)
+            for line in execution.fate(outcome):
+                click.echo(line, err=True)
         if save_evidence is not None:
             _save(execution, outcome, save_evidence)
         execution.keep_changes()
@@ -72,23 +73,6 @@ def print_trace(execution: Execution, outcome: Outcome) -> None:
 
     sys.stdout.flush()
     click.echo(execution.first_trace_lines() + render_trace(outcome.trace), err=True, nl=False)
-
-
-def _explain(execution: Execution, outcome: Outcome) -> None:
-    """What the shell would say, and why, on stderr."""
-    from toolkit.grading.expectations import describe_cut
-    from toolkit.grading.explain import explain_fate
-
-    evidence = execution.evidence(outcome)
-    if outcome.shell_message:
-        click.echo(outcome.shell_message, err=True)
-    if evidence.cut_short:
-        where = f", at {evidence.last_location}" if evidence.last_location is not None else ""
-        click.echo(f"toolkit: {describe_cut(evidence)}{where}", err=True)
-    for line in explain_fate(evidence):
-        click.echo(f"  {line}", err=True)
-    for name in evidence.unsupported:
-        click.echo(f"toolkit: the emulated kernel lacks {name}; the program was told ENOSYS", err=True)
 
 
 def _save(execution: Execution, outcome: Outcome, path: Path) -> None:

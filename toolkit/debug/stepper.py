@@ -11,6 +11,7 @@ from toolkit.machine.cpu import Machine
 
 if TYPE_CHECKING:
     from toolkit.grading.building import Built
+    from toolkit.kernel.outcome import Outcome
 
 ROWS = (
     ("rax", "rbx", "rcx", "rdx"),
@@ -36,9 +37,12 @@ def begin(elf: bytes, arguments: Sequence[str], stdin: bytes = b"", seed: int = 
 class Stepper:
     """Obeys one command at a time and says where the program is then."""
 
-    def __init__(self, timeline: Timeline, built: Built) -> None:
+    def __init__(
+        self, timeline: Timeline, built: Built, fate: Callable[[Outcome], Sequence[str]] | None = None
+    ) -> None:
         self.timeline = timeline
         self._built = built
+        self._fate = fate or ending
         self._commands: dict[str, Callable[[list[str]], str]] = {
             "s": self._step,
             "b": self._back,
@@ -98,10 +102,10 @@ class Stepper:
         """Position, source lines around it, and how the run has ended, if it has."""
         outcome = self.timeline.outcome
         if outcome is not None:
-            ending = (
-                f"killed by signal {outcome.signal}" if outcome.signal else f"exit status {outcome.exit_code}"
+            how, *why = self._fate(outcome)
+            return "\n".join(
+                [f"after {self.timeline.position} instructions: the program has ended, {how}", *why]
             )
-            return f"after {self.timeline.position} instructions: the program has ended, {ending}"
         rip = self.timeline.registers["rip"]
         head = f"after {self.timeline.position} instructions: rip = {rip:#x}"
         row = self._built.lines.find(rip) if self._built.lines is not None else None
@@ -146,6 +150,11 @@ class Stepper:
             "".join(c if c == "\n" or c.isprintable() else f"\\x{ord(c):02x}" for c in text).rstrip("\n")
             or "(nothing)"
         )
+
+
+def ending(outcome: Outcome) -> list[str]:
+    """How the program ended, in a few words."""
+    return [f"killed by {outcome.signal_name}" if outcome.signal else f"exit status {outcome.exit_code}"]
 
 
 def _count(arguments: list[str]) -> int:

@@ -72,13 +72,8 @@ class Timeline:
         self._kernel.machine.registers.values[index] = value & (1 << 64) - 1
 
     def read(self, address: int, count: int) -> bytes | None:
-        """Memory of the current process, None where it can't be read."""
-        if self.outcome is not None:
-            return None
-        try:
-            return bytes(self.thread.memory.read(address, count))
-        except SyscallError:
-            return None
+        """Memory of the current process, None where it can't be read. Looking changes nothing."""
+        return None if self.outcome is not None else self.thread.memory.peek(address, count)
 
     def write(self, address: int, data: bytes) -> bool:
         """Change memory of the current process, as a debugger does; False where nothing is mapped."""

@@ -19,6 +19,7 @@ from toolkit.abi.memory import (
     PTE_FRAME_MASK,
     PTE_PRESENT,
     PTE_WRITABLE,
+    VM_ACCESS,
     VM_MAYWRITE,
     VM_PKEY_EXECUTE_ONLY,
     VM_SHARED,
@@ -26,7 +27,8 @@ from toolkit.abi.memory import (
 )
 from toolkit.kernel.errors import SyscallError
 from toolkit.kernel.mm import faults
-from toolkit.kernel.mm.frames import OutOfMemoryError
+from toolkit.kernel.mm.frames import ZERO_PAGE, OutOfMemoryError
+from toolkit.kernel.mm.residence import RESIDENT, swap_slot
 
 if TYPE_CHECKING:
     from toolkit.kernel.mm.space import AddressSpace
@@ -149,6 +151,34 @@ def poke(space: AddressSpace, address: int, data: bytes) -> None:
         space.frames.write(frame, data[:piece], address & _OFFSET)
         address += piece
         data = data[piece:]
+
+
+def peek(space: AddressSpace, address: int, count: int) -> bytes | None:
+    """What the program would read, None where it would fault. Nothing is touched: no fault is counted, no page comes in, no stack grows."""
+    parts: list[bytes] = []
+    while count > 0:
+        page = _peek_page(space, address)
+        if page is None:
+            return None
+        start = address & _OFFSET
+        parts.append(page[start : start + count])
+        address, count = address + len(parts[-1]), count - len(parts[-1])
+    return b"".join(parts)
+
+
+def _peek_page(space: AddressSpace, address: int) -> bytes | None:
+    area = space.areas.find(address)
+    if area is None or not area.flags & VM_ACCESS or _key_refuses(space, address):
+        return None
+    frames, entry = space.frames, space.table.entry(address)
+    if entry & RESIDENT:
+        return frames.read((entry & PTE_FRAME_MASK) >> PAGE_SHIFT)
+    if entry:
+        return frames.swap.content(swap_slot(entry))
+    if area.backing is None:
+        return ZERO_PAGE
+    page: bytes | None = area.backing.pages.peek(area.page_offset(address))
+    return page
 
 
 def _force_writable(space: AddressSpace, address: int) -> None:

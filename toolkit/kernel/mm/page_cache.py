@@ -142,6 +142,17 @@ class PageCache:
             count -= piece
         return b"".join(parts)
 
+    def peek(self, index: int) -> bytes | None:
+        """The 4096 bytes of a page, which stays where it is; None behind the end of the file."""
+        if index >= self.page_count:
+            return None
+        if index in self.resident:
+            return self.frames.read(self.resident[index])
+        if index in self.swapped:
+            return self.frames.swap.content(self.swapped[index])
+        stored = b"" if self.storage is None else self.storage.load(index)
+        return stored.ljust(PAGE_SIZE, b"\0")
+
     def write(self, offset: int, data: bytes) -> None:
         """Put ``data`` at ``offset``, growing the file where it ends beyond."""
         position, end = 0, len(data)

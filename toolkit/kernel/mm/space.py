@@ -245,6 +245,10 @@ class AddressSpace:
         """
         return access.read_string(self, address, limit)
 
+    def peek(self, address: int, count: int) -> bytes | None:
+        """What the program would read, with nothing touched, as a debugger looks; None where it would fault."""
+        return access.peek(self, address, count)
+
     def poke(self, address: int, data: bytes) -> None:
         """Write whatever the area's rights are, as ptrace does: a private page is copied. Raises EFAULT."""
         access.poke(self, address, data)
