@@ -27,13 +27,13 @@ PROGRAMS: dict[str, tuple[str, dict[str, int]]] = {
         "_start: mov rax, buffer\nstore: mov byte [rax], 1" + END + "section .bss\nbuffer: resb 4096\n",
         {"store": 1},
     ),
-    "an endless loop": ("_start: jmp _start\n", {"_start": 20_000}),
+    "an endless loop": ("_start: jmp _start\n", {"_start": 10_000}),
 }
 
 
 def run(source: str, moments: tuple[str, ...]) -> Evidence:
     build = BuildRequest("p", (FileData("p.asm", (START + source).encode()),))
-    evidence = Engine().run(RunRequest(build, moments=moments, budget=20_000))
+    evidence = Engine().run(RunRequest(build, moments=moments, budget=10_000))
     assert isinstance(evidence, Evidence)
     return evidence
 
