@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 COMMON_MNEMONICS = [
     "mov",
@@ -260,20 +261,33 @@ def distance(left: str, right: str, limit: int) -> int:
     return previous[-1]
 
 
+@lru_cache(maxsize=1 << 14)
+def _letters(word: str) -> tuple[str, int]:
+    """The word in lower case, and its characters as a set of bits: one edit takes away one bit at most, and adds one."""
+    low = word.lower()
+    bits = 0
+    for character in low:
+        bits |= 1 << (ord(character) & 63)
+    return low, bits
+
+
 def nearest(word: str, *groups: Iterable[str]) -> str | None:
     """The candidate closest in spelling, letter case aside; at equal distance the earlier group wins. None if all are far."""
-    low = word.lower()[:64]
-    best: tuple[int, str] | None = None
+    low, letters = _letters(word[:64])
+    best: str | None = None
     limit = 1 if len(low) <= 5 else 2 if len(low) <= 8 else 3
+    limit = min(limit, len(low) - 1)
     for group in groups:
         for candidate in group:
+            other, bits = _letters(candidate)
+            if (letters & ~bits).bit_count() > limit or (bits & ~letters).bit_count() > limit:
+                continue
             if candidate == word:
                 continue
-            edits = distance(low, candidate.lower(), limit)
-            if edits <= limit and edits < len(low) and (best is None or edits < best[0]):
-                best = (edits, candidate)
-                limit = min(limit, edits)
-    return best[1] if best else None
+            edits = distance(low, other, limit)
+            if edits <= limit:
+                best, limit = candidate, edits - 1
+    return best
 
 
 @dataclass(frozen=True, slots=True)

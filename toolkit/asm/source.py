@@ -43,6 +43,8 @@ class MacroFrame:
 
 def readable(text: str) -> str:
     """Latin-1 transparent text as the characters its author saw: UTF-8 where it is that, control bytes as ``·``."""
+    if text.isascii() and text.isprintable():
+        return text
     with suppress(UnicodeEncodeError):
         text = text.encode("latin-1").decode("utf-8", "replace")
     return "".join(c if c == "\t" or c.isprintable() else "·" for c in text)

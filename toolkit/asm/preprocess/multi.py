@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from toolkit.asm.preprocess.macros import MANY, Invocation, MacroLine, MultiLineMacro
-from toolkit.asm.preprocess.single import JOINS_PARAMETERS
+from toolkit.asm.preprocess.paste import JOINS_PARAMETERS, paste
 from toolkit.asm.preprocess.tokens import (
     COMMA,
     IDENTIFIER,
@@ -314,7 +314,7 @@ def expand_parameters(engine: Engine, tokens: Tokens, call: Invocation | None) -
             out.extend(replacement)
             changed = True
     if changed:
-        out, _ = engine.expander.paste(out, JOINS_PARAMETERS, explicit=False)
+        out, _ = paste(out, JOINS_PARAMETERS, engine.warn, explicit=False)
     return tuple(out)
 
 

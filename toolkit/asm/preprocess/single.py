@@ -6,20 +6,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from toolkit.asm.preprocess.macros import Parameter, SingleLineMacro, SingleLineTable, number_tokens
+from toolkit.asm.preprocess.paste import JOINS_WORDS, NAME_PARTS, paste
 from toolkit.asm.preprocess.tokens import (
     COMMA,
     CONDITIONAL_COMMA,
     DIRECTIVE,
-    ENVIRONMENT,
-    FLOAT,
     IDENTIFIER,
     LOCAL_MACRO,
     NAME_AS_CALLED,
     NAME_AS_DEFINED,
-    NUMBER,
     OTHER,
     PARAMETER,
-    PASTE,
     SINGLE_NAME_AS_CALLED,
     SINGLE_NAME_AS_DEFINED,
     SPACE,
@@ -30,7 +27,6 @@ from toolkit.asm.preprocess.tokens import (
     is_operator,
     quote,
     skip_white,
-    tokenize,
 )
 
 if TYPE_CHECKING:
@@ -43,13 +39,6 @@ MAX_LINE_TOKENS = 300_000  # nasm: 10,000,000
 MAX_TEXT = 4 << 20  # characters in one expanded line
 
 _EXPANDABLE = frozenset((IDENTIFIER, DIRECTIVE, LOCAL_MACRO))
-_NAME_PARTS = frozenset((IDENTIFIER, DIRECTIVE, LOCAL_MACRO, NUMBER))
-_JOINS_WORDS = ((frozenset((IDENTIFIER, LOCAL_MACRO, ENVIRONMENT, DIRECTIVE)), _NAME_PARTS | {ENVIRONMENT}),)
-JOINS_PARAMETERS = (
-    (frozenset((IDENTIFIER, FLOAT)), frozenset((IDENTIFIER, NUMBER, FLOAT, OTHER))),
-    (frozenset((NUMBER,)), frozenset((NUMBER,))),
-)
-Joins = tuple[tuple[frozenset[int], frozenset[int]], ...]
 
 
 class Expander:
@@ -91,7 +80,7 @@ class Expander:
             expanded = expanded or changed
             if not expanded:
                 break
-            line, pasted = self.paste(line, _JOINS_WORDS, explicit=True)
+            line, pasted = paste(line, JOINS_WORDS, engine.warn, explicit=True)
             if not pasted:
                 break
             engine.held.clear()  # what a later round makes void is not said, as in nasm
@@ -106,7 +95,7 @@ class Expander:
     def name(self, tokens: Sequence[Token], start: int) -> list[Token]:
         """``tokens`` from ``start`` on, where a name glued together from several parts was expanded into one."""
         stop = start + 1
-        while stop < len(tokens) and tokens[stop][0] in _NAME_PARTS:
+        while stop < len(tokens) and tokens[stop][0] in NAME_PARTS:
             stop += 1
         if stop <= start + 1:
             return list(tokens[start:])
@@ -365,69 +354,3 @@ class Expander:
                     comma_wanted = comma_wanted or any(t[0] != WHITE for t in stack[len(stack) - count :])
                     continue
             comma_wanted = comma_wanted or token[0] != WHITE
-
-    def paste(self, line: list[Token], joins: Joins, *, explicit: bool) -> tuple[list[Token], bool]:
-        """Join tokens: around ``%+`` when ``explicit``, and runs of kinds named by ``joins`` that stand side by side."""
-        if not _may_paste(line, joins):
-            return line, False
-        todo = line[::-1]
-        out: list[Token] = []
-        pasted = False
-        while todo:
-            token = todo.pop()
-            kind = token[0]
-            if not todo:
-                out.append(token)
-                break
-            if kind == WHITE:
-                while todo and todo[-1][0] == WHITE:
-                    todo.pop()
-                out.append(token)
-            elif kind == PASTE and explicit:
-                pasted = self._paste_explicitly(todo, out) or pasted
-            else:
-                joined = _joined(token, todo, joins)
-                out.extend(tokenize(joined, self._engine.warn) if joined is not None else (token,))
-                pasted = pasted or joined is not None
-        return out, pasted
-
-    def _paste_explicitly(self, todo: list[Token], out: list[Token]) -> bool:
-        while out and out[-1][0] == WHITE:
-            out.pop()
-        while todo and todo[-1][0] == WHITE:
-            todo.pop()
-        if not out or not todo:
-            return bool(out)
-        joined = tokenize(out.pop()[1] + todo.pop()[1], self._engine.warn) or (SPACE,)
-        todo.extend(reversed(joined))
-        return True
-
-
-_NEVER_MERGE = frozenset(",[](){}*:+-")  # operators that stay tokens of their own whatever stands beside them
-
-
-def _may_paste(line: list[Token], joins: Joins) -> bool:
-    """Whether ``paste`` could change anything: usually it can't, and then it need not cut text into tokens again."""
-    previous, before = -1, ""
-    for kind, text in line:
-        if kind == PASTE or (kind == WHITE and previous == WHITE):
-            return True
-        if kind != WHITE and previous != WHITE and previous >= 0:
-            apart = (previous == OTHER and before in _NEVER_MERGE) or (
-                kind == OTHER and text in _NEVER_MERGE and (previous == IDENTIFIER or text not in "+-")
-            )
-            if not apart and (previous == OTHER or any(previous in h and kind in t for h, t in joins)):
-                return True
-        previous, before = kind, text
-    return False
-
-
-def _joined(token: Token, todo: list[Token], joins: Joins) -> str | None:
-    """The text of ``token`` and the tokens that join it, taken off ``todo``; None when nothing joins."""
-    for heads, tails in joins:
-        if token[0] in heads:
-            parts = [token[1]]
-            while todo and todo[-1][0] in tails:
-                parts.append(todo.pop()[1])
-            return "".join(parts) if len(parts) > 1 else None
-    return None
