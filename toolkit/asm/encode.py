@@ -278,6 +278,20 @@ def _relax(
     return fill(template, values, context)
 
 
+def reach_sizes(instruction: Instruction, context: EncodingContext) -> tuple[int, int] | None:
+    """The bytes of a jump to a target in reach of a signed byte, and of one further away; None where that makes no difference.
+
+    Raises EncodeError where one of them can't be encoded.
+    """
+    shape, _ = shape_of(instruction, context)
+    short = _state.templates.get(shape) or _remember(shape, _build(instruction, context, True))
+    if not short.form.relaxable:
+        return None
+    far = (*shape, "near")
+    near = _state.templates.get(far) or _remember(far, _build(instruction, context, False))
+    return len(short.data), len(near.data)
+
+
 def _without_bound(instruction: Instruction, context: EncodingContext, values: Sequence[Value]) -> Encoding:
     """A short jmp takes no bnd prefix; nasm drops it after having counted it."""
     prefixes = tuple(prefix for prefix in instruction.prefixes if prefix != "bnd")

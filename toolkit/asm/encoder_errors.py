@@ -75,7 +75,10 @@ class EncodeError(Exception):
     ``code`` is a stable word for programs (``invalid-operands``, ``size-missing``, ``bad-address`` ...), ``nasm_message``
     what nasm 2.16.01 prints after ``error: ``. ``operand`` is the position of the operand at fault in the written
     instruction, None where it is the whole. ``also``: what nasm says besides, of the same line, with its severity.
+    ``length``: the bytes it counts for all the same, where only a value is at fault: in another pass that may be another.
     """
+
+    length = 0
 
     def __init__(
         self,

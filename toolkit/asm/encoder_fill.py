@@ -27,8 +27,12 @@ def fill(template: Template, values: Sequence[Value], context: EncodingContext) 
     if not template.fields:
         return Encoding(template.data, (), template.warnings)
     filler = _Filler(template, values, context)
-    for field in template.fields:
-        filler.fill(field)
+    try:
+        for field in template.fields:
+            filler.fill(field)
+    except EncodeError as error:
+        error.length = len(template.data)
+        raise
     return Encoding(bytes(filler.data), tuple(filler.fixups), (*template.warnings, *filler.warnings))
 
 

@@ -283,6 +283,11 @@ class Pass:
         kind = statement.kind
         if statement.label is not None and (kind != EQU or statement.times is not None or statement.prefixes):
             self.define(statement, self.place.base, self.place.offset, True)
+        self.lay_out_body(statement)
+
+    def lay_out_body(self, statement: Statement) -> None:
+        """What the statement does beside defining its label. Raises StatementError, PlaceError, LabelError."""
+        kind = statement.kind
         if kind in (INSTRUCTION, PREFIX_ONLY):
             self._instruction(statement)
         elif kind == DATA:
@@ -413,7 +418,7 @@ class Pass:
                 if span is not None:
                     start, end = span.column - 1, span.column - 1 + span.length
             self.report("error", error.nasm_message, self.line, start, end, error=error)
-            return None
+            return Encoding(bytes(error.length)) if error.length and not statement.constant else None
 
     def _narrowed(self, fixups: Sequence[Fixup]) -> Sequence[Fixup]:
         """nasm's out(): elf32 has 32-bit addresses, so that one of 64 bits is zero-extended from them."""

@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from toolkit.asm import directives_elf
 from toolkit.asm.expr import StatementError
 from toolkit.asm.layout import MAX_LINES_LAID_OUT, MAX_STALLED, Layout, Pass, Record, trim_cache
+from toolkit.asm.layout_model import RecordedPass
 from toolkit.asm.layout_symbols import COMMON, EXTERN, GLOBAL, OUTSIDE, SPECIAL, Label
 from toolkit.asm.linetable import LineTable
 from toolkit.asm.objfile import Module, Section, Symbol
 from toolkit.asm.preprocess import Preprocessor, SourceLine
 from toolkit.asm.reports import Reporter
 from toolkit.asm.source import Diagnostics
+
+RECORDED = 2  # passes before the one that is recorded: most programs need no more
 
 
 @dataclass(slots=True)
@@ -79,12 +82,39 @@ class _Passes:
             return not moved and self.preprocessor.stable
         if not labels.changed:
             return True
-        self.stalled = self.stalled + 1 if labels.changed >= self.fewest else 0
-        self.fewest = min(self.fewest, labels.changed)
-        if self.stalled > MAX_STALLED or (layout.passes > 10 and self.total > MAX_LINES_LAID_OUT):
-            _give_up(layout, self.run, self.stalled)
+        if self._hopeless() or (layout.passes > 10 and self.total > MAX_LINES_LAID_OUT):
+            self._give_up()
             return True
+        if (
+            isinstance(self.run, RecordedPass)
+            and not modes_changed
+            and not self.reporter.diagnostics.has_errors
+        ):
+            return self._settle(self.run)
         return False
+
+    def _settle(self, recorded: RecordedPass) -> bool:
+        """Passes over what can change, as far as ``recorded`` can be trusted to name it. True: there is no hope."""
+        from toolkit.asm.layout_settle import settle
+
+        model = recorded.finish_model()
+        if model is None or settle(model, self.layout, self._hopeless):
+            return False
+        self._give_up()
+        return True
+
+    def _hopeless(self) -> bool:
+        """Whether too many passes in a row brought the labels no nearer to rest (nasm's stall count)."""
+        changed = self.layout.labels.changed
+        self.stalled = self.stalled + 1 if changed >= self.fewest else 0
+        self.fewest = min(self.fewest, changed)
+        return self.stalled > MAX_STALLED
+
+    def _give_up(self) -> None:
+        passes = self.layout.passes
+        message = f"unable to find valid values for all labels after {passes} passes; stalled for {self.stalled}, giving up."
+        source = self.preprocessor.main
+        self.run.report("error", message, SourceLine("", source, 0, source, 0, (), ""), 0, 0)
 
     def once(self, final: bool = False) -> None:
         """Run over the lines. ``final``: ``__?PASS?__`` is 2, and no label may move."""
@@ -95,11 +125,15 @@ class _Passes:
             section.contents = bytearray()
             section.fixups = []
             section.size = 0
-        run = self.run = Pass(layout, self.reporter.report, self.warning_states)
+        recorded = self.kept is not None and layout.passes == RECORDED
+        kind = RecordedPass if recorded else Pass
+        run = self.run = kind(layout, self.reporter.report, self.warning_states)
         run.bits_changed = lambda bits: setattr(preprocessor, "bits", bits)
         run.final = final
         if self.keep_records:
             run.records = []
+        if isinstance(run, RecordedPass):
+            run.start_model()
         layout.passes += 1
         if self.kept is not None:
             run.run(self.kept)
@@ -118,11 +152,6 @@ def _collect(lines: Iterator[SourceLine], collected: list[SourceLine]) -> Iterat
     for line in lines:
         collected.append(line)
         yield line
-
-
-def _give_up(layout: Layout, run: Pass, stalled: int) -> None:
-    message = f"unable to find valid values for all labels after {layout.passes} passes; stalled for {stalled}, giving up."
-    run.report("error", message, run.line, 0, 0)
 
 
 def finish(layout: Layout, run: Pass, source_name: str) -> Module:
