@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
-from toolkit.asm import assemble
+from tests.asm.moving_programs import interleaved_program, wave
+from toolkit.asm import assemble, layout_run
 from toolkit.asm.layout_symbols import EXTERN, GLOBAL, STATIC, LabelError, Labels
 from toolkit.asm.objfile import Section
 
@@ -20,6 +23,38 @@ from toolkit.asm.objfile import Section
 )
 def test_no_more_passes_than_needed(source: str, passes: int) -> None:
     assert assemble(source).passes == passes
+
+
+MOVING = [
+    "bits 64\n" + wave(25),
+    "bits 64\n" + wave(25) + "section .data\n dd l3\n",
+    *(interleaved_program(Random(seed)) for seed in (1, 2, 3, 19, 54, 126, 128)),
+]
+
+
+@pytest.mark.parametrize("form", ["elf64", "bin"])
+def test_passes_over_what_can_change_are_as_good_as_whole_ones(
+    form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = [assemble(source, format=form) for source in MOVING]
+    monkeypatch.setattr(layout_run, "RECORDED", 1 << 30)
+    for source, quick in zip(MOVING, short, strict=True):
+        whole = assemble(source, format=form)
+        assert (quick.object, quick.passes, quick.diagnostics) == (
+            whole.object,
+            whole.passes,
+            whole.diagnostics,
+        ), source
+    assert sum(quick.passes > 4 for quick in short) >= 5
+
+
+def test_a_long_wave_costs_little_more_than_its_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passes over all lines: three, and the last."""
+    whole: list[int] = []
+    run = layout_run.Pass.run
+    monkeypatch.setattr(layout_run.Pass, "run", lambda self, lines: (whole.append(1), run(self, lines)))
+    result = assemble(wave(400))
+    assert (len(whole), result.passes) == (4, 402)
 
 
 def test_local_labels_belong_to_the_last_plain_one() -> None:

@@ -178,6 +178,7 @@ RUNAWAYS: list[tuple[str, str, str]] = [
     ("parentheses", "%assign x " + "(" * 50_000 + "1" + ")" * 50_000 + "\n", "expression too long"),
     ("indirections", "db " + "%[" * 3000 + "1" + "]" * 3000 + "\n", "%[…] is nested"),
     ("functions", "db " + "%eval(" * 3000 + "1" + ")" * 3000 + "\n", "expand without end"),
+    ("a paste that changes nothing", "%define a , a\ndb a %+ %endmacro\n", "expand without end"),
     ("alias loops", "%defalias a b\n%defalias b a\n%define a 1\n", "macro alias loop"),
     ("macros never closed", "%macro a 0\n" * 3000, "has no `%endmacro'"),
 ]  # fmt: skip

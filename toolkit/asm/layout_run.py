@@ -16,6 +16,7 @@ from toolkit.asm.preprocess import Preprocessor, SourceLine
 from toolkit.asm.reports import Reporter
 from toolkit.asm.source import Diagnostics
 
+MAX_LINES_IN_VAIN = 200_000  # over all passes of a program with errors, behind its second
 RECORDED = 2  # passes before the one that is recorded: most programs need no more
 
 
@@ -80,7 +81,8 @@ class _Passes:
         if labels.pass_number == 1:
             moved = modes_changed or self.run.uncertain or labels.promoted
             return not moved and self.preprocessor.stable
-        if not labels.changed:
+        has_errors = self.reporter.diagnostics.has_errors
+        if not labels.changed or (has_errors and self.total > MAX_LINES_IN_VAIN):
             return True
         if self._hopeless() or (layout.passes > 10 and self.total > MAX_LINES_LAID_OUT):
             self._give_up()

@@ -84,6 +84,9 @@ class Expander:
             if not pasted:
                 break
             engine.held.clear()  # what a later round makes void is not said, as in nasm
+            self._budget -= len(line)  # a round that pastes what it pasted before may only add to the line
+            if self._budget < 0:
+                raise self._give_up()
             expanded = False
         held, engine.held = engine.held, outer
         self._lowest = outer_lowest
