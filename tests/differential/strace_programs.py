@@ -55,6 +55,17 @@ ASSEMBLY: dict[str, str] = {
     "open": calls(
         "2 path 0 0", "2 path 0x241 0o644", "2 here 0x10000 0", "257 -100 path 0x80000 0", "2 here 2 0"
     ),
+    "open, flags that exclude each other": calls(
+        "2 here 0x400000 0",
+        "2 here 0x402000 0",
+        "2 here 0x410000 0",
+        "2 here 0x410002 0x8000",
+        "2 here 0x10040 0o600",
+        "2 path 0x10040 0o600",
+        "2 here 0x610002 0",
+        "2 here 0x112000 0",
+        "2 path 0x400042 0o600",
+    ),
     "stat": calls("4 path buffer", "5 77 buffer", "262 -100 path buffer 0x100", "6 path buffer"),
     "lseek": calls("8 77 0 2", "8 1 5 9"),
     "pipe and dup": calls(

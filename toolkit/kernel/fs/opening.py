@@ -36,9 +36,10 @@ def open_at(thread: Thread, start: Directory, path: bytes, flags: int, mode: int
     process = thread.process
     if flags & f.O_PATH:
         flags &= f.O_DIRECTORY | f.O_NOFOLLOW | f.O_PATH | f.O_CLOEXEC
+    check_flags(flags)
     exclusive = flags & f.O_CREAT and flags & f.O_EXCL
     found = walk(process, start, path, follow=not flags & f.O_NOFOLLOW and not exclusive)
-    if flags & f.O_TMPFILE == f.O_TMPFILE:
+    if flags & f.TMPFILE_BIT:
         return open_temporary(thread, found, flags, mode)
     if found.inode is None:
         if not flags & f.O_CREAT:
@@ -50,13 +51,19 @@ def open_at(thread: Thread, start: Directory, path: bytes, flags: int, mode: int
     return open_inode(thread, inode, path, flags)
 
 
+def check_flags(flags: int) -> None:
+    """EINVAL for flags that exclude each other (fs/open.c, build_open_flags)."""
+    if flags & f.O_DIRECTORY and flags & f.O_CREAT:
+        raise SyscallError(Errno.EINVAL)
+    if flags & f.TMPFILE_BIT and (not flags & f.O_DIRECTORY or flags & f.O_ACCMODE == f.O_RDONLY):
+        raise SyscallError(Errno.EINVAL)
+
+
 def create(thread: Thread, found: Found, path: bytes, flags: int, mode: int) -> OpenFile:
     """Make a regular file and open it; the mode does not limit this open."""
     process = thread.process
     if found.must_be_directory:
         raise SyscallError(Errno.EISDIR)
-    if flags & f.O_DIRECTORY:
-        raise SyscallError(Errno.EINVAL)
     check_addable(thread, found.directory)
     inode = process.kernel.files.new_file(
         mode & 0o7777 & ~process.working.umask,
@@ -97,8 +104,6 @@ def open_temporary(thread: Thread, found: Found, flags: int, mode: int) -> OpenF
     directory = found.existing()
     if not isinstance(directory, Directory):
         raise SyscallError(Errno.ENOTDIR)
-    if flags & f.O_ACCMODE == f.O_RDONLY:
-        raise SyscallError(Errno.EINVAL)
     check_addable(thread, directory)
     process = thread.process
     inode = process.kernel.files.new_file(

@@ -30,7 +30,7 @@ _OPEN_ORDER = [
     "O_NONBLOCK",
     "O_SYNC",
     "O_DSYNC",
-    "O_ASYNC",
+    "__O_SYNC",
     "O_DIRECT",
     "O_LARGEFILE",
     "O_NOFOLLOW",
@@ -38,10 +38,18 @@ _OPEN_ORDER = [
     "O_CLOEXEC",
     "O_PATH",
     "O_TMPFILE",
+    "__O_TMPFILE",
     "O_DIRECTORY",
+    "FASYNC",
 ]
+_SYNC_BIT = f.O_SYNC & ~f.O_DSYNC  # O_SYNC without O_DSYNC: __O_SYNC
+_OPEN_NAMES = dict(OPEN_FLAGS) | {
+    f.O_ASYNC: "FASYNC",
+    f.TMPFILE_BIT: "__O_TMPFILE",
+    _SYNC_BIT: "__O_SYNC",
+}
 OPEN_EXTRA = Flags(
-    tuple((value, name) for known in _OPEN_ORDER for value, name in OPEN_FLAGS if name == known)
+    tuple((value, name) for known in _OPEN_ORDER for value, name in _OPEN_NAMES.items() if name == known)
 )
 PROTECTION = Flags(
     (*PROTECTIONS, (8, "PROT_SEM"), (0x01000000, "PROT_GROWSDOWN"), (0x02000000, "PROT_GROWSUP")),
