@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from toolkit.kernel.moments import Moments, Stop
     from toolkit.kernel.outcome import Outcome
 
-RETURN = 0x5EAF_00D0_0000  # a canonical address far from everything that Linux maps
+RETURN = 0x5EAF_00D1_C3A5  # canonical, far from everything that Linux maps; a zero or a word stored over it is noticed
 BUFFERS = 0x5EAF_1000_0000  # from here on buffers are placed, each in front of an unmapped page
 ARGUMENT_REGISTERS = ("rdi", "rsi", "rdx", "rcx", "r8", "r9")
 KEPT_REGISTERS = ("rbx", "rbp", "r12", "r13", "r14", "r15")

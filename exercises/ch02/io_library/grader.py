@@ -62,9 +62,16 @@ def read_word(program, before, word, behind):
     """Skip white space, store up to the next white space or the end, and put a zero behind the word."""
     result = program.call("read_word", bytearray(32), 32, stdin=before + word + behind)
     assert result.rax != 0, f"read_word returned 0 although {word!r} fits into 32 bytes"
+    assert result.rax == result.addresses[0], (
+        f"read_word returned {result.rax:#x}, which is not the buffer's address"
+    )
     assert result.rdx == len(word), f"rdx is {result.rdx}, but {word!r} has {len(word)} characters"
     stored = result.buffers[0][: len(word) + 1]
     assert stored == word + b"\0", f"the buffer holds {stored!r}, not {word!r} and a zero"
+    ended = program.call("read_word", bytearray(b"?" * 8), 8, stdin=before)
+    assert (ended.rdx, ended.buffers[0][:1]) == (0, b"\0"), (
+        "when the input ends before a word, it is the empty word"
+    )
 
 
 @check("read_word keeps to its buffer", points=2, depends_on=read_word)
@@ -103,6 +110,9 @@ def string_equals(program, a, b):
     program.expect.call("string_equals", a + b"\0", b + b"\0", returns=int(a == b))
     program.expect.call("string_equals", a + b"\0", a + b"\0", returns=1)
     program.expect.call("string_equals", a + b"\0", a + b"!\0", returns=0)
+    for length in range(1, 9):
+        same = b"\x01" * length
+        program.expect.call("string_equals", same + b"a\0", same + b"b\0", returns=0)
 
 
 @check("string_copy", points=2)
@@ -112,6 +122,9 @@ def string_copy(program, text):
     size = len(text) + 1
     result = program.call("string_copy", text + b"\0", bytearray(size), size)
     assert result.rax != 0, "string_copy returned 0 although the string fits exactly"
+    assert result.rax == result.addresses[1], (
+        f"string_copy returned {result.rax:#x}, which is not the buffer's address"
+    )
     assert result.buffers[1] == text + b"\0", f"the buffer holds {result.buffers[1]!r}"
     if text:
         program.expect.call("string_copy", text + b"\0", bytearray(len(text)), len(text), returns=0)

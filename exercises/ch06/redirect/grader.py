@@ -5,10 +5,11 @@ from toolkit.grading import check
 
 @check("the second line is in the file", points=3)
 def second(program):
-    """Open with O_WRONLY | O_CREAT | O_TRUNC, then dup2(file, 1)."""
+    """Open with O_WRONLY | O_CREAT | O_TRUNC and the mode 0o644, then dup2(file, 1)."""
     run = program.run()
     run.expect.exit(0)
     run.expect.file("middle.txt", b"second\n")
+    run.expect.syscall("open", args=(None, None, 0o644), succeeds=True)
 
 
 @check("the others are on the standard output", points=3)

@@ -116,8 +116,7 @@ read_word:
 .store:
     test al, al
     jz .end
-    lea rcx, [r13 + 1]          ; the zero needs a place too
-    cmp rcx, r12
+    cmp r13, r12
     jae .too_long
     mov [rbx + r13], al
     inc r13
@@ -126,14 +125,13 @@ read_word:
     jne .store
 .end:
     cmp r13, r12
-    jae .too_long
+    jae .too_long               ; the zero needs a place too
     mov byte [rbx + r13], 0
     mov rax, rbx
     mov rdx, r13
     jmp .return
 .too_long:
     xor eax, eax
-    xor edx, edx
 .return:
     pop r13
     pop r12

@@ -131,7 +131,6 @@ read_word:
     jmp .return
 .too_long:
     xor eax, eax
-    xor edx, edx
 .return:
     pop r13
     pop r12

@@ -1,18 +1,47 @@
-; no wait
 ; caught by: the parent waits
-; A thread with a stack of its own.
+; The parent spins until the thread has stored something, and never waits.
+; three_stacks: a thread and a signal handler, each with a stack of its own.
 
 PAGE equ 4096
+SIZE equ 16384
+
+section .data
+other:  dq room, 0, SIZE        ; for sigaltstack: lowest address, flags, size
+action: dq handler, 0x0c000000, restorer, 0     ; SA_ONSTACK | SA_RESTORER
 
 section .bss
-main_stack:   resq 1
-thread_stack: resq 1
+alignb 16
+global room
+room:          resb SIZE
+main_stack:    resq 1
+handler_stack: resq 1
+thread_stack:  resq 1
 
 section .text
 global _start
 global thread
+global handler
 
 _start:
+    mov [main_stack], rsp
+
+    mov eax, 131                ; sigaltstack
+    mov rdi, other
+    xor esi, esi
+    syscall
+    mov eax, 13                 ; rt_sigaction
+    mov edi, 10                 ; SIGUSR1
+    mov rsi, action
+    xor edx, edx
+    mov r10d, 8
+    syscall
+    mov eax, 39                 ; getpid
+    syscall
+    mov edi, eax
+    mov esi, 10
+    mov eax, 62                 ; kill
+    syscall
+
     mov eax, 9                  ; mmap
     xor edi, edi
     mov esi, 4 * PAGE
@@ -32,8 +61,9 @@ _start:
     test eax, eax
     jz thread
 
-    mov [main_stack], rsp
 .spin:
+    mov eax, 24                 ; sched_yield
+    syscall
     cmp qword [thread_stack], 0
     je .spin
     mov eax, 60
@@ -44,4 +74,12 @@ thread:
     mov [thread_stack], rsp
     mov eax, 60
     xor edi, edi
+    syscall
+
+handler:
+    mov [handler_stack], rsp
+    ret
+
+restorer:                       ; where a handler returns to: it ends the signal
+    mov eax, 15
     syscall
