@@ -4,6 +4,7 @@ import struct
 
 from toolkit.grading import check
 
+EVENTS = 60_000  # a fault for each page, and one for each that comes back
 PAGE, PAGES = 4096, 6144
 MEMORY, SWAP = 16 << 20, 32 << 20
 
