@@ -14,7 +14,6 @@ from toolkit.grading.exercise import (
     Grader,
     Submission,
     SubmissionError,
-    check_length,
     check_text,
     load_grader_text,
 )
@@ -96,9 +95,9 @@ def submission_of(exercise: PackedExercise, attempt: Attempt) -> Submission | No
             found = next((each.data for each in exercise.starter if each.name == name), None)
             if found is None:
                 raise SubmissionError(f"{name} is missing")
-        check_text(name, check_length(name, found))
+        check_text(name, found)
         sources.append(FileData(name, found))
-    return Submission(tuple(sources), _includes(attempt))
+    return Submission(tuple(sources), _includes(attempt)).checked()
 
 
 def _locate(exercise: PackedExercise, name: str, attempt: Attempt) -> bytes | None:

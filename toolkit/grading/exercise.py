@@ -16,7 +16,9 @@ from toolkit.grading.evidence import LINE_LIMIT, BuildRequest, FileData
 from toolkit.grading.program import ProgramOptions
 
 LARGEST_FILE = 32 << 20  # bytes of one file of an exercise or a submission
-LARGEST_SOURCE = 1 << 20  # bytes of one source that is graded
+LARGEST_SOURCE = 1 << 20  # bytes of one file that is graded
+LARGEST_SUBMISSION = 4 << 20  # bytes of all of them
+LONGEST_LINE = 1 << 16  # bytes
 
 
 class CourseError(Exception):
@@ -121,14 +123,14 @@ class Exercise:
             for folder in (path / self.chapter / self.name, path / self.name, path):
                 if (folder / self.source_names[0]).exists():
                     names = [folder / name for name in self.source_names]
-                    refuse_links_out(path, [*names, *folder.glob("*.inc"), *folder.glob("*.mac")])
+                    refuse_odd_files(path, [*names, *folder.glob("*.inc"), *folder.glob("*.mac")])
                     return self.read_submission([folder, self.folder])
             raise SubmissionError(f"{path.name} holds no {self.source_names[0]}")
         if not path.exists():
             raise SubmissionError(f"{path} does not exist")
         rest = [self.folder / name for name in self.source_names[1:]]
         main = FileData(self.source_names[0], check_length(path.name, read_source(path)))
-        return Submission((main, *(FileData(file.name, read_source(file)) for file in rest)))
+        return Submission((main, *(FileData(file.name, read_source(file)) for file in rest))).checked()
 
     def read_submission(self, folders: Sequence[Path]) -> Submission:
         """The sources, each from the first folder that has it, and includes beside them. Raises SubmissionError."""
@@ -137,8 +139,8 @@ class Exercise:
             found = next((folder / name for folder in folders if (folder / name).exists()), None)
             if found is None:
                 raise SubmissionError(f"{name} is missing from {folders[0].name}")
-            sources.append(FileData(name, check_length(name, read_source(found))))
-        return Submission(tuple(sources), tuple(_includes(folders)))
+            sources.append(FileData(name, read_source(found)))
+        return Submission(tuple(sources), tuple(_includes(folders))).checked()
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,16 @@ class Submission:
 
     sources: tuple[FileData, ...]
     support: tuple[FileData, ...] = ()
+
+    def checked(self) -> Submission:
+        """Itself. Raises SubmissionError when there is more of it than is graded."""
+        files = (*self.sources, *self.support)
+        total = sum(len(check_length(file.name, file.data)) for file in files)
+        if total > LARGEST_SUBMISSION:
+            raise SubmissionError(
+                f"the files have {total:,} bytes together; a submission may have {LARGEST_SUBMISSION:,}"
+            )
+        return self
 
 
 @dataclass(frozen=True)
@@ -223,10 +235,12 @@ def read_order(readme: Path) -> dict[str, int]:
     return {name: place for place, name in enumerate(re.findall(r"^\|\s*([\w-]+)\s*\|", text, re.MULTILINE))}
 
 
-def refuse_links_out(root: Path, paths: Iterable[Path]) -> None:
-    """Raises SubmissionError when a file of a submission is a link to something outside it: it would be shown in messages."""
+def refuse_odd_files(root: Path, paths: Iterable[Path]) -> None:
+    """Raises SubmissionError for a link to something outside the submission, which messages would show, and for a device or pipe."""
     inside = root.resolve()
     for path in paths:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise SubmissionError(f"{path.name} is no regular file")
         if path.exists() and not path.resolve().is_relative_to(inside):
             raise SubmissionError(f"{path.name} is a link that leads out of the submission")
 
@@ -254,6 +268,11 @@ def check_length(name: str, data: bytes) -> bytes:
     """The bytes themselves. Raises SubmissionError when they are more than a graded source may have."""
     if len(data) > LARGEST_SOURCE:
         raise SubmissionError(f"{name} is {len(data):,} bytes long; a source may have {LARGEST_SOURCE:,}")
+    for number, line in enumerate(data.split(b"\n"), 1):
+        if len(line) > LONGEST_LINE:
+            raise SubmissionError(
+                f"line {number} of {name} is {len(line):,} bytes long; a line may have {LONGEST_LINE:,}"
+            )
     return data
 
 
