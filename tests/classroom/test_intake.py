@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.classroom.intake import Attempt, IntakeError, find_attempts
+from toolkit.classroom.intake import LATE, Attempt, IntakeError, find_attempts
 
 Tree = Callable[[dict[str, bytes]], Path]
 Summary = list[tuple[str, int, str]]
@@ -100,6 +100,39 @@ def summary(attempts: list[Attempt]) -> Summary:
 def test_layouts(tree: Tree, layout: str) -> None:
     files, expected = LAYOUTS[layout]
     assert summary(find_attempts([tree(files)])) == expected
+
+
+@pytest.mark.parametrize(
+    "layout", [name for name in LAYOUTS if name.startswith(("Moodle", "Canvas", "Grade"))]
+)
+@pytest.mark.parametrize("above", ["", "export/"])
+def test_exports_that_were_not_unpacked(tmp_path: Path, layout: str, above: str) -> None:
+    files, expected = LAYOUTS[layout]
+    if above and layout.startswith("Moodle"):
+        pytest.skip("Moodle's exports have no folder around them")
+    path = zip_of(tmp_path / "export.zip", {above + name: data for name, data in files.items()})
+    assert summary(find_attempts([path])) == expected
+
+
+def test_archives_in_an_export_that_was_not_unpacked(tmp_path: Path) -> None:
+    inner = zip_of(tmp_path / "inner.zip", {"work/mmap.asm": b"1"}).read_bytes()
+    bomb = zip_of(tmp_path / "bomb.zip", {"mmap.asm": bytes(5 << 20)}).read_bytes()
+    names = {
+        f"{who}_{number}_assignsubmission_file_/work.zip": data
+        for who, number, data in (("Ada", 1, inner), ("Bob", 2, bomb))
+    }
+    ada, bob = find_attempts([zip_of(tmp_path / "export.zip", names)])
+    assert (ada.files, ada.problem) == ({"work/mmap.asm": b"1"}, "")
+    assert (bob.files, bob.problem) == ({}, "work.zip: it holds more than 4 MiB of files")
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_canvas_tells_who_was_late_and_not_when(tree: Tree, tmp_path: Path, zipped: bool) -> None:
+    files = {"adalovelace_1_11_a.asm": b"1", "bob_LATE_2_12_a.asm": b"2", "LATE_anon_x9Y_13_a.asm": b"3"}
+    root = zip_of(tmp_path / "export.zip", files) if zipped else tree(files)
+    attempts = {each.student: each for each in find_attempts([root])}
+    assert {name: each.time for name, each in attempts.items()} == {"1": None, "2": None, "x9Y": None}
+    assert {name: each.notes for name, each in attempts.items()} == {"1": (), "2": (LATE,), "x9Y": (LATE,)}
 
 
 def zip_of(path: Path, files: dict[str, bytes]) -> Path:

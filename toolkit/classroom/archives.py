@@ -20,17 +20,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, cast
 
-MOST_ENTRIES = 10_000
-LARGEST_DIRECTORY = 8 << 20  # bytes of a zip's central directory
-LARGEST_ENTRY = 32 << 20  # bytes of one file
-LARGEST_TOTAL = 64 << 20  # bytes kept of one archive
-LARGEST_STREAM = 256 << 20  # bytes a compressed tar may grow to while it is searched
 LONGEST_NAME = 1_000
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 
 
 class ArchiveError(Exception):
     """The archive can't be read; the message is for the instructor and the student."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How much is read of an archive: files listed in it, bytes of a zip's list, bytes of the files that are kept, and
+    bytes that a compressed tar may grow to while it is searched."""
+
+    entries: int
+    directory: int
+    total: int
+    stream: int
+
+
+HAND_IN = Bounds(10_000, 8 << 20, 4 << 20, 256 << 20)
+EXPORT = Bounds(200_000, 64 << 20, 1 << 30, 8 << 30)  # of a whole class, from the instructor's course system
 
 
 @dataclass
@@ -40,11 +50,14 @@ class Contents:
     files: dict[str, bytes] = field(default_factory=dict)
     times: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    limit: int = HAND_IN.total
+    size: int = 0
 
     def add(self, name: str, data: bytes, time: float | None) -> None:
         """Keep a file. Raises ArchiveError when the whole gets too large."""
-        if sum(map(len, self.files.values())) + len(data) > LARGEST_TOTAL:
-            raise ArchiveError(f"it holds more than {LARGEST_TOTAL >> 20} MiB of files")
+        if self.size + len(data) > self.limit:
+            raise ArchiveError(f"it holds more than {self.limit >> 20} MiB of files")
+        self.size += len(data)
         self.files[name] = data
         if time is not None:
             self.times[name] = time
@@ -70,15 +83,15 @@ def stem(name: str) -> str:
     return name[: len(name) - len(ending)]
 
 
-def read_archive(path: Path, wanted: Wanted) -> Contents:
+def read_archive(source: Path | bytes, wanted: Wanted, bounds: Bounds = HAND_IN) -> Contents:
     """The wanted files of an archive. Raises ArchiveError, in bounded time and memory, whatever the file is."""
     try:
-        with path.open("rb") as file:
+        with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
             if zipfile.is_zipfile(file):
                 file.seek(0)
-                return _read_zip(file, wanted)
+                return _read_zip(file, wanted, bounds)
             file.seek(0)
-            return _read_tar(file, wanted)
+            return _read_tar(file, wanted, bounds)
     except ArchiveError:
         raise
     except (
@@ -110,13 +123,13 @@ def plain_name(name: str) -> str | None:
     return "/".join(parts) if all(part.isprintable() for part in parts) else None
 
 
-def _read_zip(file: BinaryIO, wanted: Wanted) -> Contents:
-    _check_zip_directory(file)
-    contents = Contents()
+def _read_zip(file: BinaryIO, wanted: Wanted, bounds: Bounds) -> Contents:
+    _check_zip_directory(file, bounds)
+    contents = Contents(limit=bounds.total)
     with zipfile.ZipFile(file) as archive:
         entries = archive.infolist()
-        if len(entries) > MOST_ENTRIES:
-            raise ArchiveError(f"it has {len(entries):,} entries; at most {MOST_ENTRIES:,} are read")
+        if len(entries) > bounds.entries:
+            raise ArchiveError(f"it has {len(entries):,} entries; at most {bounds.entries:,} are read")
         for entry in entries:
             name = _accept(contents, entry.filename, _zip_kind(entry), wanted)
             if name is None:
@@ -125,12 +138,11 @@ def _read_zip(file: BinaryIO, wanted: Wanted) -> Contents:
                 contents.note(f"{name!r} is encrypted and was left out")
                 continue
             with archive.open(entry) as stream:
-                data = _read_bounded(cast(BinaryIO, stream), name)
-            contents.add(name, data, _zip_time(entry))
+                contents.add(name, _read_bounded(cast(BinaryIO, stream), contents), _zip_time(entry))
     return contents
 
 
-def _check_zip_directory(file: BinaryIO) -> None:
+def _check_zip_directory(file: BinaryIO, bounds: Bounds) -> None:
     """Refuse a huge central directory before it is read (APPNOTE 4.3.16, 4.3.14)."""
     size = file.seek(0, io.SEEK_END)
     file.seek(max(0, size - 65_557))
@@ -141,8 +153,8 @@ def _check_zip_directory(file: BinaryIO) -> None:
         zip64 = tail.rfind(b"PK\6\6")
         if zip64 >= 0 and len(tail) - zip64 >= 56 and (count == 0xFFFF or directory == 0xFFFFFFFF):
             count, directory = struct.unpack_from("<QQ", tail, zip64 + 32)
-        if count > MOST_ENTRIES or directory > LARGEST_DIRECTORY:
-            raise ArchiveError(f"it has {count:,} entries; at most {MOST_ENTRIES:,} are read")
+        if count > bounds.entries or directory > bounds.directory:
+            raise ArchiveError(f"it has {count:,} entries; at most {bounds.entries:,} are read")
     file.seek(0)
 
 
@@ -178,11 +190,9 @@ def _accept(contents: Contents, name: str, kind: str, wanted: Wanted) -> str | N
     return plain if wanted(plain) else None
 
 
-def _read_bounded(stream: BinaryIO, name: str) -> bytes:
-    data = stream.read(LARGEST_ENTRY + 1)
-    if len(data) > LARGEST_ENTRY:
-        raise ArchiveError(f"{name!r} is larger than {LARGEST_ENTRY >> 20} MiB")
-    return data
+def _read_bounded(stream: BinaryIO, contents: Contents) -> bytes:
+    """A file, or one byte more than there is room for."""
+    return stream.read(contents.limit - contents.size + 1)
 
 
 _MAGIC: tuple[tuple[bytes, Callable[..., object]], ...] = (
@@ -197,7 +207,7 @@ class _Limited(io.RawIOBase):
 
     def __init__(self, source: BinaryIO, limit: int) -> None:
         self._source = source
-        self._left = limit
+        self._left = self._limit = limit
 
     def readable(self) -> bool:
         return True
@@ -207,12 +217,12 @@ class _Limited(io.RawIOBase):
         data = self._source.read(min(len(view), 1 << 16))
         self._left -= len(data)
         if self._left < 0:
-            raise ArchiveError(f"it grows to more than {LARGEST_STREAM >> 20} MiB")
+            raise ArchiveError(f"it grows to more than {self._limit >> 20} MiB")
         view[: len(data)] = data
         return len(data)
 
 
-def _read_tar(file: BinaryIO, wanted: Wanted) -> Contents:
+def _read_tar(file: BinaryIO, wanted: Wanted, bounds: Bounds) -> Contents:
     head = file.read(6)
     file.seek(0)
     opener = next((each for magic, each in _MAGIC if head.startswith(magic)), None)
@@ -220,24 +230,24 @@ def _read_tar(file: BinaryIO, wanted: Wanted) -> Contents:
         opened = cast(BinaryIO, gzip.GzipFile(fileobj=file))
     else:
         opened = file if opener is None else cast(BinaryIO, opener(file))
-    contents = Contents()
-    stream = io.BufferedReader(_Limited(opened, LARGEST_STREAM))
+    contents = Contents(limit=bounds.total)
+    stream = io.BufferedReader(_Limited(opened, bounds.stream))
     with tarfile.open(fileobj=stream, mode="r|") as archive:
-        for member in _members(archive):
+        for member in _members(archive, bounds.entries):
             kind = "file" if member.isreg() else "directory" if member.isdir() else _tar_kind(member)
             name = _accept(contents, member.name, kind, wanted)
             if name is None:
                 continue
             extracted = archive.extractfile(member)
             if extracted is not None:
-                contents.add(name, _read_bounded(cast(BinaryIO, extracted), name), float(member.mtime))
+                contents.add(name, _read_bounded(cast(BinaryIO, extracted), contents), float(member.mtime))
     return contents
 
 
-def _members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+def _members(archive: tarfile.TarFile, most: int) -> Iterator[tarfile.TarInfo]:
     for count, member in enumerate(archive):
-        if count >= MOST_ENTRIES:
-            raise ArchiveError(f"it has more than {MOST_ENTRIES:,} entries")
+        if count >= most:
+            raise ArchiveError(f"it has more than {most:,} entries")
         archive.members = []  # type: ignore[attr-defined]  # the library keeps every member it has seen
         yield member
 

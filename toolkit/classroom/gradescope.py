@@ -20,8 +20,22 @@ class Person:
     aliases: tuple[str, ...]
 
 
-def read_metadata(path: Path) -> Iterator[tuple[str, list[Person], float | None]]:
-    """(folder, submitters, time) for each submission. Raises IntakeError when the file can't be read."""
+METADATA = "submission_metadata.yml"
+
+
+def load_metadata(path: Path) -> bytes:
+    """The file's bytes. Raises IntakeError when it can't be read."""
+    from toolkit.classroom.intake import IntakeError
+
+    try:
+        with path.open("rb") as file:
+            return file.read(LARGEST + 1)
+    except OSError as error:
+        raise IntakeError(f"{path.name} can't be read: {error.strerror}") from error
+
+
+def read_metadata(text: bytes) -> Iterator[tuple[str, list[Person], float | None]]:
+    """(folder, submitters, time) for each submission. Raises IntakeError for what is no such document."""
     from toolkit.classroom.intake import IntakeError
 
     try:
@@ -29,13 +43,13 @@ def read_metadata(path: Path) -> Iterator[tuple[str, list[Person], float | None]
     except ImportError:
         raise IntakeError("a Gradescope export needs PyYAML: pip install 'toolkit[classroom]'") from None
     try:
-        if path.stat().st_size > LARGEST:
-            raise IntakeError(f"{path.name} is too large")
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise IntakeError(f"{path.name} can't be read: {type(error).__name__}") from error
+        if len(text) > LARGEST:
+            raise IntakeError(f"{METADATA} is too large")
+        document = yaml.safe_load(text.decode())
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        raise IntakeError(f"{METADATA} can't be read: {type(error).__name__}") from error
     if not isinstance(document, dict):
-        raise IntakeError(f"{path.name} holds no submissions")
+        raise IntakeError(f"{METADATA} holds no submissions")
     for folder, entry in document.items():
         if isinstance(entry, dict):
             yield str(folder), _people(entry), _time(_get(entry, "created_at"))

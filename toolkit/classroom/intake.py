@@ -3,10 +3,13 @@
 | layout | looks like |
 |---|---|
 | Moodle | `Ada Lovelace_12345_assignsubmission_file_/mmap.asm`, or `…_file_mmap.asm` |
-| Canvas | `lovelaceada_12345_67890_mmap.asm`, `…_LATE_…`, `…_mmap-1.asm` for a later attempt |
+| Canvas | `lovelaceada_12345_67890_mmap.asm`, `…_LATE_…`, `anon_x1y2z_67890_mmap.asm`, `…_mmap-1.asm` for a later attempt |
 | Gradescope | `submission_123/…` beside `submission_metadata.yml` |
 | GitHub Classroom | `assignment-login/…`, repositories with a common prefix |
 | folder | one folder, archive or file for each student; inside, `attempt-N/` folders are attempts |
+
+When a hand-in came: Gradescope's metadata; the commit of a repository; the times that an archive or a folder gives its
+files elsewhere. Canvas's files have the time of the download, so that only its mark LATE is passed on.
 
 Nothing of a submission is executed or written here; links are not followed.
 """
@@ -15,13 +18,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from toolkit.classroom.archives import (
-    LARGEST_ENTRY,
-    MOST_ENTRIES,
+    EXPORT,
+    HAND_IN,
     ArchiveError,
     Contents,
     describe,
@@ -30,6 +33,8 @@ from toolkit.classroom.archives import (
     read_archive,
     stem,
 )
+from toolkit.classroom.commits import commit_time
+from toolkit.classroom.gradescope import METADATA, load_metadata, read_metadata
 
 SOURCE_SUFFIXES = (".asm", ".inc", ".mac", ".s", ".nasm")
 
@@ -76,8 +81,6 @@ def find_attempts(paths: Sequence[Path]) -> list[Attempt]:
 
 def _numbered(attempts: Iterable[Attempt]) -> Iterator[Attempt]:
     """Attempts of one student that claim the same number are numbered in the order of their times."""
-    from dataclasses import replace
-
     by_student: dict[str, list[Attempt]] = {}
     for attempt in attempts:
         plain = replace(attempt, student=_unicode(attempt.student), name=_unicode(attempt.name))
@@ -110,29 +113,65 @@ def _of_file(path: Path) -> list[Attempt]:
     if not is_archive(path.name):
         return [_single(path, path.stem)]
     try:
-        contents = read_archive(path, lambda name: wanted(name) or is_archive(name))
+        contents = read_archive(path, _wanted_of_export, EXPORT)
     except ArchiveError as error:
         return [Attempt(stem(path.name), problem=f"{path.name}: {error}")]
-    names = list(contents.files)
-    for split in (_split_moodle, _split_canvas):
-        if names and all(split(name.split("/")[-1] if split is _split_canvas else name) for name in names):
-            return _grouped(contents, split)
-    return [_from_contents(stem(path.name), contents, _newest(contents))]
+    if any(name.endswith(METADATA) for name in contents.files):
+        return _zipped_gradescope(contents)
+    splits = {name: _split_moodle(name) or _split_canvas(name) for name in contents.files}
+    if splits and all(splits.values()):
+        return _grouped(contents, {name: split for name, split in splits.items() if split is not None})
+    return [_archive(path, stem(path.name), "", 1, _newest(contents))]
 
 
-def _grouped(contents: Contents, split: Callable[[str], Split | None]) -> list[Attempt]:
-    groups: dict[tuple[str, str, int], Contents] = {}
-    for name, data in contents.files.items():
-        found = split(name)
-        assert found is not None
-        group = groups.setdefault((found.student, found.name, found.number), Contents())
-        group.files[found.file] = data
-        if name in contents.times:
-            group.times[found.file] = contents.times[name]
-    return [
-        _from_contents(student, each, _newest(each), name=name, number=number)
-        for (student, name, number), each in groups.items()
-    ]
+def _wanted_of_export(name: str) -> bool:
+    return wanted(name) or is_archive(name) or name.split("/")[-1] == METADATA
+
+
+def _zipped_gradescope(contents: Contents) -> list[Attempt]:
+    """Gradescope's export that was not unpacked."""
+    metadata = min((name for name in contents.files if name.endswith(METADATA)), key=len)
+    above = metadata[: -len(METADATA)]
+    folders: dict[str, list[str]] = {}
+    for name in contents.files:
+        folder, _, rest = name.removeprefix(above).partition("/")
+        if rest and name.startswith(above):
+            folders.setdefault(folder, []).append(name)
+    attempts = []
+    for folder, people, time in read_metadata(contents.files[metadata]):
+        splits = {
+            name: Split("", "", name.removeprefix(f"{above}{folder}/")) for name in folders.get(folder, ())
+        }
+        for found in _grouped(contents, splits):
+            attempts += [
+                _stamped(replace(found, student=each.identity, name=each.name), time, each.aliases)
+                for each in people
+            ]
+    return attempts
+
+
+def _grouped(contents: Contents, splits: Mapping[str, Split]) -> list[Attempt]:
+    """The hand-ins of an export that was not unpacked; archives in it are the students'."""
+    groups: dict[tuple[str, int], list[Attempt]] = {}
+    for name, split in splits.items():
+        single = Contents()
+        try:
+            data = contents.files[name]
+            single = read_archive(data, wanted) if is_archive(name) else single
+            if not is_archive(name):
+                single.add(split.file, data, None)
+            time = contents.times.get(name)
+            attempt = _from_contents(split.student, single, time, name=split.name, number=split.number)
+        except ArchiveError as error:
+            attempt = Attempt(split.student, split.name, split.number, problem=f"{split.file}: {error}")
+        groups.setdefault((split.student, split.number), []).append(_placed(attempt, split))
+    return [_merged(group) for group in groups.values()]
+
+
+def _placed(attempt: Attempt, split: Split) -> Attempt:
+    """With what only an export's file name says."""
+    notes = (*attempt.notes, LATE) if split.late else attempt.notes
+    return replace(attempt, time=attempt.time if split.dated else None, notes=notes)
 
 
 def _newest(contents: Contents) -> float | None:
@@ -158,8 +197,8 @@ def read_tree(folder: Path) -> Contents:
         directories[:] = sorted(name for name in directories if not name.startswith("."))
         for file_name in sorted(names):
             seen += 1
-            if seen > MOST_ENTRIES:
-                contents.note(f"more than {MOST_ENTRIES:,} files; the others were left out")
+            if seen > HAND_IN.entries:
+                contents.note(f"more than {HAND_IN.entries:,} files; the others were left out")
                 return contents
             _read_one(contents, Path(root) / file_name, folder)
     return contents
@@ -176,8 +215,8 @@ def _read_one(contents: Contents, path: Path, folder: Path) -> None:
         status = path.lstat()
         if not path.is_file() or path.is_symlink():
             contents.note(f"{name!r} is no regular file and was left out")
-        elif status.st_size > LARGEST_ENTRY:
-            contents.note(f"{name!r} is larger than {LARGEST_ENTRY >> 20} MiB and was left out")
+        elif status.st_size > HAND_IN.total:
+            contents.note(f"{name!r} is larger than {HAND_IN.total >> 20} MiB and was left out")
         else:
             contents.add(name, path.read_bytes(), status.st_mtime)
     except (OSError, ArchiveError) as error:
@@ -194,8 +233,6 @@ def _single(path: Path, student: str) -> Attempt:
 
 def _student_entry(path: Path, student: str, name: str = "", number: int = 1) -> list[Attempt]:
     """A child of an export: a folder (with attempts or without), an archive, or a source file."""
-    from dataclasses import replace
-
     if path.is_symlink():
         return [Attempt(student, name, number, problem=f"{path.name} is a link")]
     if path.is_dir():
@@ -219,12 +256,14 @@ def _folder(path: Path, student: str, name: str = "", number: int = 1) -> Attemp
     return _from_contents(student, contents, _newest(contents), name=name, number=number)
 
 
-def _archive(path: Path, student: str, name: str, number: int) -> Attempt:
+def _archive(path: Path, student: str, name: str, number: int, time: float | None = None) -> Attempt:
+    """One student's archive. ``time``: when it was handed in, else the file's own."""
+    time = _mtime(path) if time is None else time
     try:
         contents = read_archive(path, wanted)
     except ArchiveError as error:
-        return Attempt(student, name, number, _mtime(path), problem=f"{path.name}: {error}")
-    return _from_contents(student, contents, _mtime(path), name=name, number=number)
+        return Attempt(student, name, number, time, problem=f"{path.name}: {error}")
+    return _from_contents(student, contents, time, name=name, number=number)
 
 
 def _mtime(path: Path) -> float | None:
@@ -250,10 +289,17 @@ class Split:
     name: str
     file: str
     number: int = 1
+    late: bool = False
+    dated: bool = True
 
 
 _MOODLE = re.compile(r"(?P<name>[^/]+?)_(?P<id>\d+)_assignsubmission_file_?(?P<rest>.*)", re.DOTALL)
-_CANVAS = re.compile(r"(?P<who>[^_/]+)_(?:LATE_)?(?P<id>\d+)_(?P<attachment>\d+)_(?P<file>.+)", re.DOTALL)
+_CANVAS = re.compile(
+    r"(?P<who>[^_/]+)_(?P<late>LATE_)?(?P<id>\d+)_(?P<attachment>\d+)_(?P<file>.+)"
+    r"|(?P<late_too>LATE_)?anon_(?P<hidden>[A-Za-z0-9]+)_\d+_(?P<its_file>.+)",
+    re.DOTALL,
+)
+LATE = "Canvas marks it as late, and not by how much: no penalty is taken"
 
 
 def _split_moodle(name: str) -> Split | None:
@@ -267,8 +313,9 @@ def _split_canvas(name: str) -> Split | None:
     found = _CANVAS.fullmatch(name.split("/")[-1])
     if found is None:
         return None
-    file, number = _canvas_attempt(found["file"])
-    return Split(found["id"], found["who"], file, number)
+    file, number = _canvas_attempt(found["file"] or found["its_file"])
+    late = bool(found["late"] or found["late_too"])
+    return Split(found["id"] or found["hidden"], found["who"] or "", file, number, late, dated=False)
 
 
 def _canvas_attempt(file: str) -> tuple[str, int]:
@@ -307,9 +354,7 @@ def _canvas(path: Path) -> list[Attempt]:
 
 def _exported(child: Path, split: Split) -> list[Attempt]:
     """An export's entry, its file under the name the student gave it."""
-    from dataclasses import replace
-
-    found = _student_entry(child, split.student, split.name, split.number)
+    found = [_placed(each, split) for each in _student_entry(child, split.student, split.name, split.number)]
     if child.is_file() and not is_archive(child.name):
         return [
             replace(each, files=dict.fromkeys([split.file], data))
@@ -321,8 +366,6 @@ def _exported(child: Path, split: Split) -> list[Attempt]:
 
 def _merged(group: Sequence[Attempt]) -> Attempt:
     """Several files of one hand-in."""
-    from dataclasses import replace
-
     files: dict[str, bytes] = {}
     for each in group:
         files.update(each.files)
@@ -331,18 +374,17 @@ def _merged(group: Sequence[Attempt]) -> Attempt:
         note for each in group for note in (*each.notes, *([each.problem] if files and each.problem else []))
     )
     times = [each.time for each in group if each.time is not None]
+    notes = tuple(dict.fromkeys(notes))
     return replace(group[0], files=files, time=max(times, default=None), notes=notes, problem=problem)
 
 
 def _gradescope(path: Path) -> list[Attempt]:
-    metadata = path / "submission_metadata.yml"
+    metadata = path / METADATA
     if not metadata.is_file():
-        nested = [each for each in _children(path) if (each / "submission_metadata.yml").is_file()]
+        nested = [each for each in _children(path) if (each / METADATA).is_file()]
         return [attempt for each in nested for attempt in _gradescope(each)]
-    from toolkit.classroom.gradescope import read_metadata
-
     attempts = []
-    for folder, people, time in read_metadata(metadata):
+    for folder, people, time in read_metadata(load_metadata(metadata)):
         child = path / folder
         if plain_name(folder) != folder or not child.is_dir():
             continue
@@ -353,8 +395,6 @@ def _gradescope(path: Path) -> list[Attempt]:
 
 
 def _stamped(attempt: Attempt, time: float | None, aliases: tuple[str, ...]) -> Attempt:
-    from dataclasses import replace
-
     return replace(attempt, time=time if time is not None else attempt.time, aliases=aliases)
 
 
@@ -365,7 +405,10 @@ def _github(path: Path) -> list[Attempt]:
     names = [each.name for each in children]
     prefix = os.path.commonprefix(names)  # noqa: RUF071 - of names, not of paths
     prefix = prefix[: prefix.rfind("-") + 1] if len(names) > 1 else names[0][: names[0].rfind("-") + 1]
-    return [_folder(each, each.name.removeprefix(prefix) or each.name) for each in children]
+    return [
+        replace(_folder(each, each.name.removeprefix(prefix) or each.name), time=commit_time(each))
+        for each in children
+    ]
 
 
 def _plain(path: Path) -> list[Attempt]:
