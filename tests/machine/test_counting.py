@@ -208,7 +208,7 @@ def test_other_hosts_have_no_code() -> None:
     count = meter.in_python(lambda *arguments: calls.append(arguments[3]))
     meter.words[counting.RING_START + RING] = 30
     record = meter.address + 8 * (RING_START + RING)
-    meter.start(50, stepping=False)
+    meter.start(50)
     count(0, 0, 0, record)
     assert (meter.executed(), calls) == (30, [])
     count(0, 0, 0, record)

@@ -21,8 +21,7 @@ import platform
 import struct
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from toolkit.machine.physical import PAGE_SIZE, reserve
 
@@ -74,8 +73,7 @@ def machine_code(host: str, system: str, state: int) -> bytes:
     return b""
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """A stretch of code without branches that was begun: virtual address, length in bytes, and instructions."""
 
     address: int
@@ -101,6 +99,7 @@ class Meter:
         self._begin = self._oldest = 0
         self._cut: dict[int, Block] = {}
         self._first = self._free = RING_START + RING
+        self._full = len(self.words) - RECORD
         self._next_record: Any = None
 
     def use(self, slow: Any) -> Any:
@@ -131,18 +130,17 @@ class Meter:
         self._next_record = place
         place.value = self.address + 8 * self._free
 
-    def admit(self, block: Block, exceptional: int = 0) -> bool:
+    def admit(self, address: int, size: int, instructions: int, exceptional: int = 0) -> bool:
         """Fill in the record of the block that was just translated; False when there is no room for another one.
 
         `exceptional`: EXCEPTIONAL, or EXCEPTIONAL + 1 for a block that only jumps to itself; 0 for all others.
         """
-        free = self._free
-        cost = exceptional or block.instructions
-        self.words[free], self.words[free + 1] = cost, block.address
-        self.words[free + 2], self.words[free + 3] = block.size, block.instructions
-        self._free = free + RECORD
-        self._next_record.value = self.address + 8 * self._free
-        return self._free < len(self.words) - RECORD
+        free, words = self._free, self.words
+        words[free], words[free + 1] = exceptional or instructions, address
+        words[free + 2], words[free + 3] = size, instructions
+        self._free = free = free + RECORD
+        self._next_record.value = self.address + 8 * free
+        return free < self._full
 
     def rewritten(self) -> bool:
         """Note that translated code was changed by the program; True each REWRITES_TOLD times."""
@@ -168,11 +166,11 @@ class Meter:
 
     # ---- one run
 
-    def start(self, limit: int, stepping: bool) -> None:
+    def start(self, limit: int) -> None:
         """Count from 0, and stop before `limit` instructions are exceeded."""
-        self.words[REMAINING] = self.limit = limit
-        self.stepping = stepping
-        self._begin = self.words[POSITION]
+        words = self.words
+        words[REMAINING] = self.limit = limit
+        self._begin = words[POSITION]
 
     def refund(self, instructions: int) -> int:
         """Take a charge back: what is left to run."""

@@ -402,13 +402,14 @@ class Engine:
         `first` ends the first block after so many instructions at the most (0: where it ends by itself).
         """
         self.notes.event, self._seen.exception = "", None
-        self.meter.start(limit, stepping=first == 1)
+        self.meter.start(limit)
         if not first:
             status: int = self._start(self.handle, address, 0, 0, 0)
             return status
+        self.meter.stepping = first == 1
         self._next_flags.value = first
         status = self._start(self.handle, address, 0, 0, 0)
-        self._next_flags.value = AS_EVER
+        self._next_flags.value, self.meter.stepping = AS_EVER, False
         return status
 
     def set_exits(self, addresses: Collection[int]) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from toolkit.machine import decode, paging
-from toolkit.machine.counting import BLOCK_HOOK, EXCEPTIONAL, UNLIMITED, Block, Meter
+from toolkit.machine.counting import BLOCK_HOOK, EXCEPTIONAL, UNLIMITED, Meter
 from toolkit.machine.decode import Special
 from toolkit.machine.physical import PAGE_SIZE
 from toolkit.machine.registers import RFLAGS
@@ -185,18 +185,24 @@ def beyond_callback(notes: Notes) -> Any:
 
 def translation_callback(notes: Notes) -> Any:
     """Each newly translated block, before it runs: count its instructions, note those that need care, and stop for them."""
+    admit, maybe_rotation = notes.meter.admit, decode.MAYBE_ROTATION.search
 
     def translated(_engine: int, current: Any, _previous: Any, _data: int) -> None:
         found = current.contents
-        address, size = found.pc, found.size
+        address, size, count = found.pc, found.size, found.icount
         code = block_code(notes, address, size)
-        notes.rotates = notes.rotates or decode.MAYBE_ROTATION.search(code) is not None
+        if not notes.rotates:
+            notes.rotates = maybe_rotation(code) is not None
         selector, flags = notes.mode()
         bits = 64 if selector == USER_CS else 32
-        # Where the engine is to stop, it counts its own stopping as an instruction, if it came so far.
-        stops = address + size in notes.stops
-        block = Block(address, size, decode.instructions_in(code, bits) if stops else found.icount)
-        room = notes.meter.admit(block, exceptional(notes, block, code, flags))
+        if address + size in notes.stops:  # the engine may count its own stopping there as an instruction
+            count = decode.instructions_in(code, bits)
+        special_cost = 0
+        if count == 1 or address in notes.translated:
+            special_cost = exceptional(notes, address, count, code, flags)
+        else:
+            notes.translated.add(address)
+        room = admit(address, size, count, special_cost)
         for special in decode.specials(code, bits):
             note_special(notes, address + special.offset, special)
         if flags & ALIGNMENT_CHECK:
@@ -212,18 +218,18 @@ def translation_callback(notes: Notes) -> Any:
     return EDGE_HOOK(guarded(notes, translated))
 
 
-def exceptional(notes: Notes, block: Block, code: bytes, flags: int) -> int:
+def exceptional(notes: Notes, address: int, count: int, code: bytes, flags: int) -> int:
     """What the meter must know of a block that `limit_callback` has to look at each time, else 0.
 
     Such are a jump to itself, of which all turns can be counted at once, and a block that the engine was asked to end
     after one instruction: it asks itself for that when a block is about to overwrite its own code.
     """
-    again = block.address in notes.translated
-    if (again or block.instructions == 1) and (asked := notes.asked_for(block.address)):
-        return EXCEPTIONAL if asked == 1 else 0
-    if again:
+    asked = notes.asked_for(address)
+    if asked:
+        return EXCEPTIONAL if asked == count == 1 else 0
+    if address in notes.translated:
         note_rewrite(notes)
-    notes.translated.add(block.address)
+    notes.translated.add(address)
     return EXCEPTIONAL + 1 if code in JUMPS_TO_THEMSELVES and not flags & TRAP_FLAG else 0
 
 
