@@ -233,8 +233,8 @@ def run_machine(examples: int, steps: int) -> None:
             deadline=None,
             derandomize=True,
             suppress_health_check=health,
-            # Cutting a failure down plays thousands of native calls: only when asked for.
-            phases=(Phase.generate, Phase.shrink) if SWEEP else (Phase.generate,),
+            # The history is told. Cutting it down would play thousands of native calls.
+            phases=(Phase.generate,),
         ),
     )
 

@@ -286,28 +286,25 @@ def _write_protected(
     return MINOR
 
 
-def _swap_in(
-    space: AddressSpace, area: Area, address: int, slot: int, entry: int, write: bool
-) -> Resolved | Refused:
+def _swap_in(space: AddressSpace, area: Area, address: int, slot: int, entry: int, write: bool) -> Resolved:
     """Bring a page back from swap: a major fault unless another process's copy is still in memory."""
     frames, swap = space.frames, space.frames.swap
     number = swap_slot(entry)
+    content = swap.content(number)
     frame = swap.frame_of(number)
     major = frame is None
+    alone = swap.references[number] == 1 and (frame is None or not frames.mappings[frame - frames.first])
     if frame is None:
-        content = swap.content(number)
         frame = frames.allocate(ANONYMOUS, clear=False)
         frames.write(frame, content)
         swap.cache(number, frame)
+    if write and not alone:
+        # What was read stays for the others, as long as there is room for it; this process gets a copy.
+        frame = frames.allocate(ANONYMOUS, clear=False)
+        frames.write(frame, content)
     attach(space, slot, protection(area.flags), frame, area.flags)
     space.swap_entries -= 1
-    swap.release(number)
-    entry = space.table.words[slot]
-    if area.flags & VM_WRITE and may_write(space, area, entry):
-        space.table.words[slot] = entry | PTE_WRITABLE | (PTE_DIRTY if write else 0)
-    elif write:
-        # Copies what other processes still share; counted once, as this fault.
-        result = _write_protected(space, area, address, slot, entry)
-        if isinstance(result, Refused):
-            return result
+    frames.release_slot(number)
+    if area.flags & VM_WRITE and may_write(space, area, space.table.words[slot]):
+        space.table.words[slot] |= PTE_WRITABLE | (PTE_DIRTY if write else 0)
     return MAJOR if major else MINOR

@@ -103,6 +103,7 @@ def take_page(space: AddressSpace, area: Area, address: int, slot: int, *, now: 
             return False
         words[slot] = swap_entry(number)
         space.swap_entries += 1
+        frames.lazy.discard(frame)  # written again, so it counts as the others from now on
     else:
         if entry & PTE_DIRTY and area.flags & VM_SHARED:
             area.backing.pages.dirty.add(area.page_offset(address))
@@ -163,7 +164,8 @@ def mark_free(space: AddressSpace, start: int, end: int) -> None:
                 continue
             frame = (entry & PTE_FRAME_MASK) >> PAGE_SHIFT
             index = frame - frames.first
-            if frames.kind[index] == ANONYMOUS and frames.mappings[index] == 1:
+            shared = frames.mappings[index] != 1 or frame in frames.swap.slot_of
+            if frames.kind[index] == ANONYMOUS and not shared:
                 frames.lazy.add(frame)
                 words[position] = entry & ~(PTE_DIRTY | PTE_ACCESSED)
     space.machine.flush_tlb()

@@ -159,8 +159,9 @@ def move(space: AddressSpace, old: int, new: int, length: int) -> None:
     for address, slot, count in list(table.slots(old, old + length)):
         for position, entry in enumerate(words[slot : slot + count].tolist()):
             if entry:
+                # Making the table may reclaim this very page: only then is its entry taken.
                 target = table.slot(new + (address - old) + (position << PAGE_SHIFT))
-                words[slot + position], words[target] = 0, entry
+                words[slot + position], words[target] = 0, words[slot + position]
     space.machine.flush_tlb()
 
 
