@@ -102,14 +102,12 @@ def test_layouts(tree: Tree, layout: str) -> None:
     assert summary(find_attempts([tree(files)])) == expected
 
 
-@pytest.mark.parametrize(
-    "layout", [name for name in LAYOUTS if name.startswith(("Moodle", "Canvas", "Grade"))]
-)
-@pytest.mark.parametrize("above", ["", "export/"])
+EXPORTS = [("", name) for name in LAYOUTS if name.startswith(("Moodle", "Canvas", "Gradescope"))]
+
+
+@pytest.mark.parametrize(("above", "layout"), [*EXPORTS, ("export/", "Canvas"), ("export/", "Gradescope")])
 def test_exports_that_were_not_unpacked(tmp_path: Path, layout: str, above: str) -> None:
     files, expected = LAYOUTS[layout]
-    if above and layout.startswith("Moodle"):
-        pytest.skip("Moodle's exports have no folder around them")
     path = zip_of(tmp_path / "export.zip", {above + name: data for name, data in files.items()})
     assert summary(find_attempts([path])) == expected
 
