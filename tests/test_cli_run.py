@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -113,6 +114,90 @@ def test_a_root_is_read_only_unless_write(folder: Path) -> None:
     assert (read.returncode, read.stdout) == (0, b"in the root")
     toolkit("run", "--root", "root", "create.asm", cwd=folder)
     assert not (folder / "root" / "made.txt").exists()
+    toolkit("run", "--root", "root", "--write", "create.asm", cwd=folder)
+    assert (folder / "root" / "made.txt").exists()
+
+
+CHANGES = """
+%macro call 1-4 0, 0, 0
+    mov eax, %1
+    mov rdi, %2
+    mov rsi, %3
+    mov rdx, %4
+    syscall
+%endmacro
+section .data
+old: db "/old", 0
+kept: db "/kept", 0
+gone: db "/gone", 0
+moved: db "/sub/moved", 0
+folder: db "/new", 0
+inner: db "/new/inner", 0
+link: db "/link", 0
+own: db "own", 0
+text: db "text"
+section .text
+global _start
+_start:
+    call 2, old, 0x401              ; open(O_WRONLY | O_APPEND), write, close
+    mov ebx, eax
+    call 1, rbx, text, 4
+    call 3, rbx
+    call 2, kept, 0
+    call 90, kept, 0o600            ; chmod
+    call 87, gone                   ; unlink
+    call 82, old, moved             ; rename
+    call 83, folder, 0o755          ; mkdir
+    call 85, inner, 0o640           ; creat
+    mov ebx, eax
+    call 1, rbx, text, 4
+    call 88, kept, link             ; symlink
+    call 85, own, 0o644             ; in the program's own directory
+    call 60
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions and links")
+def test_what_is_brought_back_is_what_the_program_did(folder: Path) -> None:
+    (folder / "changes.asm").write_text(CHANGES)
+    root = folder / "root"
+    (root / "sub").mkdir(parents=True)
+    for name in ("old", "kept", "gone", "untouched"):
+        (root / name).write_text(name)
+    (root / "kept").chmod(0o644)
+    result = toolkit("run", "--root", "root", "--write", "changes.asm", cwd=folder)
+    assert (result.returncode, result.stderr) == (0, b"")
+    left = {str(each.relative_to(root)) for each in root.rglob("*")}
+    own = {"home", "home/student", "home/student/own"}
+    assert left - own == {"kept", "untouched", "sub", "sub/moved", "new", "new/inner", "link"}
+    assert left >= own
+    assert (root / "sub" / "moved").read_text() == "oldtext"
+    assert (root / "new" / "inner").stat().st_mode & 0o777 == 0o640 & ~0o022
+    assert (root / "kept").stat().st_mode & 0o777 == 0o600
+    assert os.readlink(root / "link") == "/kept"
+
+
+STREAMS = [
+    ("exec toolkit run cat.asm <&-", 1),
+    ("exec toolkit run hello.asm >&-", 3),
+    ("exec toolkit run hello.asm > /dev/full", 3),
+    ("exec toolkit --help >&-", 0),
+]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a POSIX shell and /dev/full")
+@pytest.mark.parametrize(("line", "status"), STREAMS)
+def test_streams_that_are_closed_or_full(folder: Path, line: str, status: int) -> None:
+    """The program is told, as natively; nothing of ours takes the place of a closed descriptor."""
+    command = line.replace("toolkit", f"{sys.executable} -m toolkit")
+    result = subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, timeout=60)
+    assert (result.returncode, b"internal error" in result.stderr) == (status, False)
+
+
+def test_memory_that_is_too_small_to_start_in(folder: Path) -> None:
+    result = toolkit("run", "--memory", "100K", "hello.asm", cwd=folder)
+    assert result.returncode == 139
+    assert b"more --memory is needed" in result.stderr
 
 
 def test_instructions_can_be_limited(folder: Path) -> None:

@@ -90,6 +90,7 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """The console script. Exit statuses are those of the contract; 3 is our own fault."""
+    _hold_closed_descriptors()
     try:
         result = cli.main(prog_name="toolkit", standalone_mode=False)
         status = result if isinstance(result, int) else 0  # click returns the code of an Exit
@@ -104,6 +105,15 @@ def main() -> NoReturn:
     except Exception as error:
         status = _internal_error(error)
     _flush(status)
+
+
+def _hold_closed_descriptors() -> None:
+    """A standard descriptor that was closed before we began would be given to the next file that we open."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number: this one
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 def _flush(status: int) -> NoReturn:

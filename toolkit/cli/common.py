@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TextIO
@@ -12,7 +14,7 @@ import click
 
 if TYPE_CHECKING:
     from toolkit.grading.exercise import Course, Exercise
-    from toolkit.kernel.kernel import Kernel
+    from toolkit.kernel.fs.changes import Change
 
 
 class UserError(click.UsageError):
@@ -129,12 +131,32 @@ def parse_size(text: str) -> int:
     return int(match[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[match[2].upper()]
 
 
-def write_back(kernel: Kernel, root: Path) -> None:
-    """Write every file that the program made or changed below / into a host directory, and say which."""
-    for name, data in sorted(kernel.files_under("/").items()):
-        target = root / name
-        if not target.resolve().is_relative_to(root.resolve()):
-            click.echo(f"toolkit: {name} is not written: it would leave {root}", err=True)
+def write_back(changes: Iterable[Change], root: Path) -> None:
+    """Carry out below a host directory what the program did there. Raises UsageError when the host refuses."""
+    for change in changes:
+        target = root / os.fsdecode(change.path)
+        if not target.parent.resolve().is_relative_to(root.resolve()):
+            click.echo(f"toolkit: {target} is not written: it would leave {root}", err=True)
             continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(target, data)
+        try:
+            _carry_out(change, target)
+        except OSError as error:
+            raise click.UsageError(f"{target} can't be changed: {error.strerror}") from error
+
+
+def _carry_out(change: Change, target: Path) -> None:
+    there = target.is_symlink() or target.exists()
+    same = {"directory": target.is_dir(), "file": target.is_file(), "mode": True}.get(change.kind, False)
+    if there and (target.is_symlink() or not same):
+        if target.is_dir() and not target.is_symlink():
+            shutil.rmtree(target)
+        else:
+            target.unlink()
+    if change.kind == "directory":
+        target.mkdir(exist_ok=True)
+    elif change.kind == "file":
+        target.write_bytes(change.data)
+    elif change.kind == "link":
+        target.symlink_to(os.fsdecode(change.data))
+    if change.kind in ("directory", "file", "mode"):
+        target.chmod(change.mode)

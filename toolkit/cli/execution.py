@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from toolkit.abi.errno import Errno
     from toolkit.grading.evidence import Evidence, RunRequest
     from toolkit.kernel.kernel import Kernel
     from toolkit.kernel.outcome import Outcome
@@ -85,6 +86,7 @@ class Execution:
         self._recorder: Any = None
         self._abi, self._main_pid, self._environment_address = "x86_64", 0, 0
         self._interrupts = Interrupts()
+        self._known: frozenset[int] = frozenset()
 
     def kernel(self, *, trace: bool = False) -> Kernel:
         """The emulated computer, on the same machine each time; use it with ``with`` around everything that follows."""
@@ -92,6 +94,9 @@ class Execution:
         from toolkit.machine.cpu import Machine
 
         self._machine = self._machine or Machine()
+        # With --root the program is who we are, so that it may do there what we may; on Windows all belongs to 0.
+        own = (getattr(os, "getuid", int)(), getattr(os, "getgid", int)())
+        uid, gid = (1000, 1000) if self._root is None else own
         mounts = {} if self._root is None else {"/": str(self._root.resolve())}
         self._kernel = Kernel(
             self._machine,
@@ -101,6 +106,8 @@ class Execution:
             files=self._files,
             mounts=mounts,
             trace=trace,
+            uid=uid,
+            gid=gid,
         )
         return self._kernel
 
@@ -131,8 +138,16 @@ class Execution:
             click.echo(f"toolkit: {self._typed}: cannot execute: {error.errno.name}", err=True)
             raise click.exceptions.Exit(126) from error
         main = self._kernel.processes.main
+        if main.dead:
+            click.echo("Segmentation fault", err=True)
+            click.echo("toolkit: it was killed while it was being started: more --memory is needed", err=True)
+            raise click.exceptions.Exit(139)
         self._abi, self._main_pid = main.personality.name, main.pid
         self._environment_address = main.memory.places.env_start
+        if self._write:
+            from toolkit.kernel.fs.changes import known_inodes
+
+            self._known = known_inodes(self._kernel.files.root)
         self._recorder = Recorder(self.built, self.request())
         self._recorder.attach(self._kernel)
 
@@ -171,7 +186,11 @@ class Execution:
         try:
             if self._kernel.current is not None and self._kernel.current.signal_pending:
                 raise SyscallError(Errno.EINTR)  # it came between the kernel's last look and `reading`
+            if sys.__stdin__ is None:  # it was closed before we began
+                raise SyscallError(Errno.EBADF)
             return os.read(0, count)
+        except OSError as error:
+            raise SyscallError(host_error(error)) from None
         except KeyboardInterrupt:
             self._kernel.send_signal(Signal.SIGINT)
             raise SyscallError(Errno.EINTR) from None
@@ -186,6 +205,8 @@ class Execution:
 
         def write(data: bytes) -> None:
             view = memoryview(data)
+            if (sys.__stdout__, sys.__stderr__)[descriptor - 1] is None:
+                raise SyscallError(Errno.EBADF)
             try:
                 while view:
                     view = view[os.write(descriptor, view) :]
@@ -193,6 +214,8 @@ class Execution:
                 assert self._kernel is not None
                 self._kernel.send_signal(Signal.SIGPIPE)
                 raise SyscallError(Errno.EPIPE) from None
+            except OSError as error:
+                raise SyscallError(host_error(error)) from None
 
         return write
 
@@ -203,8 +226,8 @@ class Execution:
         assert self._kernel is not None
         return evidence_of(self._kernel, self.built, self.request(), self._recorder, outcome)
 
-    def fate(self, outcome: Outcome) -> list[str]:
-        """What the shell would say of a run that ended badly, and why, one line each; empty for an exit."""
+    def fate(self, outcome: Outcome, *, explain: bool = True) -> list[str]:
+        """What the shell would say of a run that ended badly, and why if that is wanted, in lines; empty for an exit."""
         from toolkit.grading.expectations import describe_cut
         from toolkit.grading.explain import explain_fate
 
@@ -213,16 +236,30 @@ class Execution:
         if evidence.cut_short:
             where = f", at {evidence.last_location}" if evidence.last_location is not None else ""
             lines.append(f"toolkit: {describe_cut(evidence)}{where}")
-        lines += [f"  {line}" for line in explain_fate(evidence)]
+        lines += [f"  {line}" for line in explain_fate(evidence) if explain]
         missing = "toolkit: the emulated kernel lacks {}; the program was told ENOSYS"
         return lines + [missing.format(name) for name in evidence.unsupported]
 
     def keep_changes(self) -> None:
         """With ``--write``: bring what the program changed below / back into the host's directory."""
-        if self._write and self._root is not None and self._kernel is not None:
-            from toolkit.cli.common import write_back
+        if not self._write or self._root is None or self._kernel is None:
+            return
+        from toolkit.cli.common import write_back
+        from toolkit.kernel.fs.changes import changes_below
+        from toolkit.kernel.fs.vfs import HostDirectory
 
-            write_back(self._kernel, self._root)
+        root = self._kernel.files.root
+        assert isinstance(root, HostDirectory)
+        write_back(list(changes_below(root, self._known)), self._root)
+
+
+def host_error(error: OSError) -> Errno:
+    """What the host says of one of our streams, in the number that Linux has for it."""
+    import errno
+
+    from toolkit.abi.errno import Errno
+
+    return Errno.__members__.get(errno.errorcode.get(error.errno or 0, ""), Errno.EIO)
 
 
 def _assignment(option: str, text: str) -> bytes:

@@ -58,9 +58,8 @@ def run_command(
         outcome = execution.run(max_instructions)
         if strace:
             print_trace(execution, outcome)
-        if explain:
-            for line in execution.fate(outcome):
-                click.echo(line, err=True)
+        for line in execution.fate(outcome, explain=explain):
+            click.echo(line, err=True)
         if save_evidence is not None:
             _save(execution, outcome, save_evidence)
         execution.keep_changes()

@@ -52,7 +52,8 @@ Pane { border: round $surface-lighten-2; border-title-color: $accent; height: 1f
 .short #registers { height: 13; } .short #story { height: 7; } .short #output, .short #calls { height: 6; }
 .short #areas { height: 1fr; }
 .short .away { display: none; }
-.ended #story { height: 2fr; } .ended #source { height: 1fr; }
+.ended #story { height: 4fr; } .ended #source { height: 1fr; min-height: 5; }
+.short.ended #output, .short.ended #calls { height: 4; }
 .narrow #right { width: 48; }
 #prompt { height: 3; }
 Help { align: center middle; } #help { width: 90; height: auto; border: round $accent; background: $surface; padding: 1; }

@@ -114,7 +114,7 @@ class Files:
 
     def _follow(self, place: Directory, link: Symlink) -> Inode | None:
         """The inode a link of the host leads to, before any process exists; only simple ones."""
-        target = link._target
+        target = link.text
         here: Inode | None = self.root if target.startswith(b"/") else place
         for part in target.split(b"/"):
             if not part or part == b".":

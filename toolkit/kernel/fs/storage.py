@@ -35,11 +35,16 @@ class HostStorage:
     A host file that vanishes or shrinks meanwhile reads as zeros.
     """
 
-    __slots__ = ("_host_path", "_stored")
+    __slots__ = ("_stored", "host_path")
 
     def __init__(self, host_path: str) -> None:
-        self._host_path = host_path
+        self.host_path = host_path
         self._stored: dict[int, bytes] = {}
+
+    @property
+    def changed(self) -> bool:
+        """Whether pages were stored here."""
+        return bool(self._stored)
 
     def load(self, index: int) -> bytes:
         """Up to 4096 bytes of a page."""
@@ -47,7 +52,7 @@ class HostStorage:
         if stored is not None:
             return stored
         try:
-            with open(self._host_path, "rb", opener=open_without_following) as file:
+            with open(self.host_path, "rb", opener=open_without_following) as file:
                 file.seek(index * PAGE_SIZE)
                 return file.read(PAGE_SIZE)
         except OSError:

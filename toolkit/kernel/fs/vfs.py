@@ -98,15 +98,15 @@ class Symlink(Inode):
 
     def __init__(self, system: FileSystem, target: bytes, uid: int = 0, gid: int = 0) -> None:
         super().__init__(system, f.S_IFLNK | 0o777, uid, gid)
-        self._target = target
+        self.text = target
 
     def target(self, process: Process) -> bytes:
         """Where it points, for this process (links of /proc differ)."""
-        return self._target
+        return self.text
 
     @property
     def size(self) -> int:
-        return len(self._target)
+        return len(self.text)
 
 
 class Fifo(Inode):
@@ -212,7 +212,7 @@ class HostDirectory(Directory):
         status = os.stat(host_path)
         super().__init__(system, host_stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
         self.times = Times(status.st_atime_ns, status.st_mtime_ns, status.st_ctime_ns)
-        self._host_path = host_path
+        self.host_path = host_path
         self._load = load
         self._removed: set[bytes] = set()
         self._complete = False
@@ -225,7 +225,7 @@ class HostDirectory(Directory):
 
     def names(self) -> Iterator[tuple[bytes, Inode]]:
         if not self._complete:
-            for entry in sorted(os.listdir(os.fsencode(self._host_path))):
+            for entry in sorted(os.listdir(os.fsencode(self.host_path))):
                 if entry not in self.entries and entry not in self._removed:
                     self._adopt(entry)
             self._complete = True
@@ -235,11 +235,21 @@ class HostDirectory(Directory):
         super().remove(name)
         self._removed.add(name)
 
+    def host_path_of(self, name: bytes) -> str:
+        """Where an entry of this name lies on the host."""
+        return os.path.join(self.host_path, os.fsdecode(name))
+
+    def removed_names(self) -> set[bytes]:
+        """Entries of the host that the program took away."""
+        return {
+            name for name in self._removed - self.entries.keys() if os.path.lexists(self.host_path_of(name))
+        }
+
     def _adopt(self, name: bytes) -> Inode | None:
         """Make the inode of a host entry; special files of the host stay invisible."""
         if b"/" in name or b"\0" in name or name in (b".", b".."):
             return None
-        host_path = os.path.join(self._host_path, os.fsdecode(name))
+        host_path = self.host_path_of(name)
         try:
             status = os.lstat(host_path)
             inode = self._inode(host_path, status)
