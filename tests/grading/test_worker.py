@@ -370,7 +370,9 @@ def test_how_many_events_a_run_may_cause(sandbox: WorkerSandbox) -> None:
     assert 2900 < len(run.syscalls) <= 3000
     assert run.syscalls[0].text.startswith("close(-1)")
     assert (run.syscalls[-1].text, run.syscalls[-1].error) == ("", "EBADF")
-    with pytest.raises(Failure, match="still running after 3,000 system calls, faults and signals"):
+    with pytest.raises(
+        Failure, match="still running after 3,000 system calls, faults, signals and changes of code"
+    ):
         run.expect.exit(0)
     with pytest.raises(Failure) as caught:
         run.expect.syscall("close", times=7)

@@ -133,8 +133,19 @@ MEMORY = {
 
 CODE = {
     "self-modifying code": Hostile(
-        once(call(10, "0x401000", 4096, 7) + " mov rcx, 200000\n.again: inc byte [.patch + 1]\n.patch: mov al, 0\n loop .again\n"),
+        once(call(10, "0x401000", 4096, 7) + " mov rcx, 3000\n.again: inc byte [.patch + 1]\n.patch: mov al, 0\n loop .again\n"),
         "output"),
+    "self-modifying code without end": Hostile(
+        once(call(10, "0x401000", 4096, 7) + ".again: inc byte [.patch + 1]\n.patch: mov al, 0\n jmp .again\n"), EVENTS),
+    "code written anew without end": Hostile(
+        once(call(9, 0, 4096, 7, "0x22", -1, 0) + " mov rbx, rax\n.again: inc qword [rbx + 8]\n mov byte [rbx], 0xc3\n call rbx\n"
+             " jmp .again\n"), EVENTS),
+    "code in two views of a page": Hostile(
+        once(call(319, "name", 0) + " mov r12d, eax\n mov edi, eax\n mov esi, 4096\n mov eax, 77\n syscall\n"
+             " xor edi, edi\n mov esi, 4096\n mov edx, 3\n mov r10d, 1\n mov r8d, r12d\n xor r9d, r9d\n mov eax, 9\n syscall\n mov rbx, rax\n"
+             " xor edi, edi\n mov esi, 4096\n mov edx, 5\n mov r10d, 1\n mov r8d, r12d\n xor r9d, r9d\n mov eax, 9\n syscall\n mov rbp, rax\n"
+             ".again: inc dword [rbx + 1]\n mov byte [rbx], 0xb8\n mov byte [rbx + 5], 0xc3\n call rbp\n jmp .again\n",
+             "section .data\nname: db 'x', 0\n"), f"{EVENTS}|{BUDGET}"),
     "a jump into data": Hostile(once(" jmp data\n", "section .data\ndata: nop\n"), "SIGSEGV"),
     "a jump to nothing": Hostile(once(" xor eax, eax\n jmp rax\n"), "SIGSEGV"),
     "a jump beyond the address space": Hostile(once(" mov rax, 0x8000000000000000\n jmp rax\n"), "SIGSEGV"),

@@ -33,7 +33,7 @@ def prints(program):
 EXERCISE = PackedExercise(Path("t/prog"), "prog", GRADER, ("prog.asm",))
 LONGEST = 45.0  # seconds of wall clock for one kind, on a machine that has other work too
 LARGEST_REPORT = 200_000  # characters of a result as JSON
-QUICK = {*WAITING, *OUTPUT, *CODE} - {"sleeping for a year", "self-modifying code"}
+QUICK = {*WAITING, *OUTPUT, *CODE} - {"sleeping for a year"}
 
 
 @pytest.fixture(scope="module")

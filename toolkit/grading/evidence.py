@@ -12,7 +12,7 @@ from toolkit.kernel.mm.snapshot import MapSnapshot
 
 LINE_LIMIT = 50_000  # lines that the macros and repetitions of a submission may make
 DEFAULT_BUDGET = 100_000_000  # instructions a graded run may execute
-EVENT_LIMIT = 15_000  # system calls, faults and signals a graded run may cause (`Limits.events`)
+EVENT_LIMIT = 15_000  # system calls, faults, signals and changes of its own code that a graded run may cause (`Limits.events`)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +227,7 @@ class CallEvidence:
 class Evidence:
     """One finished run. Exactly one of ``exit_code``, ``signal`` and ``cut_short`` says how it ended.
 
-    ``cut_short``: "budget" (instructions), "events" (more than ``most_events`` system calls, faults and signals), "output" (printed more than a run may), "deadlock" (waits for what can't
+    ``cut_short``: "budget" (instructions), "events" (more than ``most_events`` system calls, faults, signals and changes of code), "output" (printed more than a run may), "deadlock" (waits for what can't
     happen any more, ``waiting`` says for what). ``moments`` holds those that were reached. ``unsupported`` names what the emulated kernel could not do for
     the program: an ending that follows from it is not the program's fault.
     """

@@ -32,7 +32,7 @@ def describe_cut(evidence: Evidence) -> str:
     """Why a run was ended from outside, in words."""
     return {
         "budget": f"still running after {evidence.instructions:,} instructions",
-        "events": f"still running after {evidence.most_events:,} system calls, faults and signals"
+        "events": f"still running after {evidence.most_events:,} system calls, faults, signals and changes of code"
         f" (and {evidence.instructions:,} instructions)",
         "output": f"still printing after {len(evidence.stdout) + len(evidence.stderr):,} bytes of output",
         "deadlock": "waiting for ever: " + "; ".join(evidence.waiting),
