@@ -7,6 +7,7 @@ An input is named ``plain`` (plain.asm for elf64), ``i386_one:32`` (for elf32), 
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -14,212 +15,53 @@ from pathlib import Path
 import pytest
 
 from toolkit.asm.link import LinkInput, link
+from toolkit.asm.link.arguments import link_files
+from toolkit.kernel.kernel import Kernel
+from toolkit.machine.cpu import Machine
 
 HERE = Path(__file__).parent / "link"
 LOADER = "-dynamic-linker /lib64/ld-linux-x86-64.so.2"
+LOADER_32 = "-dynamic-linker /lib/ld-linux.so.2"
 LIBRARIES = "/usr/lib/x86_64-linux-gnu"
 
 pytestmark = pytest.mark.differential
 
-# inputs | ld's arguments
-CASES = """
-plain |
-plain | -e b
-plain | -s
-plain | -Ttext=0x800000
-plain | -Ttext=0x500000 -Tdata=0x600000
-plain | -Tdata=0x600000
-plain | -Tbss=0x700000
-plain | -z noexecstack
-plain | -z execstack
-plain | -z norelro
-plain | -e 0x401002
-orphan_no_start |
-bss_only |
-sections |
-sections | -z norelro
-sections | --gc-sections
-uses_bss bss_globals |
-bss_globals uses_bss |
-uses_bss bss_globals absolute |
-absolute bss_globals uses_bss |
-absolute |
-empty |
-empty plain |
-plain empty |
-rodata_only |
-tiny_data |
-common_one common_two |
-common_two common_one |
-common_one common_two defines_common |
-defines_common common_two common_one |
-weak |
-weak strong |
-strong weak |
-strings_one strings_two |
-strings_two strings_one |
-strings_one strings_two constants |
-constants strings_two strings_one |
-set_one |
-set_one set_two |
-set_two set_one |
-set_one set_two | --gc-sections
-arrays |
-arrays arrays_free |
-alignments |
-alignments fills |
-fills alignments |
-fills fills_again alignments |
-orphans |
-orphans plain_labels |
-threads |
-threads fills |
-fills threads |
-stack_note |
-stack_note fills |
-fills stack_note |
-stack_note stack_exec |
-sizes |
-many_names |
-many_names fills |
-edge_page |
-edge_page fills |
-calls_lib lib_one lib_two |
-calls_lib lib.a=lib_one+lib_two+lib_three |
-calls_lib lib.a=lib_two+lib_three+lib_one |
-lib.a=lib_one calls_lib lib_one lib.a=lib_two |
-calls_lib lib.a=lib_one lib2.a=lib_two |
-calls_lib lib_one lib.a=lib_three+lib_two |
-calls_lib lib.a=lib_one+lib_two | -u three
-got got_extern |
-got_extern got |
-got:32 got_extern:32 | -m elf_i386
-got_extern:32 got:32 | -m elf_i386
-i386_one:32 i386_two:32 | -m elf_i386
-i386_two:32 i386_one:32 | -m elf_i386
-alignments:32 fills:32 | -m elf_i386
-orphans:32 | -m elf_i386
-sections:32 | -m elf_i386
-common_i386:32 common_two:32 | -m elf_i386
-weak_i386:32 common_two:32 | -m elf_i386
-start.c:O0 other.c:O0 |
-other.c:O0 start.c:O0 |
-start.c:O1 other.c:O2 |
-start.c:O2 other.c:O2 |
-start.c:Os other.c:O3 |
-other.c:O2 start.c:O2 fills |
-fills other.c:O2 start.c:O2 |
-start.c:O2 other.c:fpic |
-start.c:fpic other.c:fpic |
-start.c:fpie other.c:fpie |
-start.c:fpic:O2 other.c:fpic:O2 | --gc-sections
-start.c:O2 other.c:O2 templates_one.cc:O2 templates_two.cc:O2 |
-start.c:O0 other.c:O0 templates_two.cc:O0 templates_one.cc:O0 |
-start.c:O2 lib.a=other.c:O2+templates_one.cc:O2 |
-unused.c:O1 other.c:O2 | --gc-sections
-unused.c:O1 common_two | --gc-sections
-frames.c:O2 frames_more.c:O2 |
-frames_more.c:O0 frames.c:O0 |
-frames.c:O1 frames_more.c:Os lib_three |
-frames.c:O2 frames_more.c:O2 | --gc-sections
-thrower.cc:O2 runtime.c:O2 |
-thrower.cc:O0 runtime.c:O0 frames_more.c:O2 |
-runtime.c:O1 thrower.cc:O2 templates_one.cc:O2 | --gc-sections
-frames.c:O2:32 frames_more.c:O2:32 | -m elf_i386
-start.c:g:O1 other.c:g:O1 |
-library | -shared
-library | -shared -soname libx.so.1
-library | -shared --hash-style=gnu
-library | -shared --hash-style=sysv
-library lib_two | -shared
-main lib.so=library | DYN
-main lib.so=library | DYN -rpath /opt/lib
-main lib.so=library | DYN -z now
-main lib.so=library lib_two | DYN
-pie_alone | -pie
-pie_alone | -pie DYN
-pie lib.so=library | -pie DYN
-writable_text |
-data_segment_empty |
-data_segment_empty:32 | -m elf_i386
-bss_globals |
-bss_globals:32 | -m elf_i386
-plain notes | --build-id=0x1234
-notes plain | --build-id=sha1
-plain | --build-id=md5
-frames.c:O2 frames_more.c:O2 | --eh-frame-hdr
-frames.c:O2 frames_more.c:O2 | --eh-frame-hdr --gc-sections
-many_names | -shared
-calls_printf libc.so.6 | DYN
-calls_printf libc.so.6 | DYN --hash-style=gnu -z now
-crt1.o crti.o gcc/crtbegin.o main.c:O2 libc.so.6 gcc/crtend.o crtn.o | DYN
-Scrt1.o crti.o gcc/crtbeginS.o main.c:O2:fpie libc.so.6 gcc/crtendS.o crtn.o | -pie DYN --eh-frame-hdr --build-id=sha1
-Scrt1.o crti.o gcc/crtbeginS.o main.c:O0:fpie libc.so.6 gcc/crtendS.o crtn.o | -pie DYN -z now --hash-style=gnu
-crti.o gcc/crtbeginS.o other.c:fpic:O2 templates_one.cc:fPIC:O2 libc.so.6 gcc/crtendS.o crtn.o | -shared --eh-frame-hdr
-copy lib.so=library | DYN
-""".strip().splitlines()
+CASES = [
+    line
+    for line in (HERE / "cases.txt").read_text(encoding="utf-8").splitlines()
+    if line and not line.startswith("#")
+]
 
 
 def read_case(line: str) -> tuple[list[str], list[str]]:
     inputs, _, arguments = line.partition("|")
-    return inputs.split(), arguments.replace("DYN", LOADER).split()
-
-
-def options_of(arguments: list[str]) -> dict[str, object]:
-    """ld's arguments as ``LinkOptions`` fields."""
-    found: dict[str, object] = {"missing_entry": "warning"}
-    rest = iter(arguments)
-    for word in rest:
-        if word.startswith("-T"):
-            name, _, value = word[2:].partition("=")
-            found[f"{name}_address"] = int(value, 16)
-        elif word == "-z":
-            keyword = next(rest)
-            found |= {
-                "noexecstack": {"execstack": False},
-                "execstack": {"execstack": True},
-                "norelro": {"relro": False},
-                "now": {"bind_now": True},
-            }[keyword]
-        elif word.startswith("--hash-style="):
-            found["hash_style"] = word.partition("=")[2]
-        elif word in ("-shared", "-pie"):
-            found["kind"] = word[1:]
-        elif word.startswith("--build-id="):
-            found["build_id"] = word.partition("=")[2]
-        elif word == "--eh-frame-hdr":
-            found["eh_frame_hdr"] = True
-        elif word == "--gc-sections":
-            found["gc_sections"] = True
-        elif word == "-s":
-            found["strip"] = "all"
-        else:
-            value = next(rest)
-            field = {
-                "-e": "entry",
-                "-m": "emulation",
-                "-soname": "soname",
-                "-rpath": "runpath",
-                "-u": "undefined",
-            }
-            name = field.get(word, "dynamic_linker")
-            found[name] = (value,) if word == "-u" else value
-    return found
+    loader = LOADER_32 if "elf_i386" in arguments else LOADER
+    return inputs.split(), arguments.replace("DYN", loader).split()
 
 
 def make(name: str, folder: Path) -> str:
     """Build one input in ``folder``; its file name."""
     target, equals, parts = name.partition("=")
+    if equals and target.startswith(("text", "needed")):
+        inner = make(parts, folder)
+        word = f"AS_NEEDED ( {inner} )" if target.startswith("needed") else inner
+        (folder / target).write_text(f"/* a text library */ GROUP ( {word} )\n")
+        return target
     if equals and target.endswith(".a"):
         members = [make(part, folder) for part in parts.split("+")]
         (folder / target).unlink(missing_ok=True)
-        subprocess.run(["ar", "rcs", target, *members], cwd=folder, check=True)
+        thin = ["--thin"] if target.startswith("thin") else []
+        subprocess.run(["ar", "rcs", *thin, target, *members], cwd=folder, check=True)
         return target
     if equals:
-        subprocess.run(["ld", "-shared", make(parts, folder), "-o", target], cwd=folder, check=True)
+        emulation = "elf_i386" if ":32" in parts else "elf_x86_64"
+        command = ["ld", "-m", emulation, "-shared", make(parts, folder), "-o", target]
+        subprocess.run(command, cwd=folder, check=True)
         return f"./{target}"
-    if name.endswith((".o", ".so.6")):
-        path = Path(LIBRARIES, name) if "/" not in name else gcc_folder() / name.removeprefix("gcc/")
+    if name.endswith((".o", ".so.6", ".so.6:32")):
+        folder_of = LIBRARIES if not name.endswith(":32") else "/lib32"
+        base = name.removesuffix(":32")
+        path = Path(folder_of, base) if "/" not in name else gcc_folder() / name.removeprefix("gcc/")
         if not path.exists():
             pytest.skip(f"{path} is not installed")
         return str(path)
@@ -263,7 +105,7 @@ def compile_c(name: str, flags: list[str], folder: Path, output: str) -> None:
         "-fno-stack-protector",
         "-ffreestanding",
     ]
-    command += ["-fno-pic"] if not {"fpic", "fPIC", "fpie"} & set(flags) else []
+    command += ["-fno-pic"] if not {"fpic", "fPIC", "fpie", "fno-pic"} & set(flags) else []
     command += ["-m32" if flag == "32" else f"-{flag}" for flag in flags]
     command += ["-ffunction-sections"] if name == "unused.c" else []
     subprocess.run([*command, name, "-o", output], cwd=folder, check=True)
@@ -271,17 +113,26 @@ def compile_c(name: str, flags: list[str], folder: Path, output: str) -> None:
 
 @pytest.mark.parametrize("case", CASES)
 def test_same_bytes_as_ld(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    inputs, arguments = read_case(case)
-    names = [make(name, tmp_path) for name in inputs]
-    subprocess.run(
-        ["ld", *arguments, *names, "-o", "reference"], cwd=tmp_path, check=True, capture_output=True
-    )
+    inputs, options = read_case(case)
+    names = [name if name.startswith("-") else make(name, tmp_path) for name in inputs]
     monkeypatch.chdir(tmp_path)
-    linked = link([LinkInput(name, Path(name).read_bytes()) for name in names], **options_of(arguments))
-    assert linked.elf is not None, "\n".join(d.render() for d in linked.diagnostics)
-    (tmp_path / "ours").write_bytes(linked.elf)
-    if linked.elf != (tmp_path / "reference").read_bytes():
-        pytest.fail(difference(tmp_path), pytrace=False)
+    compare([*options, *names])
+
+
+def compare(command: list[str]) -> None:
+    """ld's file and ours in the current folder, for one command line."""
+    done = subprocess.run(["ld", *command, "-o", "reference"], capture_output=True, text=True, check=False)
+    linked, _ = link_files(command)
+    reference = Path("reference").read_bytes() if done.returncode == 0 else None
+    if linked.elf is not None:
+        Path("ours").write_bytes(linked.elf)
+        Path("ours").chmod(0o755)
+    if linked.elf == reference:
+        return
+    said = "\n".join(d.render() for d in linked.diagnostics)
+    if reference is None or linked.elf is None:
+        pytest.fail(f"ld: {done.stderr}\nours: {said}", pytrace=False)
+    pytest.fail(difference(Path()), pytrace=False)
 
 
 def difference(folder: Path) -> str:
@@ -296,45 +147,94 @@ def difference(folder: Path) -> str:
     return "\n".join((diff.stdout or bytes_differing.stdout).decode("utf-8", "replace").splitlines()[:40])
 
 
-def test_static_program_with_the_c_library(tmp_path: Path) -> None:
-    """gcc -static's link: glibc's objects, archives searched as a group, indirect functions; byte for byte, and it runs."""
-    if not Path(LIBRARIES, "libc.a").exists() or shutil.which("gcc") is None:
-        pytest.skip("libc.a or gcc is not installed")
-    (tmp_path / "hello.c").write_text(
-        '#include <stdio.h>\nstatic __thread int n = 4;\nint main(void) { printf("%d %.2f\\n", n, 1.5); return 3; }\n'
-    )
-    subprocess.run(["gcc", "-c", "hello.c"], cwd=tmp_path, check=True)
-    gcc = gcc_folder()
-    crt = [f"{LIBRARIES}/crt1.o", f"{LIBRARIES}/crti.o", f"{gcc}/crtbeginT.o", str(tmp_path / "hello.o")]
-    archives = [f"{gcc}/libgcc.a", f"{gcc}/libgcc_eh.a", f"{LIBRARIES}/libc.a"]
-    end = [f"{gcc}/crtend.o", f"{LIBRARIES}/crtn.o"]
-    grouped = [*crt, "--start-group", *archives, "--end-group", *end]
-    subprocess.run(["ld", "-static", *grouped, "-o", str(tmp_path / "reference")], check=True)
-    names = [*crt, *archives, *end]
-    linked = link([LinkInput(name, Path(name).read_bytes()) for name in names], group=True)
-    assert linked.elf == (tmp_path / "reference").read_bytes()
-    program = tmp_path / "ours"
-    program.write_bytes(linked.elf)
-    program.chmod(0o755)
-    run = subprocess.run([program], capture_output=True, check=False)
-    assert (run.returncode, run.stdout) == (3, b"4 1.50\n")
+PROGRAM = """#include <stdio.h>
+#include <stdlib.h>
+#include <errno.h>
+static __thread int n = 4; extern char **environ;
+__attribute__((constructor(200))) static void before(void) { n++; }
+static int compare(const void *a, const void *b) { return *(int *)a - *(int *)b; }
+int main(void) {
+  int v[3] = {3, 1, 2}; qsort(v, 3, sizeof *v, compare);
+  printf("%d %.2f %d %d %d\\n", n, 1.5, v[0], errno, environ != 0); return 3; }
+"""
+DRIVERS = [
+    f"{driver} {bits} {options}".replace("  ", " ")
+    for driver, bits in (("gcc", ""), ("gcc", "-m32"), ("musl-gcc", ""))
+    for options in ("-O2 -pie -fPIE", "-O0 -no-pie -fno-pie", "-O2 -static -fno-pie", "-O2 -static-pie -fPIE",
+                    "-O2 -shared -fPIC", "-O2 -no-pie -fno-pie -Wl,-z,now -rdynamic",
+                    "-Os -ffunction-sections -fdata-sections -Wl,--gc-sections -pie -fPIE")
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("arguments", ["DYN", "-pie DYN"])
-def test_program_with_a_library_runs(arguments: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Our library and our program, under the system's dynamic linker."""
+@pytest.mark.parametrize("command", DRIVERS)
+def test_what_compilers_ask_of_ld(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A compiler's own command line for ld, with the C library: the same bytes, and the program runs."""
     monkeypatch.chdir(tmp_path)
-    library = link([LinkInput("l.o", Path(make("library", tmp_path)).read_bytes())], kind="shared")
-    assert library.elf is not None
-    Path("lib.so").write_bytes(library.elf)
-    program = make("pie" if "pie" in arguments else "main", tmp_path)
-    options = options_of(arguments.replace("DYN", LOADER).split())
-    inputs = [LinkInput(program, Path(program).read_bytes()), LinkInput("./lib.so", library.elf)]
-    linked = link(inputs, **options)
-    assert linked.elf is not None
-    Path("ours").write_bytes(linked.elf)
-    Path("ours").chmod(0o755)
-    assert subprocess.run(["./ours"], check=False).returncode == (7 if "pie" in arguments else 6)
+    Path("a.c").write_text(PROGRAM)
+    driver, *options = command.split()
+    if shutil.which(driver) is None:
+        pytest.skip(f"{driver} is not installed")
+    compiled = subprocess.run([driver, *options, "-c", "a.c"], capture_output=True, text=True, check=False)
+    if compiled.returncode:
+        pytest.skip(f"{command} does not compile here: {compiled.stderr}")
+    shown = subprocess.run(
+        [driver, *options, "a.o", "-###"], capture_output=True, text=True, check=True
+    ).stderr
+    words = iter(
+        shlex.split([line for line in shown.splitlines() if "collect2" in line or "/ld" in line][-1])[1:]
+    )
+    line = []
+    for word in words:
+        if word in ("-plugin", "-o"):
+            next(words)
+        elif not word.startswith("-plugin-opt"):
+            line.append(word)
+    compare(line)
+    if "-shared" not in command:
+        run = subprocess.run(["./ours"], capture_output=True, check=False)
+        assert (run.returncode, run.stdout) == (3, b"5 1.50 1 0 1\n")
+
+
+@pytest.mark.parametrize("bits", ["", ":32"])
+@pytest.mark.parametrize(
+    "program", ["main", "pie", "dynamic.c:fno-pic", "dynamic.c:fpie:O2", "threading.c:fpie"]
+)
+def test_program_with_a_library_runs(
+    program: str, bits: str, machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Our library and our program, under the system's dynamic linker, on Linux and on our own kernel."""
+    monkeypatch.chdir(tmp_path)
+    in_c = ".c" in program
+    emulation, loader = ("elf_i386", LOADER_32) if bits else ("elf_x86_64", LOADER)
+    source = "dynamic_library.c:fpic:O2" if in_c else ("library32" if bits else "library")
+    build(["-m", emulation, "-shared", make(source + bits, tmp_path)], "lib.so")
+    kind = ["-pie"] if "pie" in program and "no-pie" not in program else []
+    name = program if in_c or not bits else f"{program}32"
+    inputs = [make(name + bits, tmp_path), *([make(f"exits.c:fpic{bits}", tmp_path)] if in_c else [])]
+    build(["-m", emulation, *kind, *loader.split(), *inputs, "./lib.so"], "ours")
+    run = subprocess.run(["./ours"], check=False)
+    outcome = run_in(machine, tmp_path)
+    assert run.returncode == outcome
+    assert run.returncode == {"main": 6, "pie": 7}.get(program, run.returncode) >= 0
+
+
+def build(command: list[str], output: str) -> None:
+    linked, _ = link_files(command)
+    assert linked.elf is not None, "\n".join(d.render() for d in linked.diagnostics)
+    Path(output).write_bytes(linked.elf)
+    Path(output).chmod(0o755)
+
+
+def run_in(machine: Machine, folder: Path) -> int:
+    """The exit status of ``ours`` on this project's kernel, which sees the host's files."""
+    with Kernel(machine, uid=0, gid=0, mounts={"/": "/"}, directory=str(folder)) as kernel:
+        kernel.spawn(f"{folder}/ours", ["./ours"], {})
+        return kernel.run().status
+
+
+@pytest.fixture(scope="module")
+def machine() -> Machine:
+    return Machine()
 
 
 @pytest.mark.slow

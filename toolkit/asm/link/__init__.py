@@ -19,11 +19,21 @@ __all__ = ["LinkInput", "LinkOptions", "Linked", "link"]
 
 @dataclass(frozen=True, slots=True)
 class LinkInput:
-    """One file: an object, an archive (``!<arch>``) or a shared library. ``lines`` tells where an object's bytes came from."""
+    """One file: an object, an archive (``!<arch>``), a shared library, or a text that names such files (``GROUP ( … )``).
+
+    ``lines`` tells where an object's bytes came from. ``as_needed``: a shared library that nothing refers to is left out.
+    ``whole``: every member of an archive is linked. Archives with one ``group`` other than 0 are searched together until
+    nothing new is found. ``only_archives``: what a text names with -l are archives. ``searched``: it was found by -l.
+    """
 
     name: str
     data: bytes
     lines: LineTable | None = None
+    as_needed: bool = False
+    whole: bool = False
+    group: int = 0
+    only_archives: bool = False
+    searched: bool = False
 
 
 @dataclass(frozen=True, slots=True)

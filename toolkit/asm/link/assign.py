@@ -34,10 +34,11 @@ def assign_sections(context: Context) -> None:
     orphans: list[InputSection] = []
     sequence = 0
     twins = _writable_twins(context)
+    no_debug = bool(context.options.strip)
     for file in context.files:
         crt = script.crt_kind(file.name) if "crt" in file.name else script.ORDINARY
         for section in file.sections:
-            if section is None or not _is_output(section):
+            if section is None or not _is_output(section) or (no_debug and _is_debugging(section)):
                 continue
             place = script.place_of(section.name, crt)
             if place is None or (place.statement in _LARGE and not context.is64):
@@ -97,6 +98,10 @@ def _is_output(section: InputSection) -> bool:
     return not script.is_discarded(section.name) and not section.name.startswith(".gnu.warning.")
 
 
+def _is_debugging(section: InputSection) -> bool:
+    return not section.flags & elf.SHF_ALLOC and script.is_debugging(section.name)
+
+
 def _sort_key(sort: int, name: str) -> tuple[int, str]:
     if sort == script.BY_NAME:
         return (0, name)
@@ -124,12 +129,17 @@ def _orphan_output(context: Context, section: InputSection, sequence: int) -> Ou
     output = context.by_name.get(name)
     if output is not None and _is_alike(output, section):
         return output
-    after = script.orphan_place(name, section.type, section.flags)
+    after = script.orphan_place(name, section.type, section.flags, _lacks_place_for_notes(context))
     statement = script.NUMBER[after] if after else 9999
     output = OutputSection(name, (statement, sequence))
     context.by_name[name] = output
     output.flags, output.type = section.flags, section.type
     return output
+
+
+def _lacks_place_for_notes(context: Context) -> bool:
+    """Whether nothing at the start of the file holds notes: a shared object without a build ID."""
+    return context.is_shared and ".note.gnu.build-id" not in context.by_name
 
 
 def _is_alike(output: OutputSection, section: InputSection) -> bool:

@@ -63,10 +63,10 @@ class _Collector:
             entry = context.names.get(name)
             if entry is not None:
                 self.mark_entry(entry)
-        if context.is_shared or context.options.export_dynamic:
-            for entry in context.names.entries.values():
-                if entry.is_defined and entry.visibility in (0, 3):
-                    self.mark_entry(entry)
+        everything = context.is_shared or context.options.export_dynamic
+        for entry in context.names.entries.values():
+            if (everything or entry.dynamic_reference) and entry.is_defined and entry.visibility in (0, 3):
+                self.mark_entry(entry)
         for file in context.files:
             for section in file.sections:
                 if section is not None and section.kept and _is_root(section):

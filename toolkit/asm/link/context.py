@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from toolkit.abi import elf
@@ -25,7 +25,9 @@ class LinkOptions:
     ``kind``: ``static`` (an executable at a fixed address; dynamically linked when shared libraries are among the
     inputs), ``pie`` or ``shared``. ``emulation``: ``elf_x86_64``, ``elf_i386``, or "" to take it from the first object.
     ``text_address`` is -Ttext's. ``missing_entry``: whether a missing entry symbol is an ``error`` or, as for ld, a ``warning``.
-    ``build_id``: None, ``sha1``, ``md5`` or ``0x…``. ``dynamic_linker``: the interpreter's path.
+    ``build_id``: None, ``sha1``, ``md5`` or ``0x…``. ``dynamic_linker``: the interpreter's path,
+    "" for ld's default, None for none at all (--no-dynamic-linker). ``symbolic`` is -Bsymbolic; without ``new_tags`` a
+    ``runpath`` is a DT_RPATH.
     """
 
     kind: str = "static"
@@ -45,18 +47,29 @@ class LinkOptions:
     bind_now: bool = False
     soname: str = ""
     runpath: str = ""
-    dynamic_linker: str = ""
+    dynamic_linker: str | None = ""
     hash_style: str = "both"
     export_dynamic: bool = False
-    as_needed: bool = False
-    group: bool = (
-        False  # neighbouring archives are searched together until nothing new is found (--start-group)
-    )
     allow_undefined: bool = False
     undefined: Sequence[str] = ()
-    defined: Sequence[tuple[str, int]] = ()
+    defined: Sequence[tuple[str, str]] = ()  # --defsym: name, expression
     discard_locals: str = ""  # "x": all, "X": those named .L*
     script: str | None = None
+    symbolic: bool = False
+    new_tags: bool = True
+    no_undefined: bool = False
+    text_relocations: str = "warning"
+    fatal_warnings: bool = False
+    quiet: bool = False
+    allow_multiple: bool = False
+    warn_permissions: bool = True
+    warn_stack: bool = True
+    unwind_tables: bool = True
+    tracking: bool = False
+    stack_size: int | None = None
+    wrapped: Sequence[str] = ()
+    open_file: Callable[[str], bytes | None] | None = None
+    folders: Sequence[str] = ()
 
 
 @dataclass(slots=True)
@@ -83,6 +96,9 @@ class Context:
     tls: OutputSection | None = None
     tls_size: int = 0
     failed: bool = False
+    features: int = 0  # GNU_PROPERTY_X86_FEATURE_1_* that hold for every object
+    value_of_undefined: Callable[[Entry], int] = lambda entry: 0  # what .symtab says of a library's function
+    section_names: set[str] = field(default_factory=set)  # those that are C identifiers, of the inputs
     dots: dict[int, int] = field(default_factory=dict)  # location counter before some script statements
 
     @property
@@ -102,6 +118,13 @@ class Context:
     def word(self) -> int:
         return 8 if self.is64 else 4
 
+    def is_boundary(self, entry: Entry) -> bool:
+        """Whether it is ``__start_NAME`` or ``__stop_NAME`` of a section of the inputs."""
+        name = entry.name
+        if entry.is_defined or not name.startswith(("__start_", "__stop_")):
+            return False
+        return name.removeprefix("__start_").removeprefix("__stop_") in self.section_names
+
     def fixed_names(self) -> list[str]:
         """Output sections placed by -Ttext, -Tdata or -Tbss: ld makes them first."""
         o = self.options
@@ -120,7 +143,9 @@ class Context:
         related: tuple[tuple[str, Span], ...] = (),
     ) -> None:
         """Report; ``line`` 0 means that only the file is known."""
-        if severity == "error":
+        if severity == "warning" and self.options.quiet:
+            return
+        if severity == "error" or self.options.fatal_warnings:
             self.failed = True
         if len(self.diagnostics) < MAX_MESSAGES:
             span = Span(file, line, 1 if line else 0)

@@ -10,7 +10,9 @@ from toolkit.asm.linetable import LineTable, Row
 from toolkit.asm.link import (
     assign,
     collect,
+    defined,
     ehframe,
+    inputs,
     layout,
     merge,
     notes,
@@ -19,19 +21,11 @@ from toolkit.asm.link import (
     resolve,
     segments,
     sharedlib,
-    special,
     symbol_warnings,
+    tables,
 )
 from toolkit.asm.link.context import Context, LinkOptions
-from toolkit.asm.link.elfread import (
-    ARCHIVE_MAGIC,
-    THIN_ARCHIVE_MAGIC,
-    MalformedError,
-    is_elf,
-    is_shared_library,
-    read_object,
-)
-from toolkit.asm.link.model import DEFINED, UNDEFINED, InputSection
+from toolkit.asm.link.model import DEFINED, InputSection
 
 if TYPE_CHECKING:
     from toolkit.asm.link import Linked, LinkInput
@@ -60,7 +54,8 @@ def _link(context: Context, objects: Sequence[LinkInput]) -> bytes | None:
             context.options.script,
             help="use -Ttext, -Tdata, -Tbss and -e to choose addresses and the entry",
         )
-    _read_inputs(context, objects)
+    defined.declare(context)
+    inputs.read_inputs(context, objects)
     if context.failed:
         return None
     if not context.files:
@@ -70,14 +65,11 @@ def _link(context: Context, objects: Sequence[LinkInput]) -> bytes | None:
     resolve.report_duplicates(context)
     sharedlib.report_undefined(context)
     resolve.allocate_commons(context)
-    if context.is_dynamic and not context.is64:
-        context.say("error", "dynamic linking is supported for x86-64 only", context.files[0].name)
-        return None
     notes.merge_properties(context)
     if context.options.gc_sections:
         collect.collect_sections(context)
     build_id = _make_build_id(context)
-    needs = special.scan(context)
+    needs = tables.make(context)
     header = ehframe.make_header(context) if context.options.eh_frame_hdr else None
     if header is not None:
         entry = context.names.entry("__GNU_EH_FRAME_HDR")
@@ -157,65 +149,6 @@ def _edit_contents(context: Context) -> None:
     ehframe.edit_frames(context)
 
 
-def _read_inputs(context: Context, objects: Sequence[LinkInput]) -> None:
-    for name in context.options.undefined:
-        entry = context.names.entry(name)
-        entry.state, entry.referenced = UNDEFINED, True
-    group: list[resolve.Archive] = []
-    for item in objects:
-        try:
-            is_archive = item.data[:8] in (ARCHIVE_MAGIC, THIN_ARCHIVE_MAGIC)
-            if not is_archive:
-                group = []
-                _read_input(context, item)
-                continue
-            _set_machine(context, None)
-            archive = resolve.Archive(item.name, item.data)
-            group.append(archive)
-            archive.search(context)
-        except MalformedError as problem:
-            context.say("error", str(problem), item.name, ld_message=f"{item.name}: {problem}")
-            continue
-        _search_group(context, group)
-
-
-def _search_group(context: Context, group: list[resolve.Archive]) -> None:
-    """With --start-group, search the archives seen so far again as long as that brings something."""
-    while context.options.group and len(group) > 1:
-        try:
-            found = [archive.search(context) for archive in group]
-            if True not in found:
-                return
-        except MalformedError as problem:
-            context.say("error", str(problem), group[-1].name)
-            return
-
-
-def _read_input(context: Context, item: LinkInput) -> None:
-    if is_shared_library(item.data):
-        library = sharedlib.read_library(item.name, item.data)
-        _set_machine(context, library.machine)
-        if library.machine != context.machine:
-            raise MalformedError("the shared library is for another machine")
-        sharedlib.add_library(context, library)
-        return
-    if not is_elf(item.data):
-        raise MalformedError("file format not recognized: neither an ELF object nor an archive")
-    file = read_object(item.name, item.data)
-    file.lines = item.lines
-    _set_machine(context, file.machine)
-    resolve.add_object(context, file)
-
-
-def _set_machine(context: Context, machine: int | None) -> None:
-    if context.files:
-        return
-    chosen = {"elf_x86_64": elf.EM_X86_64, "elf_i386": elf.EM_386}.get(context.options.emulation, machine)
-    if chosen is not None:
-        context.machine = chosen
-        context.is64 = chosen == elf.EM_X86_64
-
-
 def _lay_out(context: Context) -> tuple[list[segments.Segment], int]:
     """Addresses and file offsets; repeated until the number of program headers is what was reserved for it."""
     header = elf.EHDR64.size if context.is64 else elf.EHDR32.size
@@ -241,6 +174,7 @@ def _lay_out(context: Context) -> tuple[list[segments.Segment], int]:
                 -(-(section.address + section.size - context.tls.address) // alignment) * alignment
             )
     layout.ScriptSymbols(context).define_all()
+    defined.evaluate(context)
     return chosen, segments.place_in_file(context, chosen, size)
 
 

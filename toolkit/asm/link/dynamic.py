@@ -1,100 +1,135 @@
-"""Dynamic linking for x86-64: what a shared object, a PIE or a program that uses libraries has beside its contents.
+"""Dynamic linking: what a shared object, a PIE or a program that uses libraries has beside its contents.
 
-The dynamic section and the tables it points to (System V ABI, chapter 5), PLT and GOT (x86-64 psABI, 5.2), in the layout and
-order GNU ld 2.40 gives them; hash tables in both styles, as Debian's ld makes them.
+The dynamic section and the tables it points to (System V ABI, chapter 5), PLT and GOT (x86-64 and i386 psABI, 5.2), in the
+layout and order GNU ld 2.40 gives them; hash tables in both styles, as Debian's ld makes them.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
 
 from toolkit.abi import elf
-from toolkit.asm.link.dynamic_tables import DynamicTables, entry_name
+from toolkit.asm.link.calls import Calls
+from toolkit.asm.link.dynamic_tables import TagValue, entry_name
 from toolkit.asm.link.dynhash import bucket_count, sysv_hash
+from toolkit.asm.link.indirect import forget_pointer
 from toolkit.asm.link.model import Entry, InputSection
-from toolkit.asm.link.special import ADDRESS, TP_OFFSET, Key, is_weak_undefined
+from toolkit.asm.link.needs import Pending
+from toolkit.asm.link.special import ADDRESS, MODULE, TP_NEGATED, GotEntry, Key, is_absolute
 
-_MASK = (1 << 64) - 1
-
-
-def _rela(offset: int, info: int, addend: int) -> bytes:
-    """A RELA entry; values wrap at 64 bits."""
-    return struct.pack("<QQQ", offset & _MASK, info, addend & _MASK)
+_Row = tuple[int, int, int, int]  # offset, type, symbol, addend
 
 
-class Dynamic(DynamicTables):
+class Dynamic(Calls):
     """The whole dynamic side of a link: ``scan`` finds the needs, ``allocate`` makes the sections, ``fill`` writes them."""
+
+    def allocate(self) -> None:
+        super().allocate()
+        self.context.value_of_undefined = self.symbol_value
+        self.warn_about_text()
+        self.rewrite_threads()
+        for pending in self.pointers:
+            forget_pointer(pending)
+        for pending in self.relocated:
+            if self._is_symbolic(pending):  # the field stays as it is
+                section = pending.section
+                section.relocations[pending.number] = pending.relocation._replace(type=0)
 
     def finish_headers(self) -> None:
         """sh_link and sh_info of the dynamic tables."""
         number = {name: s.output.number for name, s in self.sections.items() if s.output is not None}
-        links = {".hash": ".dynsym", ".gnu.hash": ".dynsym", ".dynsym": ".dynstr", ".rela.dyn": ".dynsym"}
-        links |= {
-            ".gnu.version": ".dynsym",
-            ".gnu.version_r": ".dynstr",
-            ".rela.plt": ".dynsym",
-            ".dynamic": ".dynstr",
-        }
-        for name, target in links.items():
+        table = self.codes.table
+        for name, target in (
+            (".hash", ".dynsym"),
+            (".gnu.hash", ".dynsym"),
+            (".dynsym", ".dynstr"),
+            (table + ".dyn", ".dynsym"),
+            (table + ".plt", ".dynsym"),
+            (".gnu.version", ".dynsym"),
+            (".gnu.version_r", ".dynstr"),
+            (".dynamic", ".dynstr"),
+        ):
             section = self.sections.get(name)
             if section is not None and section.output is not None:
                 section.output.link = number[target]
+        self._finish_info(table)
+
+    def _finish_info(self, table: str) -> None:
         symbols = self.sections[".dynsym"].output
         assert symbols is not None
         symbols.info = 1
         versions = self.sections.get(".gnu.version_r")
         if versions is not None and versions.output is not None:
             versions.output.info = len(self.versions)
-        plt = self.sections.get(".rela.plt")
+        plt = self.sections.get(table + ".plt")
         if plt is not None and plt.output is not None and self.got_plt is not None and self.got_plt.output:
             plt.output.flags |= elf.SHF_INFO_LINK
             plt.output.info = self.got_plt.output.number
 
+    # ---- addresses ----------------------------------------------------------------------------------------------
+
+    def symbol_number(self, entry: Entry) -> int:
+        return self.numbers[entry]
+
     def address(self, key: Key) -> int:
-        if isinstance(key, Entry) and key in self.got_calls:
-            return self.sections[".plt.got"].address + 8 * self.got_calls[key]
-        if isinstance(key, Entry) and key in self.calls and self.is_preemptible(key):
-            return self.sections[".plt"].address + 16 * (self.calls[key] + 1)
-        return super().address(key)
+        called = self.call_address(key)
+        return super().address(key) if called is None else called
 
     def target(self, key: Key, found: int | None) -> int | None:
-        if isinstance(key, Entry) and (key in self.calls or key in self.got_calls):
-            return self.address(key)
-        if isinstance(key, Entry) and self.is_preemptible(key) and key not in self.copies:
-            return 0
+        if self.is_indirect(key):
+            stub = self.call_address(key)
+            return found if stub is None else stub
+        if isinstance(key, Entry):
+            if self._stands_for_function(key):
+                return self.call_address(key)
+            if key.dynamic_definition is not None and key.section is None:
+                return 0
+            if found is None and self.is_preemptible(key):
+                return 0
         return super().target(key, found)
 
-    def fill(self, image: bytearray) -> None:
-        super().fill(image)
-        self._fill_frames(image)
-        self._fill_got_calls(image)
-        self._fill_calls(image)
-        self._fill_relocations(image)
-        self._put(image, ".dynsym", self._symbol_table())
-        if ".hash" in self.sections:
-            self._put(image, ".hash", self._sysv_hash_table())
-        self._put(image, ".dynamic", self._tag_table())
+    # ---- contents -----------------------------------------------------------------------------------------------
 
-    def _put(self, image: bytearray, name: str, body: bytes) -> None:
-        section = self.sections[name]
-        if section.output is not None:
-            at = section.output.file_offset + section.offset
-            image[at : at + len(body)] = body
+    def fill(self, image: bytearray) -> None:
+        self.fill_indirect_slots(image)
+        self._fill_frames(image)
+        self.fill_calls(image)
+        self._fill_relocations(image)
+        self.put(image, self.sections[".dynsym"], self._symbol_table())
+        if ".hash" in self.sections:
+            self.put(image, self.sections[".hash"], self._sysv_hash_table())
+        self.put(image, self.sections[".dynamic"], self._tag_table())
 
     def _symbol_table(self) -> bytes:
-        from toolkit.asm.link.output import _global_row
+        from toolkit.asm.link.output import pack_symbol
 
-        rows = [bytes(24)]
+        is64 = self.context.is64
+        rows = [bytes(elf.SYM64.size if is64 else elf.SYM32.size)]
         for entry in self.exported:
-            row = _global_row(self.context, entry)
             offset = self.strings.offsets[entry_name(entry)]
-            if row is None:
-                rows.append(elf.SYM64.pack(offset, elf.STB_GLOBAL << 4 | entry.type, 0, 0, 0, 0))
-                continue
-            size = 0 if entry.dynamic_definition is not None and entry not in self.copies else row.size
-            rows.append(elf.SYM64.pack(offset, row.info, row.other, row.section, row.value & _MASK, size))
+            rows.append(pack_symbol(is64, offset, *self._symbol_fields(entry)))
         return b"".join(rows)
+
+    def _symbol_fields(self, entry: Entry) -> tuple[int, int, int, int, int]:
+        """(info, other, section number, value, size) in .dynsym."""
+        from toolkit.asm.link.output import global_row
+
+        row = global_row(self.context, entry)
+        if row is None:
+            return elf.STB_GLOBAL << 4 | entry.type, 0, 0, 0, 0
+        need = self.needs.get(entry)
+        value = row.value
+        if self._stands_for_function(entry) and need is not None:
+            value = (self.call_address(entry) or 0) if need.address_matters else 0
+        size = 0 if entry.dynamic_definition is not None and entry.section is None else row.size
+        return row.info, row.other, row.section, value, size
+
+    def symbol_value(self, entry: Entry) -> int:
+        """The value of an undefined name in .symtab: not 0 where its PLT entry is its address."""
+        need = self.needs.get(entry)
+        if need is not None and need.address_matters and self._stands_for_function(entry):
+            return self.call_address(entry) or 0
+        return 0
 
     def _sysv_hash_table(self) -> bytes:
         count = bucket_count(len(self.exported), False)
@@ -108,98 +143,93 @@ class Dynamic(DynamicTables):
         return struct.pack(f"<II{count}I{len(chains)}I", count, len(chains), *buckets, *chains)
 
     def _tag_table(self) -> bytes:
-        rows: list[tuple[int, int]] = []
-        for tag, value in self.tags:
-            if isinstance(value, InputSection):
-                rows.append((tag, value.address))
-            elif isinstance(value, str):
-                rows.append((tag, self._tag_value(value)))
-            else:
-                rows.append((tag, value))
+        pack = (elf.DYN64 if self.context.is64 else elf.DYN32).pack
+        rows = [(tag, self._tag_value(value)) for tag, value in self.tags]
         if self.relative_count:
-            rows.append((elf.DT_RELACOUNT, self.relative_count))
-        return b"".join(elf.DYN64.pack(tag, value) for tag, value in rows)
+            rows.append((elf.DT_RELACOUNT if self.codes.has_addend else elf.DT_RELCOUNT, self.relative_count))
+        return b"".join(pack(tag, value) for tag, value in rows)
 
-    def _tag_value(self, text: str) -> int:
-        """A tag's value: ``@symbol``, ``..section``, ``#.section`` (its size) or an offset in .dynstr."""
-        if text[:1] == "@":
-            entry = self.context.names.get(text[1:])
+    def _tag_value(self, value: TagValue) -> int:
+        if isinstance(value, int):
+            return value
+        if isinstance(value, InputSection):
+            return value.address
+        if isinstance(value, str):
+            return self.strings.offsets[value.encode("utf-8", "surrogateescape")]
+        what, name = value
+        if what == "symbol":
+            entry = self.context.names.get(name)
             return entry.address if entry is not None else 0
-        output = self.context.by_name.get(text[1:]) if text[:1] in ".#" else None
-        if output is not None:
-            return output.address if text[:1] == "." else output.size
-        return self.strings.offsets[text.encode()]
+        output = self.context.by_name.get(name)
+        if output is None:
+            return 0
+        return output.address if what == "start" else output.size
 
-    def _fill_got_calls(self, image: bytearray) -> None:
-        if not self.got_calls or self.got_section is None:
-            return
-        start, table = self.sections[".plt.got"].address, self.got_section.address
-        stubs = []
-        for entry, index in self.got_calls.items():
-            slot = table + self.got[entry, ADDRESS].offset
-            stubs.append(b"\xff\x25" + struct.pack("<i", slot - start - 8 * index - 6) + b"\x66\x90")
-        self._put(image, ".plt.got", b"".join(stubs))
-
-    def _fill_calls(self, image: bytearray) -> None:
-        if self.got_plt is None:
-            return
-        base = self.got_plt.address
-        header = self.sections[".dynamic"].address.to_bytes(8, "little") + bytes(16)
-        rows, stubs = [], []
-        if self.calls:
-            plt = self.sections[".plt"].address
-            stubs.append(
-                b"\xff\x35"
-                + struct.pack("<i", base + 8 - plt - 6)
-                + b"\xff\x25"
-                + struct.pack("<i", base + 16 - plt - 12)
-                + b"\x0f\x1f\x40\0"
-            )
-            for entry, index in self.calls.items():
-                stub, slot = plt + 16 * (index + 1), base + 24 + 8 * index
-                stubs.append(
-                    b"\xff\x25"
-                    + struct.pack("<i", slot - stub - 6)
-                    + b"\x68"
-                    + struct.pack("<I", index)
-                    + b"\xe9"
-                    + struct.pack("<i", plt - stub - 16)
-                )
-                header += (stub + 6).to_bytes(8, "little")
-                rows.append(elf.RELA64.pack(slot, self.numbers[entry] << 32 | elf.R_X86_64_JUMP_SLOT, 0))
-            self._put(image, ".plt", b"".join(stubs))
-            self._put(image, ".rela.plt", b"".join(rows))
-        if self.got_plt.output is not None:
-            at = self.got_plt.output.file_offset + self.got_plt.offset
-            image[at : at + len(header)] = header
+    # ---- relocations --------------------------------------------------------------------------------------------
 
     def _fill_relocations(self, image: bytearray) -> None:
         """.rela.dyn, sorted as ld -z combreloc: relative ones by address, then symbol by symbol."""
-        if ".rela.dyn" not in self.sections:
+        section = self.sections.get(self.codes.table + ".dyn")
+        if section is None:
             return
-        rows: list[tuple[int, int, int, int]] = []  # offset, type, symbol, addend
-        for section, relocation, key in self.relocated:
-            if section.output is None:
-                continue
-            place = section.address + relocation.offset
-            addend = relocation.addend or 0
-            if isinstance(key, Entry) and self.is_preemptible(key):
-                rows.append((place, elf.R_X86_64_64, self.numbers[key], addend))
-            else:
-                rows.append((place, elf.R_X86_64_RELATIVE, 0, self._local_target(key, addend)))
+        rows = [self._row_of(p) for p in self.relocated if p.section.output is not None]
+        rows += [*self.pointer_rows(image), *self.slot_rows(image)]
         for got in self.got.values():
-            rows += self._got_rows(image, got.key, got.kind, got.offset)
-        for entry in self.copies:
-            rows.append((entry.address, elf.R_X86_64_COPY, self.numbers[entry], 0))
+            if not self.is_indirect(got.key):
+                rows += self._got_rows(image, got)
+        if self.module_slot >= 0 and self.got_section is not None:
+            rows.append((self.got_section.address + self.module_slot, self.codes.module, 0, 0))
+        rows += [(0, 0, 0, 0)] * self.unused
+        rows += [(entry.address, self.codes.copy, self.numbers[entry], 0) for entry in self.copies]
+        relative, copy = self.codes.relative, self.codes.copy
         lowest: dict[int, int] = {}
-        for offset, _, symbol, _ in rows:
-            lowest[symbol] = min(lowest.get(symbol, offset), offset)
+        for offset, kind, symbol, _ in rows:
+            if kind != relative:
+                lowest[symbol] = min(lowest.get(symbol, offset), offset)
         rows.sort(
-            key=lambda r: (r[1] != elf.R_X86_64_RELATIVE, r[1] == elf.R_X86_64_COPY, lowest[r[2]], r[0])
+            key=lambda r: (r[1] != relative, r[1] == copy, lowest[r[2]] if r[1] != relative else 0, r[0])
         )
-        self.relative_count = sum(row[1] == elf.R_X86_64_RELATIVE for row in rows)
-        body = [_rela(offset, symbol << 32 | kind, addend) for offset, kind, symbol, addend in rows]
-        self._put(image, ".rela.dyn", b"".join(body))
+        self.relative_count = sum(row[1] == relative for row in rows)
+        self.put(image, section, b"".join(self.pack_row(row) for row in rows))
+
+    def _sort(self, rows: list[_Row]) -> None:
+        """Relative ones first, by address; then symbol by symbol in the order of their lowest addresses; indirect ones last."""
+        relative, copy, indirect = self.codes.relative, self.codes.copy, self.codes.indirect
+        lowest: dict[int, int] = {}
+        for offset, kind, symbol, _ in rows:
+            if kind != relative:
+                lowest[symbol] = min(lowest.get(symbol, offset), offset)
+        classes = {relative: 0, copy: 2, indirect: 3}
+        chosen = {n for e, n in self.numbers.items() if self.is_indirect(e)}
+
+        def rank(row: _Row) -> tuple[int, int, int]:
+            order = 3 if row[2] in chosen else classes.get(row[1], 1)
+            return order, lowest[row[2]] if order else 0, row[0]
+
+        rows.sort(key=rank)
+
+    def _is_symbolic(self, pending: Pending) -> bool:
+        """Whether the dynamic linker looks the symbol up (``COPY_INPUT_RELOC_P``), rather than adding the load address."""
+        key, kind = pending.key, pending.relocation.type
+        if not isinstance(key, Entry) or key not in self.recorded:
+            return False
+        if not self.context.is64 and kind in (elf.R_386_TLS_LE, elf.R_386_TLS_LE_32):
+            return True
+        if not self.context.is64 and kind == elf.R_386_TLS_IE:
+            return False
+        bound = not self.context.is_shared or self.context.options.symbolic
+        return self.is_relative(kind) or not bound or not self.is_defined_here(key)
+
+    def _row_of(self, pending: Pending) -> _Row:
+        place, kind, key = self.place_of(pending), pending.relocation.type, pending.key
+        addend = pending.relocation.addend or 0
+        thread = {elf.R_386_TLS_LE: elf.R_386_TLS_TPOFF, elf.R_386_TLS_LE_32: elf.R_386_TLS_TPOFF32}
+        if self._is_symbolic(pending):
+            assert isinstance(key, Entry)
+            return place, kind if self.context.is64 else thread.get(kind, kind), self.numbers[key], addend
+        if not self.context.is64 and kind in thread:
+            return place, thread[kind], 0, 0
+        return place, self.codes.relative, 0, self._local_target(key, addend)
 
     def _local_target(self, key: Key, addend: int) -> int:
         if not isinstance(key, Entry):
@@ -211,32 +241,51 @@ class Dynamic(DynamicTables):
                 return target.output.address + target.moved.place(symbol.value + addend)
         return self.own_address(key) + addend
 
-    def _got_rows(
-        self, image: bytearray, key: Key, kind: int, offset: int
-    ) -> Sequence[tuple[int, int, int, int]]:
+    def _got_rows(self, image: bytearray, got: GotEntry) -> list[_Row]:
+        """The relocations of a GOT entry; sets its contents where they are not simply the address."""
         assert self.got_section is not None
-        assert self.got_section.output is not None
-        place = self.got_section.address + offset
-        at = self.got_section.output.file_offset + self.got_section.offset + offset
-        dynamic = isinstance(key, Entry) and self.is_preemptible(key)
-        number = self.numbers[key] if isinstance(key, Entry) and dynamic else 0
+        key, codes, word = got.key, self.codes, self.context.word
+        place = self.got_section.address + got.offset
+        number = self.numbers.get(key, 0) if isinstance(key, Entry) else 0
+        if got.kind == ADDRESS:
+            return self._address_rows(image, got, place, number)
         start = self.context.tls.address if self.context.tls is not None else 0
-        if kind == ADDRESS:
-            if dynamic:
-                image[at : at + 8] = bytes(8)
-                return [(place, elf.R_X86_64_GLOB_DAT, number, 0)]
-            if self.context.is_pic and not is_weak_undefined(key):
-                return [(place, elf.R_X86_64_RELATIVE, 0, self.own_address(key))]
-            return []
-        if kind == TP_OFFSET:
-            if dynamic or self.context.is_shared:
-                image[at : at + 8] = bytes(8)
-                addend = 0 if dynamic else self.own_address(key) - start
-                return [(place, elf.R_X86_64_TPOFF64, number, addend)]
-            return []
-        image[at : at + 8] = bytes(8)
-        module = (place, elf.R_X86_64_DTPMOD64, number, 0)
-        if dynamic:
-            image[at + 8 : at + 16] = bytes(8)
-            return [module, (place + 8, elf.R_X86_64_DTPOFF64, number, 0)]
-        return [module]
+        within = 0 if number else self.own_address(key) - start
+        if got.kind == MODULE:
+            self._put_words(image, got.offset, 0, within)
+            rows = [(place, codes.module, number, 0)]
+            return [*rows, (place + word, codes.module_offset, number, 0)] if number else rows
+        if codes.has_addend:
+            self._put_words(image, got.offset, 0)
+            return [(place, codes.thread_offset, number, within)]
+        negated = got.kind == TP_NEGATED
+        self._put_words(image, got.offset, -within if negated else within)
+        return [(place, elf.R_386_TLS_TPOFF32 if negated else codes.thread_offset, number, 0)]
+
+    def _address_rows(self, image: bytearray, got: GotEntry, place: int, number: int) -> list[_Row]:
+        key = got.key
+        if isinstance(key, Entry):
+            zero = self.is_zero(key) or (key.state != 0 and self._is_hidden_zero(key))
+            if zero:
+                self._put_words(image, got.offset, 0)
+                return []
+            if number and not (self.context.is_pic and self.is_bound(key)):
+                self._put_words(image, got.offset, 0)
+                return [(place, self.codes.global_data, number, 0)]
+        self._put_words(image, got.offset, self.own_address(key))
+        if self.context.is_pic and not is_absolute(key):
+            return [(place, self.codes.relative, 0, self.own_address(key))]
+        if self.context.is_pic and number:
+            return [(place, self.codes.relative, 0, self.own_address(key))]
+        return []
+
+    def _is_hidden_zero(self, entry: Entry) -> bool:
+        from toolkit.asm.link.special import is_weak_undefined
+
+        return is_weak_undefined(entry) and entry.visibility != 0
+
+    def _put_words(self, image: bytearray, offset: int, *values: int) -> None:
+        word = self.context.word
+        mask = (1 << 8 * word) - 1
+        body = b"".join((value & mask).to_bytes(word, "little") for value in values)
+        self.put(image, self.got_section, body, offset)

@@ -1,6 +1,9 @@
-"""The two hash functions of dynamic symbol tables, and how many buckets GNU ld gives a table (elflink.c)."""
+"""The two hash tables of dynamic symbols, as GNU ld lays them out (elflink.c)."""
 
 from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
 
 _BUCKETS = (1, 3, 17, 37, 67, 97, 131, 197, 263, 521, 1031, 2053, 4099, 8209, 16411, 32771)
 
@@ -26,3 +29,36 @@ def gnu_hash(name: bytes) -> int:
 def bucket_count(names: int, gnu: bool) -> int:
     fitting = [size for size in _BUCKETS if size <= names] or [1]
     return max(fitting[-1], 2) if gnu else fitting[-1]
+
+
+def gnu_table(names: Sequence[bytes], first: int, is64: bool) -> bytes:
+    """.gnu.hash of ``names``, which are sorted by bucket and start at dynamic symbol number ``first``."""
+    word, shift = ("Q", 6) if is64 else ("I", 5)
+    if not names:
+        return struct.pack(f"<IIII{word}I", 1, 1, 1, 0, 0, 0)
+    count = len(names)
+    buckets = bucket_count(count, True)
+    bits = _filter_bits(count, shift)
+    words = 1 << (bits - shift)
+    mask = (1 << shift) - 1
+    bloom, starts, chain = [0] * words, [0] * buckets, []
+    values = [gnu_hash(name) for name in names]
+    for index, value in enumerate(values):
+        bloom[value >> shift & (words - 1)] |= 1 << (value & mask) | 1 << (value >> bits & mask)
+        slot = value % buckets
+        starts[slot] = starts[slot] or first + index
+        is_last = index + 1 == count or values[index + 1] % buckets != slot
+        chain.append(value & ~1 | int(is_last))
+    form = f"<IIII{words}{word}{buckets}I{count}I"
+    return struct.pack(form, buckets, first, words, bits, *bloom, *starts, *chain)
+
+
+def _filter_bits(count: int, least: int) -> int:
+    bits = count.bit_length()
+    if bits < 3:
+        bits = 5
+    elif 1 << (bits - 2) & count:
+        bits += 3
+    else:
+        bits += 2
+    return max(bits, least)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from toolkit.abi import elf
 from toolkit.asm.link.model import InputFile, InputSection, InputSymbol, Relocation
@@ -196,17 +196,21 @@ def _read_group(file: InputFile, data: bytes, row: tuple[int, ...], rows: list[t
     file.groups.append((name, [word for word in words[1:] if word < len(rows)]))
 
 
-def read_archive(data: bytes) -> tuple[list[tuple[str, int]], dict[int, tuple[str, bytes]]]:
+def read_archive(
+    data: bytes, read: Callable[[str], bytes | None] | None = None
+) -> tuple[list[tuple[str, int]], dict[int, tuple[str, bytes]]]:
     """The symbol map in its order (name, member's position) and the members by position. Raises MalformedError.
 
-    ar(5) in its System V form with ``/`` symbol table and ``//`` long names, as GNU ar writes it.
+    ar(5) in its System V form with ``/`` symbol table and ``//`` long names, as GNU ar writes it. The members of a thin
+    archive are files of their own, opened with ``read``.
     """
-    if data[:8] == THIN_ARCHIVE_MAGIC:
-        raise MalformedError("a thin archive names files elsewhere, which are not read")
+    thin = data[:8] == THIN_ARCHIVE_MAGIC
+    if thin and read is None:
+        raise MalformedError("a thin archive names files elsewhere, which are not read here")
     members: dict[int, tuple[str, bytes]] = {}
     symbols: list[tuple[str, int]] = []
     long_names = b""
-    for position, name, body in _archive_entries(data):
+    for position, name, body in _archive_entries(data, thin):
         if name in ("/", "/SYM64/"):
             symbols = list(_archive_map(body, 4 if name == "/" else 8))
         elif name == "//":
@@ -217,20 +221,29 @@ def read_archive(data: bytes) -> tuple[list[tuple[str, int]], dict[int, tuple[st
             members[position] = (raw.rstrip(b"/").decode("utf-8", "surrogateescape"), body)
         else:
             members[position] = (name.rstrip("/"), body)
+    if thin and read is not None:
+        members = {position: _outside(name, read) for position, (name, _) in members.items()}
     return symbols, members
 
 
-def _archive_entries(data: bytes) -> Iterator[tuple[int, str, bytes]]:
+def _outside(name: str, read: Callable[[str], bytes | None]) -> tuple[str, bytes]:
+    body = read(name)
+    if body is None:
+        raise MalformedError(f"the thin archive names {name}, which does not exist")
+    return name, body
+
+
+def _archive_entries(data: bytes, thin: bool) -> Iterator[tuple[int, str, bytes]]:
     position = 8
     while position + 60 <= len(data):
         header = data[position : position + 60]
         size_text = header[48:58].strip()
         if header[58:60] != b"`\n" or not size_text.isdigit():
             raise MalformedError(f"malformed archive: no member header at {position}")
-        size = int(size_text)
+        name = header[:16].decode("utf-8", "surrogateescape").rstrip()
+        size = 0 if thin and name not in ("/", "//", "/SYM64/") else int(size_text)
         if position + 60 + size > len(data):
             raise MalformedError("archive truncated within a member")
-        name = header[:16].decode("utf-8", "surrogateescape").rstrip()
         yield position, name, data[position + 60 : position + 60 + size]
         position += 60 + size + (size & 1)
 

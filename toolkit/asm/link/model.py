@@ -87,8 +87,11 @@ class InputFile:
     groups: list[tuple[str, list[int]]] = field(default_factory=list)  # COMDAT: signature, member sections
     dynamic: bool = False
     soname: str = ""
-    needs: int = 0  # how many libraries a library itself asks for
+    needs: list[str] = field(default_factory=list)  # the libraries a library itself asks for
     osabi: int = 0
+    places: dict[int, tuple[bool, int, int]] = field(
+        default_factory=dict
+    )  # a library's sections: writable, address, alignment
 
     def content(self) -> list[InputSection]:
         """Its sections, in the file's order."""
@@ -111,12 +114,11 @@ class Entry:
     strongly: bool = False  # some reference by an object is not weak
     local: bool = False  # forced local: hidden, or provided hidden
     unique: bool = False
-    got: int = -1  # offset in .got
-    plt: int = -1
-    tls_got: int = -1
+    assigned: bool = False  # by --defsym
     dynamic: int = -1  # index in .dynsym
     dynamic_definition: InputSymbol | None = None  # the shared library's symbol
     dynamic_reference: bool = False
+    wanted_by_library: bool = False  # not weakly
     marked: bool = False
     version: str = ""  # of the library's definition: ``GLIBC_2.2.5``
 
@@ -276,6 +278,9 @@ class StringTable:
     def add(self, string: bytes) -> None:
         if string:
             self._strings[string] = None
+
+    def discard(self, string: bytes) -> None:
+        self._strings.pop(string, None)
 
     def finish(self) -> bytes:
         """Assign the offsets, in order of addition, and return the table."""

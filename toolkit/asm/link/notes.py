@@ -42,6 +42,7 @@ def merge_properties(context: Context) -> None:
     for file, properties in found:
         if file is not holder.file:
             merged = _merge(merged, properties)
+    context.features = merged.get(elf.GNU_PROPERTY_X86_FEATURE_1_AND, 0)
     _write(holder, merged, context.word)
 
 

@@ -8,6 +8,7 @@ from toolkit.abi import elf
 from toolkit.asm.link.context import Context
 from toolkit.asm.link.layout import nearby
 from toolkit.asm.link.model import (
+    DEFINED_WEAK,
     UNDEFINED,
     UNDEFINED_WEAK,
     Entry,
@@ -79,25 +80,31 @@ def symbol_rows(context: Context) -> tuple[list[SymbolRow], int]:
     rows: list[SymbolRow] = []
     if context.options.strip == "all":
         return rows, 0
-    for file in _files_in_output_order(context):
-        _local_rows(context, file, rows)
+    if context.options.discard_locals != "x":
+        for file in _files_in_output_order(context):
+            _local_rows(context, file, rows)
     entries = context.names.in_hash_order()
     if context.is_shared:
         for entry in entries:
             entry.local = entry.local or (entry.visibility in (1, 2) and entry.is_defined)
     hidden = [entry for entry in entries if entry.local]
     if hidden:
-        forced = [row for entry in hidden if (row := _global_row(context, entry, local=True)) is not None]
-        if forced:
+        forced = [row for entry in hidden if (row := global_row(context, entry, local=True)) is not None]
+        if forced and any(row.info & 15 == elf.STT_FILE for row in rows):
             rows.append(SymbolRow(b"", 0, 0, elf.STT_FILE, 0, elf.SHN_ABS))
-            rows += forced
+        rows += forced
     count = len(rows)
     for entry in entries:
-        if not entry.local:
-            row = _global_row(context, entry)
+        if not entry.local and (entry.referenced or _is_own(entry)):
+            row = global_row(context, entry)
             if row is not None:
                 rows.append(row)
     return rows, count
+
+
+def _is_own(entry: Entry) -> bool:
+    """Defined by this link, be it by the linker itself."""
+    return entry.is_defined and entry.dynamic_definition is None
 
 
 def _files_in_output_order(context: Context) -> list[InputFile]:
@@ -111,20 +118,26 @@ def _files_in_output_order(context: Context) -> list[InputFile]:
     return list(seen)
 
 
+def _is_temporary(context: Context, name: str) -> bool:
+    """Whether a label is the compiler's own (``bfd_is_local_label_name``)."""
+    return name.startswith((".L", "..", "_.L_") if context.is64 else (".L", "..", "_.L_", ".X"))
+
+
 def _local_rows(context: Context, file: InputFile, rows: list[SymbolRow]) -> None:
     tls = context.tls.address if context.tls is not None else 0
     count = len(file.sections)
+    discard = context.options.discard_locals
     has_file = False
     for name, value, size, kind, _, other, number in file.symbols[1 : file.first_global]:
         if kind == elf.STT_SECTION or number == elf.SHN_UNDEF:
             continue
+        merged = False
         if number < count:
             section = file.sections[number]
             if section is None or section.output is None or section.output.removed:
                 continue
+            merged = bool(section.flags & elf.SHF_MERGE)
             if section.moved is not None:
-                if name.startswith(".L"):
-                    continue
                 value = section.output.address + section.moved.place(value)
             else:
                 value += section.output.address + section.offset
@@ -133,7 +146,7 @@ def _local_rows(context: Context, file: InputFile, rows: list[SymbolRow]) -> Non
             number = section.output.number
         elif number == elf.SHN_COMMON:
             continue
-        if name.startswith(".L") and (context.options.discard_locals == "X"):
+        if (discard == "X" or (merged and not discard)) and _is_temporary(context, name):
             continue
         if not has_file:
             has_file = True
@@ -150,7 +163,7 @@ def _own_name(file: InputFile) -> bytes:
     return name.rpartition("/")[2].encode("utf-8", "surrogateescape")
 
 
-def _global_row(context: Context, entry: Entry, local: bool = False) -> SymbolRow | None:
+def global_row(context: Context, entry: Entry, local: bool = False) -> SymbolRow | None:
     """The row of a global name; None if it is not written."""
     section = entry.section
     kind = entry.type
@@ -178,11 +191,13 @@ def _global_row(context: Context, entry: Entry, local: bool = False) -> SymbolRo
                 value -= context.tls.address
         return SymbolRow(name, value, entry.size, binding << 4 | kind, other, number)
     if entry.state in (UNDEFINED, UNDEFINED_WEAK) or entry.dynamic_definition is not None:
-        if not entry.referenced or (entry.state == UNDEFINED_WEAK and entry.dynamic < 0):
+        if entry.state == UNDEFINED_WEAK and entry.dynamic < 0:
             return None
-        if entry.state == UNDEFINED_WEAK or (entry.dynamic_definition is not None and not entry.strongly):
+        from_library = entry.dynamic_definition is not None
+        weak = not entry.strongly if entry.referenced else entry.state == DEFINED_WEAK
+        if entry.state == UNDEFINED_WEAK or (from_library and weak):
             binding = elf.STB_WEAK
-        return SymbolRow(name, 0, 0, binding << 4 | kind, other, 0)
+        return SymbolRow(name, context.value_of_undefined(entry), 0, binding << 4 | kind, other, 0)
     return None
 
 
@@ -274,6 +289,13 @@ def checksummed(context: Context, data: bytes) -> bytes:
         if row[1] not in (elf.SHT_NOBITS, elf.SHT_NULL) and 0 < number <= len(context.headers):
             parts.append(data[offset : offset + size])
     return b"".join(parts)
+
+
+def pack_symbol(is64: bool, name: int, info: int, other: int, section: int, value: int, size: int) -> bytes:
+    """One row of a symbol table; ``name`` is an offset in its string table."""
+    if is64:
+        return elf.SYM64.pack(name, info, other, section, value & ((1 << 64) - 1), size)
+    return elf.SYM32.pack(name, value & 0xFFFFFFFF, size & 0xFFFFFFFF, info, other, section)
 
 
 def _pack_symbols(rows: list[SymbolRow], strings: StringTable, is64: bool) -> bytes:

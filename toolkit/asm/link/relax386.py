@@ -1,4 +1,7 @@
-"""The i386 side of ``special``: GOT loads, thread-local storage sequences (i386 psABI; elf32-i386.c)."""
+"""Rewrite i386 code that goes through the GOT or calls for thread-local storage where the link knows better.
+
+Sources: i386 psABI, Drepper's "ELF Handling For Thread-Local Storage", and the choices BFD makes among them (elf32-i386.c).
+"""
 
 from __future__ import annotations
 
@@ -11,120 +14,135 @@ from toolkit.asm.link.relax64 import writable
 if TYPE_CHECKING:
     from toolkit.asm.link.special import Key, Special
 
-_TLS_IE = (elf.R_386_TLS_IE, elf.R_386_TLS_GOTIE, elf.R_386_TLS_IE_32)
 
+def convert_load(
+    section: InputSection, relocation: Relocation, *, absolute: bool, weak_undefined: bool, pic: bool
+) -> Relocation | None:
+    """Turn a load from the GOT into the address itself; the relocation it then has, or None if it must stay.
 
-def rewrite(
-    special: Special, section: InputSection, relocation: Relocation, key: Key | None
-) -> tuple[Relocation, bool]:
-    """The relocation to apply after relaxation, and whether the next one (the call) goes with it."""
-    from toolkit.asm.link.special import TP_OFFSET, is_resolved
-
-    offset, kind, symbol, _ = relocation
-    if key is None:
-        return relocation, False
-    if kind in (elf.R_386_GOT32, elf.R_386_GOT32X):
-        special.needs_base = True
-        if is_resolved(key) and not special.is_indirect(key):
-            changed = _convert_load(section, relocation)
-            if changed is not None:
-                return changed, False
-        special.want_got(key)
-    elif kind in (elf.R_386_GOTOFF, elf.R_386_GOTPC):
-        special.needs_base = True
-    elif kind in _TLS_IE:
-        if _initial_to_local(section, offset, kind):
-            return Relocation(offset, elf.R_386_TLS_LE, symbol, None), False
-        special.want_got(key, TP_OFFSET)
-    elif kind == elf.R_386_TLS_GD:
-        at = _general_to_local(section, offset)
-        if at is not None:
-            return Relocation(at, elf.R_386_TLS_LE_32, symbol, None), True
-    elif kind == elf.R_386_TLS_LDM and _local_dynamic_to_local(section, offset):
-        return relocation._replace(type=0), True
-    return relocation, False
-
-
-def _convert_load(section: InputSection, relocation: Relocation) -> Relocation | None:
-    """``mov x@GOT(%reg), r`` becomes ``mov $x, r``; other operations take the address as an immediate likewise."""
-    offset, kind, symbol, addend = relocation
-    if kind != elf.R_386_GOT32X:
-        return None
+    ``mov x@GOT(%reg), r`` becomes ``lea x@GOTOFF(%reg), r``, or ``mov $x, r`` where addresses are fixed; other operations take
+    the address as an immediate likewise.
+    """
+    offset, _, symbol, addend = relocation
     if offset < 2 or int.from_bytes(section.data[offset : offset + 4], "little"):
         return None
     opcode, modrm = section.data[offset - 2], section.data[offset - 1]
-    if opcode == 0x8B:
-        data = writable(section)
-        data[offset - 2], data[offset - 1] = 0xC7, 0xC0 | (modrm & 0x38) >> 3
-        return Relocation(offset, elf.R_386_32, symbol, addend)
+    baseless = modrm & 0xC7 == 5
     if opcode == 0xFF:
-        return _convert_branch(section, relocation, modrm)
+        return None if weak_undefined and pic else _convert_branch(section, relocation, modrm)
+    fixed = not pic or baseless or weak_undefined or (absolute and opcode == 0x8B)
+    if not fixed and opcode != 0x8B:
+        return None
     data = writable(section)
-    if opcode == 0x85:
-        data[offset - 2], data[offset - 1] = 0xF7, 0xC0 | (modrm & 0x38) >> 3
+    if not fixed:
+        data[offset - 2] = 0x8D
+        return Relocation(offset, elf.R_386_GOTOFF, symbol, addend)
+    register = 0xC0 | (modrm & 0x38) >> 3
+    if opcode == 0x8B:
+        data[offset - 2], data[offset - 1] = 0xC7, register
+    elif opcode == 0x85:
+        data[offset - 2], data[offset - 1] = 0xF7, register
     else:
-        data[offset - 2], data[offset - 1] = 0x81, 0xC0 | (modrm & 0x38) >> 3 | (opcode & 0x3C)
+        data[offset - 2], data[offset - 1] = 0x81, register | (opcode & 0x3C)
     return Relocation(offset, elf.R_386_32, symbol, addend)
 
 
 def _convert_branch(section: InputSection, relocation: Relocation, modrm: int) -> Relocation:
     offset, _, symbol, addend = relocation
     data = writable(section)
-    if modrm >> 3 & 7 == 4:
-        data[offset - 2] = 0xE9
-        data[offset - 1 : offset + 3] = (-4 & 0xFFFFFFFF).to_bytes(4, "little")
-        data[offset + 3] = 0x90
-        return Relocation(offset - 1, elf.R_386_PC32, symbol, addend)
-    data[offset - 2], data[offset - 1] = 0x67, 0xE8
-    data[offset : offset + 4] = (-4 & 0xFFFFFFFF).to_bytes(4, "little")
-    return Relocation(offset, elf.R_386_PC32, symbol, addend)
+    if modrm == 0x15 or modrm & 0xF8 == 0x90:
+        data[offset - 2], data[offset - 1] = 0x67, 0xE8
+        data[offset : offset + 4] = (-4 & 0xFFFFFFFF).to_bytes(4, "little")
+        return Relocation(offset, elf.R_386_PC32, symbol, addend)
+    data[offset - 2] = 0xE9
+    data[offset - 1 : offset + 3] = (-4 & 0xFFFFFFFF).to_bytes(4, "little")
+    data[offset + 3] = 0x90
+    return Relocation(offset - 1, elf.R_386_PC32, symbol, addend)
 
 
-def _initial_to_local(section: InputSection, offset: int, kind: int) -> bool:
-    if offset < 1:
+def initial_to_local(section: InputSection, offset: int, kind: int) -> bool:
+    """``mov``, ``add`` or ``sub`` of a GOT entry takes the offset itself. False: not such an instruction. The field is cleared."""
+    if offset < 1 or offset + 4 > section.size:
         return False
-    data = writable(section)
+    data = section.data
     previous = data[offset - 1]
     if kind == elf.R_386_TLS_IE and previous == 0xA1:  # mov x, %eax
-        data[offset - 1] = 0xB8
+        writable(section)[offset - 1] = 0xB8
         return True
-    if offset < 2:
+    opcode = data[offset - 2] if offset >= 2 else 0
+    absolute = kind == elf.R_386_TLS_IE
+    if (previous & 0xC7 != 5) if absolute else (previous & 0xC0 != 0x80 or previous & 7 == 4):
         return False
-    opcode = data[offset - 2]
-    register = previous >> 3 & 7
-    if opcode == 0x8B:
-        data[offset - 2], data[offset - 1] = 0xC7, 0xC0 | register
-    elif opcode == 0x03:
-        data[offset - 2], data[offset - 1] = 0x81, 0xC0 | register
-    elif opcode == 0x2B and kind == elf.R_386_TLS_IE_32:
-        data[offset - 2], data[offset - 1] = 0x81, 0xE8 | register
-    else:
+    changed = {0x8B: (0xC7, 0xC0), 0x03: (0x81, 0xC0), 0x2B: (0x81, 0xE8)}.get(opcode)
+    if changed is None or (absolute and opcode == 0x2B):
         return False
+    writable(section)[offset - 2 : offset] = bytes((changed[0], changed[1] | previous >> 3 & 7))
     return True
 
 
-def _general_to_local(section: InputSection, offset: int) -> int | None:
-    """``leal x@tlsgd…, %eax; call ___tls_get_addr`` becomes ``movl %gs:0,%eax; subl $x@tpoff,%eax``."""
-    if offset < 2 or offset + 9 > section.size:
+def _is_general(section: InputSection, offset: int) -> bool:
+    """``leal x@tlsgd(,%ebx,1), %eax`` or ``leal x@tlsgd(%reg), %eax``, and the call of ___tls_get_addr."""
+    if offset < 2 or offset + 10 > section.size:
+        return False
+    data = section.data
+    kind, register, call = data[offset - 2], data[offset - 1], data[offset + 4]
+    if kind == 0x04:
+        return offset >= 3 and data[offset - 3] == 0x8D and register == 0x1D and call == 0xE8
+    return kind == 0x8D and _is_call(section, offset) and (call != 0xE8 or data[offset + 9] == 0x90)
+
+
+def _is_call(section: InputSection, offset: int) -> bool:
+    data = section.data
+    register = data[offset - 1] & 7
+    if data[offset - 1] & 0xF8 != 0x80 or register in (0, 4):
+        return False
+    call, operand = data[offset + 4], data[offset + 5]
+    if call == 0xE8:
+        return register == 3
+    return (call == 0x67 and operand == 0xE8) or (
+        call == 0xFF and operand & 0xF8 == 0x90 and operand & 7 == register
+    )
+
+
+def general_to_local(section: InputSection, offset: int) -> int | None:
+    """The call becomes ``movl %gs:0,%eax; subl $x@tpoff,%eax``. Where the field is, or None."""
+    if not _is_general(section, offset):
+        return None
+    start = offset - 3 if section.data[offset - 2] == 0x04 else offset - 2
+    writable(section)[start : start + 12] = bytes.fromhex("65a10000000081e800000000")
+    return start + 8
+
+
+def general_to_initial(section: InputSection, offset: int, positive: bool) -> int | None:
+    """The call becomes ``movl %gs:0,%eax`` and an ``addl`` (``positive``) or ``subl`` of a GOT entry."""
+    if not _is_general(section, offset):
         return None
     data = writable(section)
-    if data[offset - 2] == 0x04 and offset >= 3:  # with a SIB byte
-        data[offset - 3 : offset + 9] = bytes.fromhex("65a10000000081e800000000")
-        return offset + 5
-    if offset + 10 <= section.size and data[offset + 9] == 0x90:
-        data[offset - 2 : offset + 10] = bytes.fromhex("65a10000000081e800000000")
-        return offset + 6
-    data[offset - 2 : offset + 9] = bytes.fromhex("65a1000000002d00000000")
-    return offset + 5
+    with_index = data[offset - 2] == 0x04
+    register = data[offset - 1] >> 3 if with_index else data[offset - 1]
+    start = offset - 3 if with_index else offset - 2
+    operation = bytes((0x03 if positive else 0x2B, 0x80 | register & 7))
+    data[start : start + 12] = bytes.fromhex("65a100000000") + operation + bytes(4)
+    return start + 8
 
 
-def _local_dynamic_to_local(section: InputSection, offset: int) -> bool:
-    if offset < 2 or offset + 9 > section.size:
+def local_dynamic_to_local(section: InputSection, offset: int) -> bool:
+    """``leal x@tlsldm(%reg), %eax`` and its call become ``movl %gs:0,%eax`` and a no-operation."""
+    if offset < 2 or offset + 9 > section.size or section.data[offset - 2] != 0x8D:
         return False
-    indirect = section.data[offset + 4] == 0xFF
-    body = "65a100000000" + ("8db600000000" if indirect else "908d742600")
+    if not _is_call(section, offset):
+        return False
+    long = section.data[offset + 4] in (0xFF, 0x67)
+    body = "65a100000000" + ("8db600000000" if long else "908d742600")
     writable(section)[offset - 2 : offset - 2 + len(body) // 2] = bytes.fromhex(body)
     return True
+
+
+def is_baseless(section: InputSection, offset: int, kind: int) -> bool:
+    """Whether an instruction reaches a GOT entry by its address alone, with no register that holds the GOT's."""
+    if kind not in (elf.R_386_GOT32, elf.R_386_GOT32X) or offset < 2:
+        return False
+    return section.data[offset - 1] & 0xC7 == 5 and section.data[offset - 2] != 0x8D
 
 
 def value_of(
@@ -138,8 +156,6 @@ def value_of(
     where = section.address if section is not None and section.output else 0
     if kind == elf.R_386_PLT32:
         return special.address(key) + a - place, 4
-    if kind in (elf.R_386_GOT32, elf.R_386_GOT32X) and slot is not None:
-        return where + slot.offset - special.base() + a, 4
     if kind == elf.R_386_GOTOFF:
         return special.address(key) + a - special.base(), 4
     if kind == elf.R_386_GOTPC:
@@ -157,4 +173,6 @@ def value_of(
         return where + tls.offset - special.base() + a, 4
     if kind == elf.R_386_SIZE32:
         return (key.size if not isinstance(key, tuple) else key[0].symbols[key[1]].size) + a, 4
+    if kind in (elf.R_386_GOT32, elf.R_386_GOT32X) and slot is not None:
+        return where + slot.offset - special.base() + a, 4
     return None

@@ -154,3 +154,11 @@ def descriptor_to_local(section: InputSection, offset: int) -> bool:
     data[offset - 3] = (rex & 0xFB) | (rex >> 2 & 1)
     data[offset - 2], data[offset - 1] = 0xC7, 0xC0 | (modrm >> 3 & 7)
     return True
+
+
+def descriptor_to_initial(section: InputSection, offset: int) -> bool:
+    """GOTPC32_TLSDESC: ``lea x@tlsdesc(%rip),%rax`` becomes ``mov x@gottpoff(%rip),%rax``."""
+    if offset < 3 or offset + 4 > section.size or section.data[offset - 2] != 0x8D:
+        return False
+    writable(section)[offset - 2] = 0x8B
+    return True

@@ -19,7 +19,7 @@ from toolkit.asm.link.model import (
     OutputSection,
     Relocation,
 )
-from toolkit.asm.link.special import Special, value_of
+from toolkit.asm.link.special import Special
 
 _FIELDS = {1: Struct("<B"), 2: Struct("<H"), 4: Struct("<I"), 8: Struct("<Q")}
 _SIGNED, _UNSIGNED, _BITFIELD, _ANY = range(4)
@@ -63,6 +63,10 @@ def overflows(value: int, size: int, rule: int) -> bool:
 def apply(context: Context, image: bytearray, special: Special | None) -> None:
     """Relocate every input section that is in the output, in the file image."""
     plain = PLAIN_64 if context.is64 else PLAIN_32
+    if context.is_dynamic:  # a call through the PLT need not go where other references do
+        plain = {
+            kind: row for kind, row in plain.items() if kind != elf.R_X86_64_PLT32
+        }  # R_386_PLT32 is 4 too
     mask = (1 << 64) - 1 if context.is64 else (1 << 32) - 1
     for file in context.files:
         addresses: dict[int, int | None] = {}
@@ -162,8 +166,7 @@ def _apply_special(
             _outside(context, section, offset, kind)
             return
         relocation = relocation._replace(addend=_FIELDS[4].unpack_from(image, at)[0])
-    in_code = bool(section.flags & elf.SHF_EXECINSTR)
-    found = value_of(special, relocation, key, output.address + section.offset + offset, in_code)
+    found = special.value_of(relocation, key, section, output.address + section.offset + offset)
     if found is None:
         _unsupported(context, section, offset, kind)
         return

@@ -5,7 +5,7 @@ The rules are those of the System V ABI, chapter 4, as BFD applies them (linker.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from toolkit.abi import elf
 from toolkit.asm.link.context import Context
@@ -42,13 +42,24 @@ def add_object(context: Context, file: InputFile) -> None:
     _discard_groups(context, file)
     entries = context.names.entries
     add = file.entries.append
+    wrapped = context.options.wrapped
     for symbol in file.symbols[file.first_global :]:
         name = symbol.name
+        if wrapped and symbol.section == elf.SHN_UNDEF:
+            name = _wrap(name, wrapped)
         entry = entries.get(name)
         if entry is None:
             entry = entries[name] = Entry(name)
         add(entry)
         _merge(context, file, entry, symbol)
+
+
+def _wrap(name: str, wrapped: Sequence[str]) -> str:
+    """What a reference to ``name`` means under --wrap."""
+    if name in wrapped:
+        return f"__wrap_{name}"
+    real = name.removeprefix("__real_")
+    return real if real != name and real in wrapped else name
 
 
 def _discard_groups(context: Context, file: InputFile) -> None:
@@ -62,7 +73,11 @@ def _discard_groups(context: Context, file: InputFile) -> None:
         else:
             context.discarded_groups.add(signature)
     for section in file.sections:
-        if section is not None and section.name.startswith(".gnu.linkonce."):
+        if section is None:
+            continue
+        if section.name.isidentifier():
+            context.section_names.add(section.name)
+        if section.name.startswith(".gnu.linkonce."):
             if section.name in context.discarded_groups:
                 section.kept = False
             context.discarded_groups.add(section.name)
@@ -132,7 +147,8 @@ def _define(
         context.duplicates.append((entry, file, section, symbol.value))
         return
     if weak and state in (DEFINED, DEFINED_WEAK, COMMON) and not replaceable:
-        _complete(entry, symbol)
+        if state == COMMON:
+            _complete(entry, symbol)
         return
     entry.state = DEFINED_WEAK if weak else DEFINED
     entry.section = section
@@ -149,12 +165,20 @@ def _define(
 class Archive:
     """An archive whose members come in while they define names still undefined (ld's rule)."""
 
-    def __init__(self, name: str, data: bytes) -> None:
+    def __init__(self, name: str, data: bytes, read: Callable[[str], bytes | None] | None = None) -> None:
+        """``read`` opens the members of a thin archive. Raises MalformedError."""
         self.name = name
-        self.symbols, self.members = read_archive(data)
+        self.symbols, self.members = read_archive(data, _beside(name, read))
         self.done: set[int] = set()
         if not self.symbols and self.members:
             self.symbols = _map_of(name, self.members)
+
+    def add_all(self, context: Context) -> None:
+        """Bring in every member (--whole-archive)."""
+        for position, (member, body) in self.members.items():
+            self.done.add(position)
+            if is_elf(body):
+                add_object(context, read_object(f"{self.name}({member})", body))
 
     def search(self, context: Context) -> bool:
         """Bring in members until none is wanted; whether any came in."""
@@ -180,6 +204,14 @@ class Archive:
         self.done.add(position)
         add_object(context, file)
         return True
+
+
+def _beside(archive: str, read: Callable[[str], bytes | None] | None) -> Callable[[str], bytes | None] | None:
+    """``read`` for names that are relative to the archive's folder."""
+    folder = archive.rpartition("/")[0]
+    if read is None or not folder:
+        return read
+    return lambda name: read(name if name.startswith("/") else f"{folder}/{name}")
 
 
 def _map_of(name: str, members: dict[int, tuple[str, bytes]]) -> list[tuple[str, int]]:
@@ -223,6 +255,8 @@ def allocate_commons(context: Context) -> None:
 
 def report_duplicates(context: Context) -> None:
     """One error for each second definition, naming both places."""
+    if context.options.allow_multiple:
+        return
     for entry, file, section, offset in context.duplicates:
         place, line = context.where(section, offset) if section is not None else (file.name, 0)
         first = entry.section if isinstance(entry.section, InputSection) else None

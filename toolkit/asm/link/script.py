@@ -200,14 +200,14 @@ def priority(name: str) -> int | None:
     return 65535 - number if name.startswith((".ctors", ".dtors")) else number
 
 
-def orphan_place(name: str, section_type: int, flags: int) -> str | None:
-    """The output section an orphan is put after (ldelf_place_orphan); None: at the very end."""
+def orphan_place(name: str, section_type: int, flags: int, no_notes: bool = False) -> str | None:
+    """The output section an orphan is put after (ldelf_place_orphan); None: at the very end. ``no_notes``: the start has no place for them."""
     alloc = flags & elf.SHF_ALLOC
     loaded = alloc and section_type != elf.SHT_NOBITS
     if not alloc:
         return None if is_debugging(name) else ".comment"
     if section_type == elf.SHT_NOTE and (loaded or flags & elf.SHF_TLS):
-        return ".interp"
+        return ".rodata" if no_notes else ".interp"
     if not loaded and not flags & elf.SHF_TLS:
         return ".bss"
     if flags & elf.SHF_TLS:

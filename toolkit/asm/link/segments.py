@@ -53,7 +53,8 @@ def map_segments(context: Context, header_size: int) -> list[Segment]:
         segments.append(Segment(elf.PT_GNU_EH_FRAME, elf.PF_R, [frames], alignment=frames.alignment))
     stack = stack_flags(context)
     if stack is not None:
-        segments.append(Segment(elf.PT_GNU_STACK, stack, alignment=16))
+        size = context.options.stack_size or 0
+        segments.append(Segment(elf.PT_GNU_STACK, stack, memory_size=size, alignment=16))
     if context.relro_end > context.relro_start and _has_relro_contents(context, segments):
         segments.append(Segment(elf.PT_GNU_RELRO, elf.PF_R, alignment=1))
     return segments
@@ -165,7 +166,7 @@ def _lacks_stack_note(context: Context, file: object) -> bool:
 
 def warn_about_stack(context: Context) -> None:
     """ld's warnings when an executable stack is asked for by a note, or implied by a missing one."""
-    if context.options.execstack is not None:
+    if context.options.execstack is not None or not context.options.warn_stack:
         return
     files = [f for f in context.files if f is not context.linker_file and any(f.sections)]
     notes = [s for f in files for s in f.sections if s is not None and s.name == ".note.GNU-stack"]
@@ -196,7 +197,9 @@ def warn_about_stack(context: Context) -> None:
 def warn_about_permissions(context: Context, segments: list[Segment]) -> None:
     """ld's warning about memory that is both writable and executable."""
     everything = elf.PF_R | elf.PF_W | elf.PF_X
-    if any(s.type == elf.PT_LOAD and s.flags == everything for s in segments):
+    if context.options.warn_permissions and any(
+        s.type == elf.PT_LOAD and s.flags == everything for s in segments
+    ):
         context.say(
             "warning",
             "the program has a LOAD segment with RWX permissions",

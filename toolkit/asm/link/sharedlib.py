@@ -19,10 +19,14 @@ from toolkit.asm.link.model import (
 )
 
 
-def read_library(name: str, data: bytes) -> InputFile:
-    """A library with its dynamic symbols; ``file.soname`` is the name programs ask for. Raises MalformedError."""
+def read_library(name: str, data: bytes, *, searched: bool = False) -> InputFile:
+    """A library with its dynamic symbols; ``file.soname`` is the name programs ask for. Raises MalformedError.
+
+    ``searched``: it was found by -l, and is asked for without its folder if it does not name itself.
+    """
     is64, header = read_header(data)
-    file = InputFile(name, header[1], is64, dynamic=True, soname=name)
+    soname = name.rpartition("/")[2] if searched else name
+    file = InputFile(name, header[1], is64, dynamic=True, soname=soname)
     rows = read_sections(data, is64, header)
     table = next((row for row in rows if row[1] == elf.SHT_DYNSYM), None)
     if table is None or table[6] >= len(rows):
@@ -31,7 +35,7 @@ def read_library(name: str, data: bytes) -> InputFile:
     versions = next((_bytes(data, row) for row in rows if row[1] == elf.SHT_GNU_VERSYM), b"")
     layout = elf.SYM64 if is64 else elf.SYM32
     raw = _bytes(data, table)
-    names = _version_names(data, rows)
+    names, wanted = _version_names(data, rows), _wanted_versions(data, rows)
     for number, fields in enumerate(layout.iter_unpack(raw[: len(raw) // layout.size * layout.size])):
         if is64:
             at, info, other, section, value, size = fields
@@ -41,14 +45,19 @@ def read_library(name: str, data: bytes) -> InputFile:
         if number and info >> 4 != elf.STB_LOCAL and other & 3 in (0, 3):
             symbol = InputSymbol(_text(strings, at), value, size, info & 15, info >> 4, other, section)
             file.symbols.append(symbol)
-            file.versions.append((names.get(version & 0x7FFF, "") if section else "", not version & 0x8000))
+            name = (names if section else wanted).get(version & 0x7FFF, "")
+            file.versions.append((name, bool(section) and not version & 0x8000))
+    for number, row in enumerate(rows):
+        if row[2] & elf.SHF_ALLOC:
+            file.places[number] = (bool(row[2] & elf.SHF_WRITE), row[3], max(row[8] & -row[8], 1))
     dynamic = next((row for row in rows if row[1] == elf.SHT_DYNAMIC), None)
     pair = elf.DYN64 if is64 else elf.DYN32
     body = _bytes(data, dynamic) if dynamic is not None else b""
     for tag, value in pair.iter_unpack(body[: len(body) // pair.size * pair.size]):
         if tag == elf.DT_NULL:
             break
-        file.needs += tag == elf.DT_NEEDED
+        if tag == elf.DT_NEEDED:
+            file.needs.append(_text(strings, value))
         if tag == elf.DT_SONAME:
             file.soname = _text(strings, value)
     return file
@@ -74,6 +83,33 @@ def _version_names(data: bytes, rows: list[tuple[int, ...]]) -> dict[int, str]:
     return names
 
 
+def _wanted_versions(data: bytes, rows: list[tuple[int, ...]]) -> dict[int, str]:
+    """Version index → name, from .gnu.version_r: which versions of other libraries' names it asks for."""
+    table = next((row for row in rows if row[1] == elf.SHT_GNU_VERNEED and row[6] < len(rows)), None)
+    if table is None:
+        return {}
+    body, strings = _bytes(data, table), _bytes(data, rows[table[6]])
+    names: dict[int, str] = {}
+    at = 0
+    for _ in range(min(table[7], len(body) // 16)):
+        if at + 16 > len(body):
+            raise MalformedError("a version reference lies beyond the end")
+        _, count, _, aux, step = struct.unpack_from("<HHIII", body, at)
+        place = at + aux
+        for _ in range(min(count, len(body) // 16)):
+            if place + 16 > len(body):
+                raise MalformedError("a version reference lies beyond the end")
+            _, _, index, name, following = struct.unpack_from("<IHHII", body, place)
+            names[index & 0x7FFF] = _text(strings, name)
+            if not following:
+                break
+            place += following
+        if not step:
+            break
+        at += step
+    return names
+
+
 def _bytes(data: bytes, row: tuple[int, ...]) -> bytes:
     if row[4] + row[5] > len(data):
         raise MalformedError("file truncated: a section lies beyond the end")
@@ -87,8 +123,26 @@ def _text(strings: bytes, offset: int) -> str:
     return strings[offset : end if end >= 0 else len(strings)].decode("utf-8", "surrogateescape")
 
 
-def add_library(context: Context, file: InputFile) -> None:
-    """Enter the library's names; its definitions give way to those of objects."""
+def _is_needed(context: Context, file: InputFile) -> bool:
+    """Whether it defines what an object so far asks for and nobody has, or what a library asks for whose own list lacks it."""
+    listed = {name for library in context.libraries for name in library.needs}
+    for symbol, (version, default) in zip(file.symbols, file.versions, strict=True):
+        if symbol.section == elf.SHN_UNDEF or (version and not default):
+            continue
+        entry = context.names.get(symbol.name)
+        if entry is None or entry.state not in (UNDEFINED, UNDEFINED_WEAK, NEW):
+            continue
+        if entry.strongly or (entry.wanted_by_library and file.soname not in listed):
+            return True
+    return False
+
+
+def add_library(context: Context, file: InputFile, *, as_needed: bool = False) -> None:
+    """Enter the library's names; its definitions give way to those of objects. One met twice is entered once."""
+    if any(library.soname == file.soname for library in context.libraries):
+        return
+    if as_needed and not _is_needed(context, file):
+        return
     context.libraries.append(file)
     context.inputs.append(file)
     names = context.names
@@ -96,9 +150,15 @@ def add_library(context: Context, file: InputFile) -> None:
         names.synchronise()
     for symbol, (version, is_default) in zip(file.symbols, file.versions, strict=True):
         if version and not is_default:
-            names.all_names.setdefault(f"{symbol.name}@{version}", Entry(symbol.name))
+            other = names.all_names.setdefault(f"{symbol.name}@{version}", Entry(symbol.name))
+            if symbol.section == elf.SHN_UNDEF:
+                other.dynamic_reference = True
+                other.wanted_by_library = other.wanted_by_library or symbol.binding != elf.STB_WEAK
             continue
         entry = names.entry(symbol.name)
+        asked = names.all_names.get(f"{symbol.name}@{version}") if version else None
+        if asked is not None:
+            entry.dynamic_reference = entry.dynamic_reference or asked.dynamic_reference
         if version:
             names.all_names.setdefault(f"{symbol.name}@@{version}", entry)
         if names.all_names:
@@ -107,9 +167,12 @@ def add_library(context: Context, file: InputFile) -> None:
             names.all_names.setdefault(f"{symbol.name}@{version}", entry)
         if symbol.section == elf.SHN_UNDEF:
             entry.dynamic_reference = True
+            entry.wanted_by_library = entry.wanted_by_library or symbol.binding != elf.STB_WEAK
             continue
         if entry.state not in (NEW, UNDEFINED, UNDEFINED_WEAK):
             entry.dynamic_reference = True
+            if entry.is_defined and entry.dynamic_definition is None:  # it tells what the object leaves open
+                entry.type, entry.size = entry.type or symbol.type, entry.size or symbol.size
             continue
         entry.state = DEFINED_WEAK if symbol.binding == elf.STB_WEAK else DEFINED
         entry.dynamic_definition = symbol
@@ -128,8 +191,9 @@ def report_undefined(context: Context) -> None:
         return
     for library in context.libraries:
         for symbol in library.symbols:
-            entry = context.names.entry(symbol.name)
-            if symbol.section == elf.SHN_UNDEF and symbol.binding != elf.STB_WEAK and not entry.is_defined:
+            entry = context.names.get(symbol.name)
+            defined = entry is not None and entry.is_defined
+            if symbol.section == elf.SHN_UNDEF and symbol.binding != elf.STB_WEAK and not defined:
                 context.say(
                     "error",
                     f"undefined reference to `{symbol.name}' in the library {library.name}",

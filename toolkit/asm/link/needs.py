@@ -1,0 +1,252 @@
+"""What a dynamic link knows of each symbol: who may define it at run time, and what the relocations ask of it.
+
+The predicates are BFD's (elflink.c ``_bfd_elf_symbol_refs_local_p``, elfxx-x86.h) over the same facts; their names here say what
+they mean for the program.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from toolkit.abi import elf
+from toolkit.asm.link.context import Context
+from toolkit.asm.link.model import (
+    UNDEFINED,
+    UNDEFINED_WEAK,
+    Entry,
+    InputFile,
+    InputSection,
+    Relocation,
+    StringTable,
+)
+from toolkit.asm.link.plt import I386, X86_64, layout
+from toolkit.asm.link.special import BY_LINKER, Key, Special
+
+# what kind of GOT entry: bits, as several kinds of access to one thread-local variable are combined
+NORMAL, GENERAL, INITIAL, POSITIVE, NEGATED, DESCRIPTOR = 1, 2, 4, 5, 6, 8
+BOTH = POSITIVE | NEGATED
+
+_NEVER = ("_GLOBAL_OFFSET_TABLE_", "_DYNAMIC")
+_IN_LIBRARIES = frozenset(("__ehdr_start", "_GLOBAL_OFFSET_TABLE_"))
+
+
+@dataclass(eq=False, slots=True)
+class Need:
+    """What the relocations ask of one symbol."""
+
+    got: int = 0  # the kinds of GOT entry wanted
+    called: bool = False  # something is content with a PLT entry
+    needs_plt: bool = False  # by a PLT relocation
+    address_matters: bool = False  # its PLT entry may stand for its address
+    direct: bool = False  # referred to neither through the GOT nor the PLT
+    from_base: bool = False  # by its distance from the GOT
+    zero: int = 1  # bit 0: nothing through GOT or PLT; bit 1: something direct in code
+    copied: bool = False
+    plt: int = -1  # index of its lazy entry
+    plt_got: int = -1  # index in .plt.got
+
+
+class Pending(NamedTuple):
+    """A relocation that the dynamic linker may have to apply. ``number`` is its place in the section's list."""
+
+    section: InputSection
+    number: int
+    relocation: Relocation
+    key: Key
+
+
+class Needs(Special):
+    """``Special`` with symbols that are found only when the program starts."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.codes = X86_64 if context.is64 else I386
+        self.needs: dict[Key, Need] = {}
+        self.recorded: dict[Entry, None] = {}  # the names of .dynsym, in the order in which they became known
+        self.strings = StringTable()
+        self.pending: list[Pending] = []
+        self.threads: list[
+            Pending
+        ] = []  # thread-local accesses, to be rewritten when it is known who defines what
+        self.aliases: dict[Entry, Entry] = {}  # a library's weak variable → the strong name of the same
+        self.local_module = False  # some access is by the module's own block
+        self.static_threads = False  # the code relies on being loaded at program start
+        tracking = context.options.tracking or bool(context.features & elf.GNU_PROPERTY_X86_FEATURE_1_IBT)
+        self.layout = layout(context.is64, context.is_pic, tracking)
+
+    def need(self, key: Key) -> Need:
+        found = self.needs.get(key)
+        if found is None:
+            found = self.needs[key] = Need()
+        return found
+
+    # ---- who defines it ----------------------------------------------------------------------------------------
+
+    def is_defined_here(self, entry: Entry) -> bool:
+        """By an object of this link (``def_regular``)."""
+        return entry.is_defined and entry.dynamic_definition is None
+
+    def refers_here(self, entry: Entry, protected: bool = False) -> bool:
+        """Whether a reference can only mean this module's definition. ``protected``: count protected functions too."""
+        if entry.visibility in (elf.STV_INTERNAL, elf.STV_HIDDEN) or entry.local or self.is_linkers(entry):
+            return True
+        if not self.is_defined_here(entry):
+            return False
+        if entry not in self.recorded or not self.context.is_shared or self.context.options.symbolic:
+            return True
+        if entry.visibility != elf.STV_PROTECTED:
+            return False
+        return protected or entry.type not in (elf.STT_FUNC, elf.STT_GNU_IFUNC)
+
+    def is_bound(self, entry: Entry) -> bool:
+        """``refers_here``, for the linker's own names and for undefined weak ones that nobody will look up."""
+        if self.refers_here(entry, protected=True):
+            return True
+        nobody = not self.context.is_shared and not self.has_interpreter
+        return entry.state == UNDEFINED_WEAK and (entry.visibility != 0 or nobody)
+
+    @property
+    def has_interpreter(self) -> bool:
+        context = self.context
+        return context.is_dynamic and not context.is_shared and context.options.dynamic_linker is not None
+
+    def is_linkers(self, entry: Entry) -> bool:
+        """Whether the linker will define it at the end (``linker_def``)."""
+        if self.is_defined_here(entry):
+            return False
+        names = _IN_LIBRARIES if self.context.is_shared else BY_LINKER
+        if entry.name in names:
+            return not (self.context.is_pic and entry.name.startswith(("__rela_iplt", "__rel_iplt")))
+        return self.context.is_boundary(entry)
+
+    def is_zero(self, key: Key) -> bool:
+        """Whether it is an undefined weak name that is 0 without asking anyone."""
+        if not isinstance(key, Entry) or key.state != UNDEFINED_WEAK or self.is_linkers(key):
+            return False
+        return self.is_bound(key) or (not self.context.is_shared and self.need(key).zero > 0)
+
+    def is_preemptible(self, key: Key | None) -> bool:
+        """Whether the dynamic linker decides what it is."""
+        if not isinstance(key, Entry) or self.is_linkers(key):
+            return False
+        if key.state == UNDEFINED and key.dynamic_definition is None:
+            return self.context.is_shared and key.visibility == 0 and not self.context.options.no_undefined
+        return not self.refers_here(key) and not self.is_zero(key)
+
+    def is_dynamic(self, key: Key) -> bool:
+        """Whether it has a row in .dynsym."""
+        return isinstance(key, Entry) and key in self.recorded
+
+    def is_called_here(self, key: Key) -> bool:
+        """``SYMBOL_CALLS_LOCAL``."""
+        return not isinstance(key, Entry) or self.refers_here(key, protected=True)
+
+    # ---- which names are dynamic -------------------------------------------------------------------------------
+
+    def record_names(self) -> None:
+        """Every name that a second module shares, in the order of the inputs (elf_link_add_object_symbols)."""
+        by_objects: set[Entry] = set()
+        by_libraries: set[Entry] = set()
+        for file in self.context.inputs:
+            for entry in self._entries(file):
+                (by_libraries if file.dynamic else by_objects).add(entry)
+                shared = self.context.is_shared and not file.dynamic
+                if shared or entry in (by_objects if file.dynamic else by_libraries):
+                    self.record(entry)
+            if file.dynamic:
+                self._find_aliases(file)
+        for library in self.context.libraries:
+            self.strings.add(library.soname.encode("utf-8", "surrogateescape"))
+
+    def record(self, entry: Entry) -> None:
+        """Give a name a row in .dynsym; a hidden one becomes local instead."""
+        passed_over = (entry.local or not entry.referenced) and not self.is_linkers(entry)
+        if passed_over or entry.name in _NEVER:
+            return
+        if entry.visibility in (elf.STV_INTERNAL, elf.STV_HIDDEN) and entry.state not in (
+            UNDEFINED,
+            UNDEFINED_WEAK,
+        ):
+            entry.local = True
+            return
+        self.strings.add(entry.name.encode("utf-8", "surrogateescape"))
+        self.recorded.setdefault(entry)
+
+    def _entries(self, file: InputFile) -> list[Entry]:
+        names = self.context.names
+        if not file.dynamic:
+            return [entry for entry in file.entries if entry is not None]
+        found = []
+        for symbol, (version, default) in zip(file.symbols, file.versions, strict=True):
+            entry = names.get(symbol.name) if default or not version else None
+            if entry is not None:
+                found.append(entry)
+        return found
+
+    def _find_aliases(self, file: InputFile) -> None:
+        """A library's weak variable that is a strong one by another name: both move together (``is_weakalias``)."""
+        strong: dict[tuple[int, int], Entry] = {}
+        names = self.context.names
+        for symbol in file.symbols:
+            entry = names.get(symbol.name)
+            if entry is None or entry.dynamic_definition is not symbol or symbol.binding == elf.STB_WEAK:
+                continue
+            if symbol.section and symbol.type in (elf.STT_OBJECT, elf.STT_NOTYPE, elf.STT_TLS):
+                strong.setdefault((symbol.section, symbol.value), entry)
+        for symbol in reversed(file.symbols):
+            entry = names.get(symbol.name) if symbol.binding == elf.STB_WEAK else None
+            if entry is None or entry.dynamic_definition is not symbol or symbol.type == elf.STT_FUNC:
+                continue
+            real = strong.get((symbol.section, symbol.value))
+            if real is not None:
+                self.aliases[entry] = real
+                for one, other in ((entry, real), (real, entry)):
+                    if one in self.recorded and other not in self.recorded:
+                        self.recorded.setdefault(other)
+                        self.strings.add(other.name.encode("utf-8", "surrogateescape"))
+
+    def record_late(self, entry: Entry) -> None:
+        """An undefined weak name becomes dynamic when an entry is made for it."""
+        if not (entry in self.recorded or entry.local or self.is_zero(entry) or self.is_linkers(entry)):
+            self.recorded[entry] = None
+
+    # ---- complaints --------------------------------------------------------------------------------------------
+
+    def label(self, key: Key) -> str:
+        if isinstance(key, Entry):
+            return key.name
+        file, number = key
+        symbol = file.symbols[number]
+        target = file.sections[symbol.section] if symbol.section < len(file.sections) else None
+        return symbol.name or (target.name if target is not None else "*ABS*")
+
+    def described(self, key: Key) -> str:
+        """The symbol as ``elf_x86_64_need_pic`` names it."""
+        if not isinstance(key, Entry):
+            return f"`{self.label(key)}'"
+        kind = {1: "internal symbol ", 2: "hidden symbol ", 3: "protected symbol "}.get(
+            key.visibility, "symbol "
+        )
+        undefined = "" if self.is_defined_here(key) or key.dynamic_definition is not None else "undefined "
+        return f"{undefined}{kind}`{key.name}'"
+
+    def refuse(self, section: InputSection, relocation: Relocation, key: Key) -> None:
+        """A relocation that can't be left to the dynamic linker."""
+        context = self.context
+        name = elf.RELOCATION_NAMES[context.machine].get(relocation.type, "?")
+        output, flag = ("a shared object", "-fPIC") if context.is_shared else ("a PIE object", "-fPIE")
+        if not context.is_pic:
+            output = "a PDE object"
+        place, line = context.where(section, relocation.offset)
+        what = self.described(key)
+        context.say(
+            "error",
+            f"relocation {name} against {what} can not be used when making {output}",
+            place,
+            line=line,
+            help="the address is known only when the program starts: use `[rel name]' for your own data, "
+            "`[rel name wrt ..got]' for another module's, and `call name wrt ..plt'",
+            ld_message=f"{section.file.name}: relocation {name} against {what} can not be used when making {output}; "
+            f"recompile with {flag}",
+        )
