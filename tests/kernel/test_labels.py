@@ -85,3 +85,25 @@ def test_a_handler_is_an_arrival_and_so_is_the_way_back() -> None:
     )
     assert evidence.exit_code == 0
     assert set(evidence.moments) == {"label:handler", "label:store:2", "label:restorer"}
+
+
+def test_an_observer_forgets_its_label_in_front_of_another_one() -> None:
+    from toolkit.asm import build
+    from toolkit.kernel.kernel import Kernel
+    from toolkit.machine.cpu import Machine
+
+    built = build([START + "_start: mov ecx, 3\nfirst: dec ecx\nsecond: jnz first" + END])
+    assert built.elf is not None
+    seen: list[str] = []
+    with Kernel(Machine()) as kernel:
+
+        def forget(stop: object) -> None:
+            seen.append("first")
+            kernel.forget_labels(forget)
+
+        kernel.at("label:first", forget)
+        for number in (1, 2, 3):
+            kernel.at(f"label:second:{number}", lambda stop: seen.append("second"))
+        kernel.spawn(built.elf, ["p"])
+        outcome = kernel.run(budget=1000)
+    assert (outcome.exit_code, seen) == (0, ["first", "second", "second", "second"])

@@ -549,7 +549,8 @@ class Kernel:
     def _at_label(self, thread: Thread) -> int:
         """Tell the observers, once each time the thread comes here, and run the instruction alone: how many were executed.
 
-        An instruction that faults is begun anew later: `announced` says that this arrival was told already.
+        An instruction that faults is begun anew later: `announced` says that this arrival was told already. An observer
+        may have forgotten this label, and then the machine also stops at the next one.
         """
         address = self._values[RIP]
         if thread.announced != address:
@@ -569,7 +570,7 @@ class Kernel:
             self.clock.now += EVENT
             abi = "x86_64" if event.kind == "syscall" else "i386"
             self._call_slowly(thread, self._values[RAX] & 0xFFFFFFFF, abi)
-        elif not isinstance(event, (BudgetSpent, Interrupted, Rewritten)):
+        elif not isinstance(event, (BudgetSpent, Breakpoint, Interrupted, Rewritten)):
             self.clock.now += EVENT
             exceptions.handle(self, thread, event)
         return executed
