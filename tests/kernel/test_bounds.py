@@ -160,3 +160,19 @@ def test_a_large_program_s_memory_goes_back_to_the_host(machine: Machine) -> Non
         kernel.run(50_000_000)
         assert resident() - before > 60 << 20
     assert resident() - before < 20 << 20
+
+
+def test_all_of_a_machine_s_memory_can_be_touched(machine: Machine) -> None:
+    """128 MiB are 32,768 faults, and 10,000 events are more than they cost; so many reads of nothing are not free."""
+    touch = "again: mov {access}\n add rax, 4096\n loop again\n mov eax, 60\n xor edi, edi\n syscall\n"
+    begin = " mov rcx, {count}\n lea rax, [rel space]\n"
+    for access, count, ending in (
+        ("[rax], al", 32_000, Ending.EXITED),
+        ("bl, [rax]", 32_000, Ending.EXITED),
+        ("bl, [rax]", 60_000, Ending.EVENTS),
+    ):
+        body = begin.format(count=count) + touch.format(access=access)
+        program = build(body + "section .bss\nspace: resb 4096 * 60001\n")
+        with Kernel(machine, memory=512 << 20, limits=Limits(events=10_000)) as kernel:
+            kernel.spawn(program, ["./program"], {})
+            assert kernel.run(50_000_000).ending is ending, (access, count)

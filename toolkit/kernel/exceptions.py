@@ -21,7 +21,7 @@ from toolkit.abi.signals import (
 )
 from toolkit.kernel import answers
 from toolkit.kernel.errors import SyscallError
-from toolkit.kernel.mm.faults import Refused
+from toolkit.kernel.mm.faults import Resolved
 from toolkit.kernel.outcome import FaultDetail
 from toolkit.kernel.signals import SignalInfo, force
 from toolkit.kernel.task import LastTrap
@@ -61,8 +61,11 @@ def page_fault(kernel: Kernel, thread: Thread, event: events.PageFault) -> None:
             return
         raise_signal(kernel, thread, Signal.SIGSEGV, 1, address, vector=14, error_code=code | 1, cr2=address)
         return
+    before = kernel.frames.page_work
     answer = thread.memory.fault(address, code)
-    if isinstance(answer, Refused):
+    if isinstance(answer, Resolved):
+        kernel.charge_fault(before)
+    else:
         if address >= layout.task_size:
             code |= 1
         raise_signal(

@@ -398,10 +398,15 @@ class Kernel:
                 exceptions.handle(self, thread, event)
         return left
 
+    def charge_fault(self, work_before: int) -> None:
+        """A fault that was resolved costs the host as much as a page that is handed out, and less than a system call."""
+        self.events -= 1
+        self.frames.page_work = max(self.frames.page_work, work_before + 1)
+
     def _limit(self, left: int) -> int:
         """How many instructions may run before the kernel has something to do."""
         self.events += 1
-        pages = self.frames.handed_out >> PAGES_PER_EVENT
+        pages = self.frames.page_work >> PAGES_PER_EVENT
         if self.events + pages + self.machine.rewrites > self._most_events:
             self.end(Ending.EVENTS)
             return 0

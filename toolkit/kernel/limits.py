@@ -27,6 +27,6 @@ class Limits:
     printed: int = 1_000_000
     """How many of these have arguments and results as strace prints them; the others have the numbers alone."""
     events: int | None = None
-    """System calls, faults, signals and other entries into the kernel of all processes together, a quarter of the
-    pages handed out and copied, and some more for what is dear (`processes.FORK_EVENTS`, `EXEC_EVENTS`, `signals.HANDLER_EVENTS`); more ends the run
+    """System calls, refused faults, signals and other entries into the kernel of all processes together, a quarter of the
+    pages handed out, faulted in and copied, changes of translated code, and some more for what is dear (`processes.FORK_EVENTS`, `EXEC_EVENTS`, `signals.HANDLER_EVENTS`); more ends the run
     with Ending.EVENTS. Deterministic, and a bound on time where the instruction budget alone is none."""

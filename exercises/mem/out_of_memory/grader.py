@@ -2,7 +2,6 @@
 
 from toolkit.grading import check
 
-EVENTS = 25_000  # 16,384 pages are touched
 MEMORY = 16 << 20
 PAGE = 4096
 

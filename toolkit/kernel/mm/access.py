@@ -86,7 +86,7 @@ def read_available(space: AddressSpace, address: int, count: int) -> bytes:
         parts.append(memory[place : place + piece].tobytes())
         address += piece
         count -= piece
-    space.frames.handed_out += len(parts)
+    space.frames.page_work += len(parts)
     return b"".join(parts)
 
 
@@ -100,7 +100,7 @@ def write_available(space: AddressSpace, address: int, data: bytes) -> int:
     """Store what lies before the first bad page; the number of bytes stored."""
     memory, frames = space.frames.bytes, space.frames
     done, total = 0, len(data)
-    frames.handed_out += total >> PAGE_SHIFT
+    frames.page_work += total >> PAGE_SHIFT
     while done < total:
         place = physical(space, address, True)
         if place is None:

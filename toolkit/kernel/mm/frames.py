@@ -139,8 +139,8 @@ class Frames:
         """Called when reclaim failed. True: something was killed and freed, try again."""
         self.protection_keys = True
         """Whether the CPU has them (PKU): without them PROT_EXEC alone is readable, and smaps has no such line."""
-        self.handed_out = 0
-        """Calls of ``allocate`` and pages copied for system calls so far: the page work of a run, which `Limits.events` bounds too."""
+        self.page_work = 0
+        """Pages handed out, faulted in and copied for system calls so far: what `Limits.events` bounds besides the entries into the kernel."""
         self.lazy: set[int] = set()
         """Anonymous frames given up by MADV_FREE: reclaim drops those whose entry is not dirty again."""
         self._memory_inodes = 1024
@@ -168,7 +168,7 @@ class Frames:
 
         Raises OutOfMemoryError when neither reclaim nor the kernel's out-of-memory handler finds one.
         """
-        self.handed_out += 1
+        self.page_work += 1
         if self._free:
             frame = self._free.pop()
         elif self.fresh < self.total:
