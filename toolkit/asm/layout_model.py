@@ -24,31 +24,61 @@ from toolkit.asm.layout_symbols import Label
 from toolkit.asm.objfile import Section
 from toolkit.asm.parser import DATA, DIRECTIVE, EQU, INCBIN, INSTRUCTION, RESERVE, Statement
 from toolkit.asm.parser_templates import Immediate, Memory, is_dynamic
-from toolkit.asm.statement import EncodingContext, ImmediateOperand, Instruction, MemoryOperand, Value
+from toolkit.asm.statement import (
+    EncodingContext,
+    ImmediateOperand,
+    Instruction,
+    MemoryOperand,
+    RegisterOperand,
+    Value,
+)
 
 _LINEAR = frozenset(("number", "symbol", "here", "base", "register", "wrt special"))
 _NUMBER = re.compile(r"-?[0-9]\w*")
 
 
 class Evaluated:
-    """A statement that is evaluated anew when it, or a label it ``depends`` on, has moved.
+    """A statement that is evaluated anew when what its size depends on has changed: ``state`` says of what it took ``size`` bytes.
 
-    ``key`` is where they were when it took ``size`` bytes.
+    Labels of a section come into a size as differences only, unless the statement names the section's start or is an EQU.
     """
 
-    __slots__ = ("base", "context", "depends", "key", "line", "scope", "section", "size", "statement")
+    __slots__ = (
+        "anchor",
+        "base",
+        "context",
+        "depends",
+        "line",
+        "scope",
+        "section",
+        "size",
+        "state",
+        "statement",
+    )
 
-    def __init__(self, run: Pass, statement: Statement, context: EncodingContext) -> None:
+    def __init__(self, run: Pass, statement: Statement, context: EncodingContext, needs_place: bool) -> None:
         self.line = run.line
         self.statement = statement
         self.section = run.place.section
         self.base = run.place.absolute_base
         self.scope = run.labels.scope
         self.context = context
-        named = {run.labels.find(name) for name in _symbols(statement)}
+        steps = _steps(statement)
+        named = {run.labels.find(argument) for operation, argument in steps if operation == "symbol"}
         self.depends = [label for label in named if label is not None]
-        self.key: tuple[int, ...] = ()
+        bases = {label.base for label in self.depends}
+        relative = len(bases) == 1 and None not in bases and ("base", "") not in steps
+        needs_place = needs_place or any(operation == "here" for operation, _ in steps)
+        self.anchor = self.depends[0] if relative and not needs_place and statement.kind != EQU else None
         self.size = 0
+        self.state: tuple[int, ...] = ()
+
+    def seen(self, place: int) -> tuple[int, ...]:
+        """The state at ``place``."""
+        if self.anchor is None:
+            return (place, *[label.offset for label in self.depends])
+        start = self.anchor.offset
+        return tuple([label.offset - start for label in self.depends])
 
 
 class Jump(NamedTuple):
@@ -173,10 +203,17 @@ class RecordedPass(Pass):
             return
         if self._context is None:
             self._context = replace(self.context)
-        evaluated = Evaluated(self, statement, self._context)
+        evaluated = Evaluated(self, statement, self._context, self._needs_place(statement))
         evaluated.size = size
         model.evaluated += 1
         model.items.append(Jump(before, distance, behind, before, 0, 0, 0, evaluated))
+
+    def _needs_place(self, statement: Statement) -> bool:
+        """Whether an operand may be an address, whose distance from here matters."""
+        return statement.kind == INSTRUCTION and any(
+            not isinstance(operand, RegisterOperand) and _has_base(operand.value)
+            for operand in self._built(statement).operands
+        )
 
     def _jump_sizes(self, statement: Statement) -> tuple[int, int, Label] | None:
         """(short size, near size, target) of a plain jump to a label of this section."""
@@ -280,13 +317,12 @@ def _counts(items: Sequence[Item]) -> Iterator[Program]:
             yield from _counts(item.items)
 
 
-def _symbols(statement: Statement) -> set[str]:
-    """The names whose values the size of a statement, or its value, depends on."""
+def _steps(statement: Statement) -> set[tuple[str, str]]:
+    """What the expressions ask for that the statement's size or value depends on: operations, and the names of symbols."""
     times = (statement.times,) if statement.times is not None else ()
     programs = chain(times, statement.expressions, _operand_programs(statement), _counts(statement.items))
     return {
-        argument
+        (operation, argument if operation == "symbol" and isinstance(argument, str) else "")
         for program in programs
         for operation, argument, _, _ in program
-        if operation == "symbol" and isinstance(argument, str)
     }

@@ -67,9 +67,9 @@ class _Settler:
             _move(labels, place)
 
     def _behind(self, evaluated: Evaluated, place: int) -> int:
-        key = (place, *[label.offset for label in evaluated.depends])
-        if key != evaluated.key:
-            evaluated.key = key
+        state = evaluated.seen(place)
+        if state != evaluated.state:
+            evaluated.state = state
             self.labels.scope = evaluated.scope
             evaluated.size = self.run.size_of(evaluated, place)
         return place + evaluated.size
