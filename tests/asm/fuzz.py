@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-LIMIT = 20  # seconds of processor time for one program
+LIMIT = 40  # seconds of processor time for one program
 STUCK = 100  # seconds after the end of a run in which even a loop inside a library must have ended
 MEMORY = 3 << 30
 FORMATS = ("elf64", "elf64", "elf64", "elf32", "bin")
