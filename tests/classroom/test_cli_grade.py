@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.classroom.class_cases import GOOD, GRADER, SILENT, WRONG
+from toolkit.classroom.store import Store
 from toolkit.cli import cli
 
 Tree = Callable[[dict[str, bytes]], Path]
@@ -82,6 +83,27 @@ def test_a_private_grader_decides(course: Path, tree: Tree, tmp_path: Path) -> N
     root = tree({"ada/prog.asm": GOOD})
     assert toolkit("grade", root, "-e", "ch09").exit_code == 0
     assert toolkit("grade", root, "-e", "ch09", "--graders", private.parents[1]).exit_code == 1
+
+
+def test_resuming_takes_up_the_exercises_the_graders_and_the_seeds(
+    course: Path, tree: Tree, tmp_path: Path
+) -> None:
+    private = tmp_path / "private" / "ch09" / "prog"
+    private.mkdir(parents=True)
+    (private / "grader.py").write_text(GRADER.replace("tulip", "orchid"))
+    other = course / "exercises" / "ch09" / "other"
+    other.mkdir()
+    (other / "grader.py").write_text(GRADER)
+    root = tree({"ada/prog.asm": GOOD, "ada/other.asm": GOOD})
+    options = ["-e", "prog", "--graders", private.parents[1], "--seed", "5", "--own-seeds"]
+    assert toolkit("grade", root, *options).exit_code == 1
+    again = toolkit("grade", root, "--resume", "--format", "json")
+    (student,) = json.loads(again.output)["students"]
+    assert {name: each["status"] for name, each in student["exercises"].items()} == {"ch09/prog": "failed"}
+    with Store("toolkit-grades.sqlite") as store:
+        assert store.sessions() == ["prog"]
+        settings = store.settings(1)
+    assert (settings["seed"], settings["own_seeds"]) == (5, True)
 
 
 def test_similar(course: Path, tree: Tree) -> None:

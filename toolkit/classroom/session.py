@@ -20,16 +20,19 @@ MISSING = "nothing was handed in"
 
 @dataclass(frozen=True)
 class Settings:
-    """How a class is graded. ``own_seeds``: every student meets other drawn inputs."""
+    """How a class is graded. ``own_seeds``: every student meets other drawn inputs. ``graders``: where private ones lie."""
 
     name: str
     seed: int = 0
     own_seeds: bool = False
+    graders: Path | None = None
     workers: int = 1
     scheduler: str | None = None
 
     def as_json(self) -> dict[str, object]:
-        return {"seed": self.seed, "own_seeds": self.own_seeds}
+        """What ``--resume`` takes up again."""
+        graders = str(self.graders.resolve()) if self.graders is not None else None
+        return {"seed": self.seed, "own_seeds": self.own_seeds, "graders": graders}
 
 
 @dataclass

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -63,7 +63,8 @@ Exit status: 0 all passed; 1 some failed; 2 wrong usage or unreadable submission
 @click.option(
     "--resume",
     is_flag=True,
-    help="Go on with the newest grading in the database (what is graded is never graded again in any case).",
+    help="Go on with the newest grading in the database, by default with its exercises, graders and seeds"
+    " (what is graded is never graded again in any case).",
 )
 @click.option(
     "--roster", type=click.Path(path_type=Path), help="CSV of the class: id, name, email, and any aliases."
@@ -74,7 +75,7 @@ Exit status: 0 all passed; 1 some failed; 2 wrong usage or unreadable submission
     help="Private folder whose CHAPTER/NAME/grader.py is used instead.",
 )
 @rules_options
-@click.option("--seed", type=int, default=0, help="Seed of everything that is left to chance.")
+@click.option("--seed", type=int, help="Seed of everything that is left to chance. Default: 0.")
 @click.option("--own-seeds", is_flag=True, help="Give every student other drawn inputs.")
 @output_options
 def grade_command(
@@ -87,7 +88,7 @@ def grade_command(
     resume: bool,
     roster: Path | None,
     graders: Path | None,
-    seed: int,
+    seed: int | None,
     own_seeds: bool,
     rules: Rules,
     output: Output,
@@ -98,11 +99,20 @@ def grade_command(
         from toolkit.classroom.store import Store, StoreError
     except ImportError as error:
         raise missing_extra(error) from error
-    exercises = pack_exercises(targets, graders)
     try:
         with Store(database) as store:
             chosen = name or (_newest(store) if resume else None) or " ".join(targets) or "all"
-            settings = Settings(chosen, seed, own_seeds, jobs, scheduler)
+            before = _settings_of(store, chosen) if resume else {}
+            graders = graders or (Path(before["graders"]) if before.get("graders") else None)
+            settings = Settings(
+                chosen,
+                seed if seed is not None else before.get("seed", 0),
+                own_seeds or before.get("own_seeds", False),
+                graders=graders,
+                workers=jobs,
+                scheduler=scheduler,
+            )
+            exercises = pack_exercises(targets or tuple(before.get("maxima", ())), graders)
             plan = _plan(submissions, exercises, roster, settings)
             _run(plan, store, settings)
             book = open_book(store, chosen, rules)
@@ -116,6 +126,11 @@ def grade_command(
 def _newest(store: Store) -> str | None:
     names = store.sessions()
     return names[-1] if names else None
+
+
+def _settings_of(store: Store, name: str) -> dict[str, Any]:
+    session_id = store.session_id(name)
+    return {} if session_id is None else store.settings(session_id)
 
 
 def _plan(
