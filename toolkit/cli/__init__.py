@@ -6,6 +6,7 @@ A subcommand's module is imported when it is called: ``toolkit --help`` imports 
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from typing import NoReturn
@@ -91,6 +92,7 @@ def cli() -> None:
 def main() -> NoReturn:
     """The console script. Exit statuses are those of the contract; 3 is our own fault."""
     _hold_closed_descriptors()
+    _prepare_streams()
     try:
         result = cli.main(prog_name="toolkit", standalone_mode=False)
         status = result if isinstance(result, int) else 0  # click returns the code of an Exit
@@ -114,6 +116,15 @@ def _hold_closed_descriptors() -> None:
             os.open(os.devnull, os.O_RDWR)  # the lowest free number: this one
             mode = "r" if name == "stdin" else "w"
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
+def _prepare_streams() -> None:
+    """What a terminal or a code page can't show is escaped; what is piped is the same bytes on every system."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+            if not stream.isatty():
+                stream.reconfigure(newline="\n", encoding="utf-8" if os.name == "nt" else None)
 
 
 def _flush(status: int) -> NoReturn:

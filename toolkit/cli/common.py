@@ -58,8 +58,6 @@ def find_exercise(target: str) -> Exercise:
 def open_output(path: Path | None) -> Iterator[TextIO]:
     """Standard output, or a file. Raises UserError when it can't be written."""
     if path is None or str(path) == "-":
-        if hasattr(sys.stdout, "reconfigure"):
-            sys.stdout.reconfigure(errors="backslashreplace")
         yield sys.stdout
         return
     try:

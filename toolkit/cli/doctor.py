@@ -55,8 +55,9 @@ def examine() -> Iterator[Finding]:
     for name, needed in (("unicorn", True), ("capstone", True), ("msgspec", True), ("rich", True)):
         yield _package(name, needed)
     yield _keystone()
-    for name, use in (("hypothesis", "graders that draw inputs"), ("watchfiles", "instant `check --watch`")):
-        yield _optional(name, use)
+    yield _optional("hypothesis", "graders that draw inputs")
+    yield _optional("watchfiles", "instant `check --watch`")
+    yield _optional("textual", "the full screen of `debug`")
     yield _course()
     yield from _worker()
     for tool in ("nasm", "ld", "gdb"):

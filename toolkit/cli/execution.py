@@ -188,7 +188,8 @@ class Execution:
                 raise SyscallError(Errno.EINTR)  # it came between the kernel's last look and `reading`
             if sys.__stdin__ is None:  # it was closed before we began
                 raise SyscallError(Errno.EBADF)
-            return os.read(0, count)
+            data = os.read(0, count)
+            return data.replace(b"\r\n", b"\n") if os.name == "nt" and os.isatty(0) else data
         except OSError as error:
             raise SyscallError(host_error(error)) from None
         except KeyboardInterrupt:

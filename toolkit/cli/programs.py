@@ -67,7 +67,7 @@ class Assembler:
         self.diagnostics += result.diagnostics
         if result.elf is None:
             return None
-        texts = {str(path): path.read_text(errors="replace").splitlines() for path in files}
+        texts = {str(path): path.read_text(encoding="utf-8", errors="replace").splitlines() for path in files}
         return Built((), result.elf, result.symbols, result.lines, texts)
 
 
