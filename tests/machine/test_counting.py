@@ -7,6 +7,7 @@ import random
 import struct
 from collections.abc import Callable
 from functools import partial
+from unittest.mock import Mock
 
 import pytest
 
@@ -134,7 +135,7 @@ def test_more_blocks_than_there_are_records(
 
 
 def test_without_memory_for_code_of_ours_python_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counting, "executable", lambda code: None)
+    monkeypatch.setattr(counting, "HostCode", Mock(side_effect=OSError))
     slow = Sandbox(Machine(64 << 20))
     machine = slow.load(
         "b964000000 50 5a ffc9 75fa 0f05"

@@ -16,13 +16,14 @@ what was not executed. The ring keeps the last blocks that were begun: the way t
 from __future__ import annotations
 
 import ctypes
-import mmap
 import platform
 import struct
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, NamedTuple
 
+from toolkit.machine.host_code import HostCode
 from toolkit.machine.physical import PAGE_SIZE, reserve
 
 BLOCK_HOOK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_void_p)
@@ -101,13 +102,21 @@ class Meter:
         self._first = self._free = RING_START + RING
         self._full = len(self.words) - RECORD
         self._next_record: Any = None
+        self._code: HostCode | None = None
 
     def use(self, slow: Any) -> Any:
         """The hook's function, given what it calls when a block needs more than subtraction."""
         self.words[SLOW] = ctypes.cast(slow, ctypes.c_void_p).value or 0
         code = machine_code(platform.machine().lower(), sys.platform, self.address)
-        self._code = executable(code) if code else None
+        if code:
+            with suppress(OSError):
+                self._code = HostCode(code)
         return BLOCK_HOOK(self.in_python(slow)) if self._code is None else ctypes.c_void_p(self._code.address)
+
+    @property
+    def counts_in_machine_code(self) -> bool:
+        """Whether the host let us have executable memory; else every block calls Python."""
+        return self._code is not None
 
     def in_python(self, slow: Any) -> Callable[[int, int, int, int], None]:
         """What the machine code does, for hosts that do not let us have any."""
@@ -223,35 +232,3 @@ class Meter:
         position = self.words[POSITION]
         for place in range(position - 1, max(self._oldest, position - RING) - 1, -1):
             yield self._cut.get(place) or self.block(self.words[RING_START + place % RING])
-
-
-class Executable:
-    """A page of the host's memory with `code` in it. Raises OSError where memory may not be both written and run."""
-
-    def __init__(self, code: bytes) -> None:
-        if sys.platform == "win32":
-            allocate = ctypes.windll.kernel32.VirtualAlloc
-            allocate.restype, allocate.argtypes = (
-                ctypes.c_void_p,
-                [ctypes.c_void_p, ctypes.c_size_t] + [ctypes.c_uint32] * 2,
-            )
-            self.address: int = (
-                allocate(None, PAGE_SIZE, 0x3000, 0x40) or 0
-            )  # committed, PAGE_EXECUTE_READWRITE
-            if not self.address:
-                raise OSError("VirtualAlloc")
-        else:
-            rights = mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC
-            self._page = mmap.mmap(
-                -1, mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=rights
-            )
-            self.address = ctypes.addressof(ctypes.c_char.from_buffer(self._page))
-        ctypes.memmove(self.address, code, len(code))
-
-
-def executable(code: bytes) -> Executable | None:
-    """`code` in memory that the host's CPU may execute; None where that is not allowed."""
-    try:
-        return Executable(code)
-    except OSError:
-        return None
