@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -104,6 +105,24 @@ def test_resuming_takes_up_the_exercises_the_graders_and_the_seeds(
         assert store.sessions() == ["prog"]
         settings = store.settings(1)
     assert (settings["seed"], settings["own_seeds"]) == (5, True)
+
+
+def points_of(output: str) -> list[str]:
+    return [row["score"] for row in csv.DictReader(io.StringIO(output))]
+
+
+def test_results_keep_to_the_rules_of_the_grading(course: Path, tree: Tree) -> None:
+    root = tree({"ada/attempt-1/prog.asm": GOOD, "ada/attempt-2/prog.asm": SILENT, "bob/prog.asm": GOOD})
+    for number, name in enumerate(("ada/attempt-1", "ada/attempt-2", "bob")):
+        os.utime(root / name / "prog.asm", (86_400 * number + 1, 86_400 * number + 1))
+    options = ["--due", "1970-01-02T00:00", "--late", "20%/day", "--attempts", "last", "--format", "csv"]
+    graded = toolkit("grade", root, "-e", "prog", *options)
+    assert points_of(graded.output) == ["1.6", "3"]
+    assert points_of(toolkit("results", "--format", "csv").output) == ["1.6", "3"]
+    assert points_of(toolkit("results", "--format", "csv", "--attempts", "best").output) == ["5", "3"]
+    assert points_of(toolkit("results", "--format", "csv", "--late", "100%").output) == ["0", "0"]
+    assert points_of(toolkit("grade", root, "--resume", "--format", "csv").output) == ["1.6", "3"]
+    assert points_of(toolkit("grade", root, "-e", "prog", "--format", "csv").output) == ["5", "5"]
 
 
 def test_similar(course: Path, tree: Tree) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,19 +20,27 @@ MISSING = "nothing was handed in"
 
 @dataclass(frozen=True)
 class Settings:
-    """How a class is graded. ``own_seeds``: every student meets other drawn inputs. ``graders``: where private ones lie."""
+    """How a class is graded. ``own_seeds``: every student meets other drawn inputs. ``graders``: where private ones lie.
+    ``rules``: the deadline's options as they were written, which `toolkit results` falls back on.
+    """
 
     name: str
     seed: int = 0
     own_seeds: bool = False
     graders: Path | None = None
+    rules: Mapping[str, str] = field(default_factory=dict)
     workers: int = 1
     scheduler: str | None = None
 
     def as_json(self) -> dict[str, object]:
         """What ``--resume`` takes up again."""
         graders = str(self.graders.resolve()) if self.graders is not None else None
-        return {"seed": self.seed, "own_seeds": self.own_seeds, "graders": graders}
+        return {
+            "seed": self.seed,
+            "own_seeds": self.own_seeds,
+            "graders": graders,
+            "rules": dict(self.rules),
+        }
 
 
 @dataclass

@@ -44,14 +44,15 @@ def pack_exercises(targets: Sequence[str], graders: Path | None = None) -> list[
 
 
 def open_book(store: Store, name: str, rules: Rules) -> list[StudentLine]:
-    """The gradebook of a grading; empty if there is none of the name."""
+    """The gradebook of a grading, by the rules of its grading where no others are given; empty if there is none of the name."""
     from toolkit.classroom.gradebook import make_gradebook
 
     session_id = store.session_id(name)
     if session_id is None:
         return []
-    worth = store.settings(session_id).get("maxima", {})
-    return make_gradebook(store.graded(session_id), rules.deadline, rules.policy, worth)
+    settings = store.settings(session_id)
+    rules = rules.or_as(settings.get("rules", {}))
+    return make_gradebook(store.graded(session_id), rules.deadline, rules.policy, settings.get("maxima", {}))
 
 
 def write_reports(book: Sequence[StudentLine], name: str, output: Output) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,10 +39,23 @@ database_option = click.option(
 
 @dataclass(frozen=True)
 class Rules:
-    """How hand-ins become points: lateness, and which attempt counts (`best` or `last`)."""
+    """How hand-ins become points, in the words of the options that were given: `due`, `late`, `grace`, `cutoff`, `attempts`."""
 
-    deadline: Deadline
-    policy: str
+    given: Mapping[str, str]
+
+    def or_as(self, before: Mapping[str, str]) -> Rules:
+        """What was not given is as it was when the class was graded."""
+        return Rules({**before, **self.given})
+
+    @property
+    def policy(self) -> str:
+        """Which attempt counts: `best` or `last`."""
+        return self.given.get("attempts", "best")
+
+    @property
+    def deadline(self) -> Deadline:
+        """Raises UsageError."""
+        return _deadline(*(self.given.get(name) for name in ("due", "late", "grace", "cutoff")))
 
 
 @dataclass(frozen=True)
@@ -66,10 +79,12 @@ def rules_options(command: Command) -> Command:
     """--due, --late, --grace, --cutoff and --attempts, as ``rules``."""
 
     @functools.wraps(command)
-    def with_rules(
-        due: str | None, late: str | None, grace: str | None, cutoff: str | None, policy: str, **others: Any
-    ) -> Any:
-        return command(rules=Rules(_deadline(due, late, grace, cutoff), policy), **others)
+    def with_rules(**values: Any) -> Any:
+        names = ("due", "late", "grace", "cutoff", "attempts")
+        texts = {name: values.pop(name) for name in names}
+        rules = Rules({name: text for name, text in texts.items() if text is not None})
+        rules.deadline  # noqa: B018 - what can't be understood is told before anything is graded
+        return command(rules=rules, **values)
 
     return _with(
         (
@@ -78,12 +93,7 @@ def rules_options(command: Command) -> Command:
             click.option("--grace", help="How late is not late yet: 15m."),
             click.option("--cutoff", help="How late is too late: 7d."),
             click.option(
-                "--attempts",
-                "policy",
-                type=click.Choice(["best", "last"]),
-                default="best",
-                show_default=True,
-                help="Which attempt counts.",
+                "--attempts", type=click.Choice(["best", "last"]), help="Which attempt counts. Default: best."
             ),
         ),
         with_rules,

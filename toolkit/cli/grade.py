@@ -63,7 +63,7 @@ Exit status: 0 all passed; 1 some failed; 2 wrong usage or unreadable submission
 @click.option(
     "--resume",
     is_flag=True,
-    help="Go on with the newest grading in the database, by default with its exercises, graders and seeds"
+    help="Go on with the newest grading in the database, by default with its exercises, graders, seeds and rules"
     " (what is graded is never graded again in any case).",
 )
 @click.option(
@@ -109,6 +109,7 @@ def grade_command(
                 seed if seed is not None else before.get("seed", 0),
                 own_seeds or before.get("own_seeds", False),
                 graders=graders,
+                rules=rules.or_as(before.get("rules", {})).given,
                 workers=jobs,
                 scheduler=scheduler,
             )

@@ -46,7 +46,7 @@ def results_command(
     rules: Rules,
     output: Output,
 ) -> None:
-    """Query and export what was graded."""
+    """Query and export what was graded. Rules for lateness and attempts are those of the grading unless others are given."""
     try:
         from toolkit.classroom.store import Store, StoreError
     except ImportError as error:
