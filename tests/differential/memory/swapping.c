@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/sysinfo.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -172,6 +173,11 @@ int main(void)
 {
     setvbuf(stdout, malloc(1 << 16), _IOFBF, 1 << 16);
     memset(text, 1, sizeof text);
+    slurp("/proc/swaps");
+    fputs(text, stdout);
+    struct sysinfo information;
+    sysinfo(&information);
+    printf("%ld %ld\n", information.totalswap, information.freeswap);
     private_memory();
     shared_memory();
     file_memory();

@@ -281,6 +281,18 @@ def load_average(kernel: Kernel) -> bytes:
     return b"0.00 0.00 0.00 1/%d %d\n" % (len(kernel.processes.by_tid), kernel.processes.shell_pid)
 
 
+def swaps(kernel: Kernel) -> bytes:
+    """/proc/swaps: compressed memory, as the swap here behaves (swap_show)."""
+    swap = kernel.frames.swap
+    text = b"Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
+    if swap.size:
+        size, used = swap.size << 2, swap.used << 2
+        fields = [b"/dev/zram0".ljust(40) + b"partition"]
+        fields += [b"%d" % number + (b"\t" if number < 10_000_000 else b"") for number in (size, used)]
+        text += b"\t".join((*fields, b"-2")) + b"\n"
+    return text
+
+
 SYSTEM_FILES: dict[bytes, SystemRender] = {
     b"meminfo": meminfo,
     b"cpuinfo": cpuinfo,
@@ -291,7 +303,7 @@ SYSTEM_FILES: dict[bytes, SystemRender] = {
     b"filesystems": lambda kernel: b"nodev\tproc\nnodev\ttmpfs\nnodev\tdevtmpfs\n\text4\n",
     b"cmdline": lambda kernel: b"\n",
     b"devices": lambda kernel: b"Character devices:\n  1 mem\n  5 /dev/tty\n136 pts\n\nBlock devices:\n",
-    b"swaps": lambda kernel: b"Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n",
+    b"swaps": swaps,
 }
 
 

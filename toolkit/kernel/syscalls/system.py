@@ -10,6 +10,7 @@ from toolkit.abi.errno import Errno
 from toolkit.abi.process import ALL_CAPABILITIES
 from toolkit.kernel.clock import NANOSECONDS
 from toolkit.kernel.errors import SyscallError
+from toolkit.kernel.mm.frames import SHMEM
 from toolkit.kernel.syscalls import syscall
 from toolkit.kernel.syscalls.arguments import Address, FileDescriptor, Int, Size, UnsignedInt, Word
 
@@ -41,15 +42,14 @@ def sysinfo(thread: Thread, buffer: Address) -> int:
     """sysinfo(2)."""
     kernel = thread.process.kernel
     uptime = kernel.clock.now // NANOSECONDS
-    total, free = kernel.frames.total << 12, kernel.frames.free_count << 12
+    frames, swap = kernel.frames, kernel.frames.swap
+    pages = frames.total, frames.free_count, frames.count(SHMEM), 0, swap.size, swap.size - swap.used
     tasks = len(kernel.processes.by_tid)
     if thread.process.personality.bits == 64:
-        data = pack("<q3Q6QH6xQQI4x", uptime, 0, 0, 0, total, free, 0, 0, 0, 0, tasks, 0, 0, 1)
+        sizes = (count << 12 for count in pages)
+        data = pack("<q3Q6QH6xQQI4x", uptime, 0, 0, 0, *sizes, tasks, 0, 0, 1)
     else:
-        unit = 4096
-        data = pack(
-            "<i3I6IH2xIII8x", uptime, 0, 0, 0, total // unit, free // unit, 0, 0, 0, 0, tasks, 0, 0, unit
-        )
+        data = pack("<i3I6IH2xIII8x", uptime, 0, 0, 0, *pages, tasks, 0, 0, 4096)
     thread.memory.write(buffer, data)
     return 0
 
