@@ -262,10 +262,6 @@ class Both:
         except OSError as error:
             return f"the native helper died: {error}"
         wanted, got = smaps_areas(theirs), smaps_areas(ours)
-        if any(number in (FORK_CHILD, FORK_PARENT) for number, _ in self.history):
-            # Pages that were populated count as referenced in a child, by a mark on the page that is not kept here.
-            for values in (*wanted.values(), *got.values()):
-                values.pop("Referenced", None)
         return "\n".join(
             f"{head}\n  native {wanted[head]}\n  ours   {got.get(head)}"
             for head in wanted

@@ -16,7 +16,7 @@ SOURCES = Path(__file__).parent / "memory"
 pytestmark = pytest.mark.differential
 
 
-@pytest.mark.parametrize("name", ["reading", "ended", "segments", "labels"])
+@pytest.mark.parametrize("name", ["reading", "ended", "segments", "labels", "around"])
 def test_output_is_linux_s(name: str, tmp_path: Path) -> None:
     program = tmp_path / "program"
     subprocess.run(["gcc", "-O1", "-static", "-w", "-o", program, SOURCES / f"{name}.c"], check=True)

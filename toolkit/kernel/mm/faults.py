@@ -32,7 +32,6 @@ from toolkit.kernel.mm import accounting, placing
 from toolkit.kernel.mm.areas import STACK_GUARD_GAP, Area
 from toolkit.kernel.mm.frames import ANONYMOUS, SHMEM, OutOfMemoryError
 from toolkit.kernel.mm.merging import AnonymousGroup
-from toolkit.kernel.mm.page_table import LEAF_SHIFT
 from toolkit.kernel.mm.residence import RESIDENT, attach, detach, may_write, protection, swap_slot
 from toolkit.kernel.mm.shared import SpecialPages
 
@@ -103,13 +102,12 @@ def resolve(space: AddressSpace, area: Area, address: int, write: bool) -> Resol
     Raises OutOfMemoryError.
     """
     table = space.table
-    had_table = address >> LEAF_SHIFT in table.leaves
     slot = table.slot(address)
     entry = table.words[slot]
     if not entry:
         if area.backing is None or getattr(area.backing, "zero_device", False):
             return _anonymous(space, area, slot, write)
-        return _file(space, area, address, slot, write, had_table)
+        return _file(space, area, address, slot, write)
     if not entry & RESIDENT:
         return _swap_in(space, area, address, slot, entry, write)
     if write and not entry & PTE_WRITABLE:
@@ -192,19 +190,17 @@ def _anonymous(space: AddressSpace, area: Area, slot: int, write: bool) -> Resol
     return MINOR
 
 
-def _file(
-    space: AddressSpace, area: Area, address: int, slot: int, write: bool, had_table: bool
-) -> Resolved | Refused:
+def _file(space: AddressSpace, area: Area, address: int, slot: int, write: bool) -> Resolved | Refused:
     """A first touch of a page of a file, or of the kernel's own pages.
 
     As in Linux a fault beyond the end has side effects too: a write gives the area its group, and a read maps
-    the pages around if the page table was there; the kernel's own pages come one by one.
+    the pages around; the kernel's own pages come one by one.
     """
     cache = area.backing.pages
     index = area.page_offset(address)
     beyond = index >= cache.page_count
     alone = isinstance(area.backing, SpecialPages)
-    if not write and not alone and (had_table or not beyond):
+    if not write and not alone:
         _fault_around(space, area, address)
         if space.table.words[slot]:
             return MINOR

@@ -143,6 +143,9 @@ class Frames:
         """Pages handed out, faulted in and copied for system calls so far: what `Limits.events` bounds besides the entries into the kernel."""
         self.lazy: set[int] = set()
         """Anonymous frames given up by MADV_FREE: reclaim drops those whose entry is not dirty again."""
+        self.referenced: set[int] = set()
+        """Frames marked as used (PG_referenced), which smaps counts like an entry's accessed bit."""
+        self._active: set[int] = set()
         self._memory_inodes = 1024
         self._free: list[int] = []
         self.fresh = 0
@@ -192,10 +195,24 @@ class Frames:
     def free(self, frame: int) -> None:
         """Give a frame back. Precondition: no entry points at it."""
         self.kind[frame - self.first] = FREE
-        self.lazy.discard(frame)
+        for marked in (self.lazy, self.referenced, self._active):
+            marked.discard(frame)
         if self.swap.slot_of:
             self.swap.forget_frame(frame)
         self._free.append(frame)
+
+    def mark_accessed(self, frame: int) -> None:
+        """A use that no entry tells any more: the first marks the frame, the second makes it active (folio_mark_accessed)."""
+        if frame not in self.referenced:
+            self.referenced.add(frame)
+        elif frame not in self._active:
+            self._active.add(frame)
+            self.referenced.discard(frame)
+
+    def make_inactive(self, frame: int) -> None:
+        """Forget both marks (MADV_COLD)."""
+        self.referenced.discard(frame)
+        self._active.discard(frame)
 
     def release_slot(self, slot: int) -> None:
         """An entry that named a swap slot has gone; what was read from the slot and nobody shows is freed with it."""

@@ -13,6 +13,7 @@ from toolkit.abi.memory import (
     PAGE_MASK,
     PAGE_SHIFT,
     PAGE_SIZE,
+    PTE_FRAME_MASK,
     VM_ACCESS,
     VM_DROPPABLE,
     VM_IO,
@@ -107,18 +108,18 @@ def populate_area(space: AddressSpace, area: Area, start: int, end: int) -> Errn
 
 
 def touch(space: AddressSpace, start: int, end: int, write: bool) -> Errno | None:
-    """Fault in each page of a range that lies in one area."""
+    """Fault in each page of a range that lies in one area, and mark it as used (FOLL_TOUCH)."""
     table, wanted = space.table, 2 if write else RESIDENT
     try:
         for address in range(start, end, PAGE_SIZE):
-            if table.entry(address) & wanted:
-                continue
-            area = space.areas.find(address)
-            assert area is not None
-            result = faults.resolve(space, area, address, write)
-            if isinstance(result, faults.Refused):
-                return Errno.EFAULT
-            faults.count(space, result)
+            if not table.entry(address) & wanted:
+                area = space.areas.find(address)
+                assert area is not None
+                result = faults.resolve(space, area, address, write)
+                if isinstance(result, faults.Refused):
+                    return Errno.EFAULT
+                faults.count(space, result)
+            space.frames.mark_accessed((table.entry(address) & PTE_FRAME_MASK) >> PAGE_SHIFT)
     except OutOfMemoryError:
         return Errno.ENOMEM
     return None

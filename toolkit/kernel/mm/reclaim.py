@@ -172,12 +172,14 @@ def mark_free(space: AddressSpace, start: int, end: int) -> None:
 
 
 def make_old(space: AddressSpace, start: int, end: int) -> None:
-    """MADV_COLD: the next reclaim begins with these pages."""
-    words = space.table.words
+    """MADV_COLD: the next reclaim begins with these pages; those that others map too are left alone."""
+    words, frames = space.table.words, space.frames
     for _, slot, count in space.table.slots(start, end):
         for position, entry in enumerate(words[slot : slot + count].tolist(), slot):
-            if entry & RESIDENT:
+            frame = (entry & PTE_FRAME_MASK) >> PAGE_SHIFT
+            if entry & RESIDENT and frames.mappings[frame - frames.first] == 1:
                 words[position] = entry & ~PTE_ACCESSED
+                frames.make_inactive(frame)
     space.machine.flush_tlb()
 
 

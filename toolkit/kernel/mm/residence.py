@@ -20,6 +20,8 @@ from toolkit.abi.memory import (
     VM_ACCESS,
     VM_EXEC,
     VM_PKEY_EXECUTE_ONLY,
+    VM_RAND_READ,
+    VM_SEQ_READ,
     VM_SHARED,
     VM_WRITE,
 )
@@ -104,6 +106,8 @@ def zap(space: AddressSpace, area: Area, start: int, end: int) -> None:
     note_peak(space)
     words = space.table.words
     shared = area.flags & VM_SHARED
+    # What was read in an order of its own is not worth keeping (vma_has_recency).
+    noted = area.backing is not None and not area.flags & (VM_SEQ_READ | VM_RAND_READ)
     flush = False
     for address, slot, count in space.table.slots(start, end):
         part = words[slot : slot + count]
@@ -116,9 +120,18 @@ def zap(space: AddressSpace, area: Area, start: int, end: int) -> None:
             if entry:
                 if shared and entry & PTE_DIRTY:
                     area.backing.pages.dirty.add(area.page_offset(address + (position << PAGE_SHIFT)))
+                if noted and entry & PTE_ACCESSED:
+                    _note_use(space, entry)
                 detach(space, entry)
     if flush:
         space.machine.flush_tlb()
+
+
+def _note_use(space: AddressSpace, entry: int) -> None:
+    """The entry of a used page goes: a file's page keeps that in mind."""
+    frame = (entry & PTE_FRAME_MASK) >> PAGE_SHIFT
+    if space.frames.kind[frame - space.frames.first] in (FILE, SHMEM):
+        space.frames.mark_accessed(frame)
 
 
 def may_write(space: AddressSpace, area: Area, entry: int) -> bool:
@@ -215,6 +228,8 @@ def _zap_kinds(space: AddressSpace, area: Area, start: int, end: int) -> None:
             if frames.kind[frame - frames.first] in (FILE, SHMEM):
                 if entry & PTE_DIRTY and area.flags & VM_SHARED:
                     area.backing.pages.dirty.add(area.page_offset(address + (position << PAGE_SHIFT)))
+                if entry & PTE_ACCESSED:
+                    _note_use(space, entry)
                 words[slot + position] = 0
                 detach(space, entry)
     space.machine.flush_tlb()

@@ -85,7 +85,7 @@ def _entry_state(
     if kind != ANONYMOUS and not dirty and area.backing.pages.dirty:
         dirty = 1 if area.page_offset(page) in area.backing.pages.dirty else 0
     lazy = 1 if frame in frames.lazy and not dirty else 0
-    accessed = 1 if entry & PTE_ACCESSED else 0
+    accessed = 1 if entry & PTE_ACCESSED or frame in frames.referenced else 0
     return 1, 1 if kind == ANONYMOUS else 0, dirty, accessed, frames.mappings[index], lazy
 
 
