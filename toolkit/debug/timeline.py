@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from toolkit.kernel.errors import SyscallError
 from toolkit.kernel.moments import Moment, Stop
 from toolkit.kernel.outcome import Ending, Outcome
+from toolkit.kernel.saving import Saved, restore, save, stretch_of
 
 if TYPE_CHECKING:
     from toolkit.kernel.kernel import Kernel
@@ -24,11 +25,15 @@ Wanted = Callable[[Mapping[str, int]], bool]
 PIECE = 0.02  # seconds
 NEAR = 1_000  # instructions
 MOST_INSTRUCTIONS = 1 << 60
+SPACING = 500_000  # instructions between saved states, at first
+MOST_SAVED = 64
 SMALLEST, LARGEST = 1_000, 1 << 24  # instructions of a piece
 
 
 class Timeline:
-    """``begin`` makes a kernel in which the program is spawned and has executed nothing; always the same one.
+    """Going back is a new run from the start, or from a state that was saved since the kernel was last entered.
+
+    ``begin`` makes a kernel in which the program is spawned and has executed nothing; always the same one.
 
     ``position`` counts the instructions executed, of all processes and threads together. Breakpoints are those of the
     main process.
@@ -38,6 +43,8 @@ class Timeline:
         self._begin = begin
         self._kernel = begin()
         self._piece = SMALLEST
+        self._saved: list[Saved] = []
+        self._spacing = SPACING
         self.outcome: Outcome | None = None
         self._show_thread()
 
@@ -69,6 +76,7 @@ class Timeline:
 
     def set_register(self, index: int, value: int) -> None:
         """By the hardware's number (rip 16, rflags 17). What is before this position stays as it was; going back forgets the change."""
+        self._saved.clear()
         self._kernel.machine.registers.values[index] = value & (1 << 64) - 1
 
     def read(self, address: int, count: int) -> bytes | None:
@@ -79,6 +87,7 @@ class Timeline:
         """Change memory of the current process, as a debugger does; False where nothing is mapped."""
         if self.outcome is not None:
             return False
+        self._saved.clear()
         try:
             self.thread.memory.write(address, data)
         except SyscallError:
@@ -113,12 +122,15 @@ class Timeline:
         """Back to the start, from now on with another `begin` if one is given."""
         self._begin = begin or self._begin
         self._kernel.close()
+        self._saved.clear()
         self._kernel, self.outcome = self._begin(), None
         self._show_thread()
 
     def going_to(self, position: int) -> Movement[None]:
-        """`goto`: back is a new run from the start."""
-        if position < self.position or (self.outcome is not None and position <= self.position):
+        """`goto`, in pieces."""
+        if (position < self.position and not self._come_back(position)) or (
+            self.outcome is not None and position <= self.position
+        ):
             self.restart()
         while self.outcome is None and self.position < position:
             if self._run(position):
@@ -198,12 +210,37 @@ class Timeline:
         outcome = self._kernel.run(budget=min(position, came_from + self._piece))
         self.outcome = None if outcome.ending in (Ending.BUDGET, Ending.PAUSED) else outcome
         self._show_thread()
+        self._save_now_and_then()
         took = time.perf_counter() - begun
         if took > 2 * PIECE:
             self._piece = max(SMALLEST, self._piece // 2)
         elif took < PIECE / 2 and self.position - came_from == self._piece:
             self._piece = min(LARGEST, self._piece * 2)
         return took > PIECE / 2
+
+    def _save_now_and_then(self) -> None:
+        """Keep states of the present stretch to come back to, further apart the longer it is."""
+        if self.outcome is not None or (self._saved and self._saved[0].stretch != stretch_of(self._kernel)):
+            self._saved.clear()
+            self._spacing = SPACING
+        begun = self._saved[-1].instructions if self._saved else 0
+        if self.outcome is not None or self.position < begun + self._spacing:
+            return
+        saved = save(self._kernel)
+        if saved is not None:
+            self._saved.append(saved)
+        if len(self._saved) > MOST_SAVED:
+            del self._saved[::2]
+            self._spacing *= 2
+
+    def _come_back(self, position: int) -> bool:
+        """To the latest saved state before the position, if there is one."""
+        here = stretch_of(self._kernel)
+        fitting = [each for each in self._saved if each.stretch == here and each.instructions <= position]
+        if self.outcome is not None or not fitting:
+            return False
+        restore(self._kernel, fitting[-1])
+        return True
 
     @contextmanager
     def _observed(self, addresses: Collection[int], observer: Callable[[Stop], None]) -> Iterator[None]:

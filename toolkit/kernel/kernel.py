@@ -123,7 +123,8 @@ class Kernel:
         self._yielded = False
         self._idle_wakes = 0
         self._budget = UNLIMITED
-        self._cut: tuple[Thread, int] | None = None
+        self.cut_slice: tuple[Thread, int] | None = None
+        """The thread whose slice a pause cut in two, and the instructions left of it."""
         self.futexes: dict[Any, list[Waiter]] = {}
         self.fork_hooks: list[Callable[[Process, Process], None]] = []
         self.exit_hooks: list[Callable[[Process], None]] = []
@@ -276,14 +277,14 @@ class Kernel:
             self.switch(thread)
             left = self._run_slice(thread, left)
             if self._ending in RESUMABLE:
-                self._cut = thread, left
+                self.cut_slice = thread, left
             elif thread.state is State.RUNNABLE:
                 self.scheduler.add(thread)
 
     def _next_slice(self) -> tuple[Thread | None, int]:
         """Who runs next, and for how many instructions: the rest of a slice that the end of the last `run` cut in two."""
-        if self._cut is not None:
-            cut, self._cut = self._cut, None
+        if self.cut_slice is not None:
+            cut, self.cut_slice = self.cut_slice, None
             return cut
         thread = self.scheduler.take()
         return thread, UNLIMITED if thread is None else self.scheduler.slice()
