@@ -63,6 +63,9 @@ def test_formats_defines_includes_and_listing(folder: Path) -> None:
     assert build("-f", "elf32", "-c", "answer.asm", folder=folder).returncode == 0
     assert (folder / "answer.o").read_bytes()[4] == 1  # ELFCLASS32
     assert build("-g", "-c", "main.asm", folder=folder).returncode == 0
+    plain = (folder / "main.o").read_bytes()
+    assert build("-F", "dwarf", "-c", "main.asm", folder=folder).returncode == 0
+    assert (folder / "main.o").read_bytes() == plain
     assert b".debug_line" in (folder / "main.o").read_bytes()
 
 

@@ -193,3 +193,29 @@ def test_either_encoder_can_be_forced() -> None:
     assert table.object == assemble(HELLO, encoder="auto").object
     with pytest.raises(ValueError, match="encoder"):
         assemble(HELLO, encoder="magic")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('incbin "missing"', "there is no file `missing'"),
+        ('incbin "../x.dat"', "`../x.dat' lies outside the source's folder"),
+        ('incbin "/etc/passwd", 3', "`/etc/passwd' lies outside the source's folder"),
+        ('incbin "a.asm", 1, 2, 3', "takes two numbers"),
+    ],
+)
+def test_incbin_says_what_is_wrong_with_its_file(line: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "x.dat").write_bytes(b"secret")
+    source = tmp_path / "work" / "a.asm"
+    source.parent.mkdir()
+    source.write_text(line + "\n")
+    (error,) = assemble(source).diagnostics
+    assert words in error.message
+    assert error.nasm_message.startswith("`incbin': ")
+    assert error.help
+
+
+def test_messages_come_in_the_order_of_the_lines() -> None:
+    """Also in a second pass, for which the preprocessor does not run again."""
+    source = "jmp later\n bad a, b\n%if\n%endif\nnop\n%error stop\n db\nlater: mov al, 300\n%warning end\n"
+    assert [diagnostic.span.line for diagnostic in assemble(source).diagnostics] == [2, 3, 6, 7, 8, 9]

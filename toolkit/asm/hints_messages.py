@@ -94,7 +94,7 @@ _TABLE: tuple[tuple[str, str, str], ...] = (
         'write: incbin "picture.bin"',
     ),
     (
-        r"`incbin': .*",
+        r"`incbin': .*parameter.*",
         "behind the file name `incbin' takes two numbers: how much to skip and how much to take",
         'write: incbin "picture.bin", 512, 16',
     ),

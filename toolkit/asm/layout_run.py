@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from toolkit.asm import directives_elf
@@ -53,7 +52,7 @@ def run_passes(
 
 
 class _Passes:
-    """The passes over one program. ``run`` is the last one; ``kept`` its lines, once no pass can give others."""
+    """The passes over one program. ``run`` is the last one; ``stable``: none can have other lines."""
 
     def __init__(
         self,
@@ -68,7 +67,7 @@ class _Passes:
         self.reporter = reporter
         self.warning_states = warning_states
         self.keep_records = keep_records
-        self.kept: list[SourceLine] | None = None
+        self.stable = False
         self.total = self.stalled = 0
         self.fewest = 1 << 62
         self.run: Pass
@@ -87,11 +86,7 @@ class _Passes:
         if self._hopeless() or (layout.passes > 10 and self.total > MAX_LINES_LAID_OUT):
             self._give_up()
             return True
-        if (
-            isinstance(self.run, RecordedPass)
-            and not modes_changed
-            and not self.reporter.diagnostics.has_errors
-        ):
+        if isinstance(self.run, RecordedPass) and not modes_changed and not has_errors:
             return self._settle(self.run)
         return False
 
@@ -127,7 +122,7 @@ class _Passes:
             section.contents = bytearray()
             section.fixups = []
             section.size = 0
-        recorded = self.kept is not None and layout.passes == RECORDED
+        recorded = self.stable and layout.passes == RECORDED
         kind = RecordedPass if recorded else Pass
         run = self.run = kind(layout, self.reporter.report, self.warning_states)
         run.bits_changed = lambda bits: setattr(preprocessor, "bits", bits)
@@ -137,23 +132,13 @@ class _Passes:
         if isinstance(run, RecordedPass):
             run.start_model()
         layout.passes += 1
-        if self.kept is not None:
-            run.run(self.kept)
-            self.total += len(self.kept)
-            return
-        collected: list[SourceLine] = []
-        lines = preprocessor.lines(run.evaluate_for_preprocessor, pass_kind=2 if final else 1)
-        run.run(_collect(lines, collected))
-        self.total += len(collected)
-        if preprocessor.stable:
-            self.kept = collected
-            self.reporter.keep_preprocessor = True
-
-
-def _collect(lines: Iterator[SourceLine], collected: list[SourceLine]) -> Iterator[SourceLine]:
-    for line in lines:
-        collected.append(line)
-        yield line
+        if self.stable:
+            run.run(self.reporter.again())
+        else:
+            lines = preprocessor.lines(run.evaluate_for_preprocessor, pass_kind=2 if final else 1)
+            run.run(self.reporter.preprocessed(lines))
+            self.stable = preprocessor.stable
+        self.total += len(self.reporter.lines)
 
 
 def finish(layout: Layout, run: Pass, source_name: str) -> Module:

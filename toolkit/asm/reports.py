@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from toolkit.asm.preprocess import SourceLine
-from toolkit.asm.source import Diagnostic, Diagnostics, Span
+from toolkit.asm.source import Diagnostic, Diagnostics, SourceError, Span
 
 if TYPE_CHECKING:
     from toolkit.asm.layout import Layout
@@ -24,23 +24,38 @@ class Reporter:
     def __init__(self, strict: bool = False) -> None:
         self.strict = strict
         self.diagnostics = Diagnostics()
-        self.keep_preprocessor = False
-        self._from_preprocessor: list[Diagnostic] = []
+        self.lines: list[SourceLine] = []  # that the preprocessor gave in this pass
+        self._from_preprocessor: list[
+            tuple[int, Diagnostic]
+        ] = []  # with the number of lines it had given before
         self.legal_forms: dict[
             tuple[str, int], tuple[str, ...]
         ] = {}  # by file and line of the refused instruction
 
     def begin_pass(self) -> None:
-        """Forget the last pass; what a stable preprocessor said once still holds."""
+        """Forget what was said in the last pass."""
         self.diagnostics.clear()
-        if self.keep_preprocessor:
-            self.diagnostics.extend(self._from_preprocessor)
-        else:
-            self._from_preprocessor = []
+
+    def preprocessed(self, lines: Iterator[SourceLine]) -> Iterator[SourceLine]:
+        """The lines of a pass as the preprocessor makes them, kept for ``again``."""
+        self.lines, self._from_preprocessor = [], []
+        for line in lines:
+            self.lines.append(line)
+            yield line
+
+    def again(self) -> Iterator[SourceLine]:
+        """The same lines for another pass; what was said when they were made is said again, each in its place."""
+        done = 0
+        for number, diagnostic in self._from_preprocessor:
+            if number > done:
+                yield from self.lines[done:number]
+                done = number
+            self.diagnostics.add(diagnostic)
+        yield from self.lines[done:]
 
     def from_preprocessor(self, diagnostic: Diagnostic) -> None:
         """Take a complaint of the preprocessor's."""
-        self._from_preprocessor.append(diagnostic)
+        self._from_preprocessor.append((len(self.lines), diagnostic))
         self.diagnostics.add(diagnostic)
 
     def report(
@@ -58,9 +73,11 @@ class Reporter:
         if self.strict and severity == "warning" and category in STRICT:
             severity = "error"
         span = line.span(start + 1, max(end - start, 0))
+        of_file = error if isinstance(error, SourceError) else None
+        message, help = (of_file.message, of_file.help) if of_file else (nasm_message, "")
         self.diagnostics.add(
             Diagnostic(
-                severity, nasm_message, span, line.original or line.text, "", nasm_message, line.trail, category,
+                severity, message, span, line.original or line.text, help, nasm_message, line.trail, category,
                 related, also=getattr(error, "also", ()), expanded="" if line.text.strip() in line.original else line.text,
             )
         )  # fmt: skip

@@ -98,6 +98,7 @@ class _Job:
 )
 @click.option("-c", "compile_only", is_flag=True, help="Do not link: write the object.")
 @click.option("-g", "debug", is_flag=True, help="With DWARF line numbers for a debugger.")
+@click.option("-F", "debug_format", type=click.Choice(["dwarf"]), help="The same, as nasm's -g -F dwarf.")
 @click.option("--strict", is_flag=True, help="Errors for warnings that are nearly always mistakes.")
 @click.option("--nasm-messages", is_flag=True, help="Say what is wrong in nasm's words.")
 @click.option(
@@ -117,6 +118,7 @@ def build_command(
     include: tuple[Path, ...],
     compile_only: bool,
     debug: bool,
+    debug_format: str | None,
     strict: bool,
     nasm_messages: bool,
     messages: str,
@@ -130,7 +132,7 @@ def build_command(
         "defines": [_define(each) for each in defines],
         "include": [str(each) for each in include],
         "listing": listing is not None,
-        "debug": debug,
+        "debug": debug or debug_format is not None,
         "strict": strict,
     }
     job = _Job(options, [(path, _linkable(path)) for path in files])
