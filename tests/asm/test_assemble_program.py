@@ -199,7 +199,7 @@ def test_either_encoder_can_be_forced() -> None:
     ("line", "words"),
     [
         ('incbin "missing"', "there is no file `missing'"),
-        ('incbin "../x.dat"', "`../x.dat' lies outside the source's folder"),
+        ('incbin "../x.dat"', "../x.dat' lies outside the source's folder"),
         ('incbin "/etc/passwd", 3', "`/etc/passwd' lies outside the source's folder"),
         ('incbin "a.asm", 1, 2, 3', "takes two numbers"),
     ],
