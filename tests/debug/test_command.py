@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -14,15 +15,16 @@ from tests.debug.test_session import SOURCE
 
 pty = pytest.importorskip("pty", reason="pseudo-terminals are POSIX's")
 
+CONTROL_C = b"\3"
 PLAIN = "from toolkit.cli import main; main()"
 WITHOUT_TEXTUAL = f"import sys; sys.modules['textual'] = None; {PLAIN}"
 
 
 def converse(
-    code: str, arguments: list[str], talk: list[tuple[bytes, bytes]], folder: Path
+    code: str, arguments: list[str], talk: list[tuple[bytes, bytes]], folder: Path, source: str = SOURCE
 ) -> tuple[int, bytes]:
     """Run with a terminal; each text is typed once the one before it was seen. Exit status and all that was shown."""
-    (folder / "program.asm").write_text(SOURCE)
+    (folder / "program.asm").write_text(source)
     controller, terminal = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-c", code, "debug", *arguments, "program.asm"],
@@ -48,7 +50,10 @@ def converse(
             if not data:
                 break
             shown += data
-        if typed:
+        if typed == CONTROL_C:
+            time.sleep(1)
+            process.send_signal(signal.SIGINT)
+        elif typed:
             os.write(controller, typed)
     status = process.wait(20)
     os.close(controller)
@@ -68,6 +73,20 @@ def test_the_line_mode_can_be_asked_for(tmp_path: Path) -> None:
     assert status == 0
     assert b"the program has ended, Segmentation fault" in shown
     assert b"reading from address 0x2" in shown
+
+
+def test_the_line_mode_tells_what_was_printed(tmp_path: Path) -> None:
+    status, shown = converse(
+        PLAIN, ["--line"], [(b"> ", b"g 15\n"), (b"> ", b"o\n"), (b"> ", b"q\n")], tmp_path
+    )
+    assert status == 0
+    assert b"\nhi\r\n> " in shown
+
+
+def test_control_c_stops_a_program_that_never_ends(tmp_path: Path) -> None:
+    talk = [(b"> ", b"c\n"), (b"c", CONTROL_C), (b"stopped on the way", b"q\n")]
+    status, shown = converse(PLAIN, ["--line"], talk, tmp_path, "global _start\n_start: jmp _start\n")
+    assert (status, b"stopped on the way" in shown) == (0, True)
 
 
 def test_the_full_screen(tmp_path: Path) -> None:

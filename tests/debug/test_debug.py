@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import pytest
 
 from toolkit.asm import assemble
 from toolkit.asm.link import LinkInput, link
-from toolkit.debug.gdb import GdbServer, serve
+from toolkit.debug.gdb import Conversation, GdbServer, serve
 from toolkit.debug.stepper import Stepper, begin
 from toolkit.debug.timeline import Timeline
 from toolkit.grading.building import Built
@@ -111,6 +112,7 @@ COMMANDS = [
     ("r", "rcx 0000000000000003"),
     ("g 100", "the program has ended, exit status 11"),
     ("b", "loop.asm:14"),
+    ("", "loop.asm:14"),
     ("frobnicate", "no command 'frobnicate'"),
     ("x nowhere", "no label nowhere"),
     ("s many", "invalid literal"),
@@ -148,6 +150,24 @@ def test_packets(timeline: Timeline) -> None:
         except ValueError:
             answer = "E01"
         assert answer == reply, packet
+
+
+def test_gdb_can_interrupt_a_program_that_never_ends() -> None:
+    assembly = assemble("global _start\n_start: jmp _start\n", name="loop.asm")
+    timeline = begin(link([LinkInput("loop.o", assembly.object or b"")]).elf or b"", ["./loop"])
+    ours, theirs = socket.socketpair()
+    thread = threading.Thread(target=Conversation(timeline, theirs).hold, daemon=True)
+    thread.start()
+    ours.settimeout(20)
+    ours.sendall(b"$c#63")
+    assert ours.recv(1) == b"+"
+    ours.sendall(b"\3")
+    assert ours.recv(100) == b"$T02#b6"
+    ours.close()
+    thread.join(20)
+    assert not thread.is_alive()
+    theirs.close()
+    timeline.close()
 
 
 @pytest.mark.differential

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -124,7 +125,13 @@ def _converse(session: Session, execution: Execution) -> None:
     """Read commands until q or the end of the input."""
     from toolkit.debug.stepper import Stepper
 
-    stepper = Stepper(session.timeline, execution.built, lambda outcome: session.run.fate(outcome))
+    stepper = Stepper(
+        session.timeline,
+        execution.built,
+        lambda outcome: session.run.fate(outcome),
+        lambda: b"".join(data for _, data in session.run.output),
+    )
+    signal.signal(signal.SIGINT, lambda number, frame: setattr(stepper, "stopped", True))
     stream: TextIO = sys.stdin
     interactive = stream.isatty()
     click.echo(stepper.where())

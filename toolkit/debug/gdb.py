@@ -6,11 +6,12 @@ Supported: registers, memory, software and hardware breakpoints, step, continue,
 
 from __future__ import annotations
 
+import select
 import socket
 import struct
 from collections.abc import Callable
 
-from toolkit.debug.timeline import Timeline
+from toolkit.debug.timeline import Timeline, finish_unless
 
 # gdb's order for amd64: the sixteen general registers, rip, then eflags and six segment registers of four bytes.
 ORDER = ("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp", *(f"r{n}" for n in range(8, 16)), "rip")
@@ -20,14 +21,17 @@ HARDWARE = {
 SEGMENTS = ("cs", "ss", "ds", "es", "fs", "gs")
 LONGEST_READ = 0x4000
 TRAP = "T05"
+INTERRUPTED = "T02"
 START_OF_LOG = "T05replaylog:begin;"
 
 
 class GdbServer:
     """Answers packets; the socket is kept apart, so that it can be tested without one."""
 
-    def __init__(self, timeline: Timeline) -> None:
+    def __init__(self, timeline: Timeline, interrupted: Callable[[], bool] = lambda: False) -> None:
+        """``interrupted``: whether gdb asks meanwhile to stop a movement."""
         self.timeline = timeline
+        self._interrupted = interrupted
         self.breakpoints: set[int] = set()
         self.ended = False
 
@@ -118,8 +122,8 @@ class GdbServer:
         return self._stop()
 
     def _continue(self) -> str:
-        self.timeline.forward_to(self.breakpoints)
-        return self._stop()
+        movement = self.timeline.going_forward_to(self.breakpoints)
+        return INTERRUPTED if finish_unless(movement, self._interrupted) is None else self._stop()
 
     def _back(self) -> str:
         if self.timeline.position == 0:
@@ -128,7 +132,8 @@ class GdbServer:
         return TRAP
 
     def _back_to_breakpoint(self) -> str:
-        return TRAP if self.timeline.back_to(self.breakpoints) else START_OF_LOG
+        found = finish_unless(self.timeline.going_back_to(self.breakpoints), self._interrupted)
+        return INTERRUPTED if found is None else TRAP if found else START_OF_LOG
 
     def _detach(self) -> str:
         self.ended = True
@@ -147,24 +152,42 @@ def serve(timeline: Timeline, port: int, ready: Callable[[int], None]) -> None:
         ready(listener.getsockname()[1])
         connection, _ = listener.accept()
     with connection:
-        _converse(GdbServer(timeline), connection)
+        Conversation(timeline, connection).hold()
 
 
-def _converse(server: GdbServer, connection: socket.socket) -> None:
-    waiting = b""
-    while not server.ended:
-        data = connection.recv(65536)
-        if not data:
-            return
-        waiting += data
-        while (found := _take_packet(waiting)) is not None:
-            packet, waiting = found
-            connection.sendall(b"+")
-            reply = _safe_answer(server, packet)
-            if reply is not None:
-                connection.sendall(b"$" + reply + b"#" + b"%02x" % (sum(reply) & 0xFF))
-            if server.ended:
-                return
+class Conversation:
+    """Packets from one connection, and the answers to them."""
+
+    def __init__(self, timeline: Timeline, connection: socket.socket) -> None:
+        self._connection = connection
+        self._waiting = b""
+        self._server = GdbServer(timeline, self._interrupted)
+
+    def hold(self) -> None:
+        """Until gdb leaves."""
+        while not self._server.ended and self._receive():
+            while not self._server.ended and (found := _take_packet(self._waiting)) is not None:
+                packet, self._waiting = found
+                self._connection.sendall(b"+")
+                reply = _safe_answer(self._server, packet)
+                if reply is not None:
+                    self._connection.sendall(b"$" + reply + b"#" + b"%02x" % (sum(reply) & 0xFF))
+
+    def _receive(self) -> bool:
+        data = self._connection.recv(65536)
+        self._waiting += data
+        return bool(data)
+
+    def _interrupted(self) -> bool:
+        """Whether Ctrl-C was typed in gdb: a byte 3 outside of any packet. A gdb that left stops the movement too."""
+        if not select.select([self._connection], [], [], 0)[0]:
+            return False
+        if not self._receive():
+            return True
+        before, stop, behind = self._waiting.partition(b"\3")
+        if stop:
+            self._waiting = before + behind
+        return bool(stop)
 
 
 def _safe_answer(server: GdbServer, packet: bytes) -> bytes | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from toolkit.debug.timeline import Timeline
+from toolkit.debug.timeline import Movement, Timeline, finish_unless
 from toolkit.kernel.kernel import Kernel
 from toolkit.machine.cpu import Machine
 
@@ -35,14 +35,23 @@ def begin(elf: bytes, arguments: Sequence[str], stdin: bytes = b"", seed: int = 
 
 
 class Stepper:
-    """Obeys one command at a time and says where the program is then."""
+    """Obeys one command at a time and says where the program is then.
+
+    ``fate`` tells how a run ended, ``output`` what it printed so far; ``stopped``, set meanwhile, ends a long movement.
+    """
 
     def __init__(
-        self, timeline: Timeline, built: Built, fate: Callable[[Outcome], Sequence[str]] | None = None
+        self,
+        timeline: Timeline,
+        built: Built,
+        fate: Callable[[Outcome], Sequence[str]] | None = None,
+        output: Callable[[], bytes] | None = None,
     ) -> None:
         self.timeline = timeline
+        self.stopped = False
         self._built = built
         self._fate = fate or ending
+        self._printed = output or (lambda: self.timeline.kernel.outcome().stdout)
         self._commands: dict[str, Callable[[list[str]], str]] = {
             "s": self._step,
             "b": self._back,
@@ -57,6 +66,8 @@ class Stepper:
 
     def obey(self, command: str) -> str:
         """What a command gives, or what is wrong with it."""
+        if not command.strip():
+            return self.where()
         name, *arguments = command.split()
         action = self._commands.get(name)
         if action is None:
@@ -68,25 +79,25 @@ class Stepper:
 
     # -- moving
 
+    def _moved(self, movement: Movement[object]) -> str:
+        self.stopped = False
+        finish_unless(movement, lambda: self.stopped)
+        return ("stopped on the way\n" if self.stopped else "") + self.where()
+
     def _step(self, arguments: list[str]) -> str:
-        self.timeline.step(_count(arguments))
-        return self.where()
+        return self._moved(self.timeline.going_to(self.timeline.position + _count(arguments)))
 
     def _back(self, arguments: list[str]) -> str:
-        self.timeline.back(_count(arguments))
-        return self.where()
+        return self._moved(self.timeline.going_back(_count(arguments)))
 
     def _continue(self, arguments: list[str]) -> str:
-        self.timeline.forward_to({self._address(each) for each in arguments})
-        return self.where()
+        return self._moved(self.timeline.going_forward_to({self._address(each) for each in arguments}))
 
     def _reverse_continue(self, arguments: list[str]) -> str:
-        self.timeline.back_to({self._address(each) for each in arguments})
-        return self.where()
+        return self._moved(self.timeline.going_back_to({self._address(each) for each in arguments}))
 
     def _goto(self, arguments: list[str]) -> str:
-        self.timeline.goto(_count(arguments))
-        return self.where()
+        return self._moved(self.timeline.going_to(_count(arguments)))
 
     def _address(self, text: str) -> int:
         if text in self._built.symbols:
@@ -145,7 +156,7 @@ class Stepper:
         return "\n".join(rows)
 
     def _output(self) -> str:
-        text = self.timeline.kernel.outcome().stdout.decode(errors="backslashreplace")
+        text = self._printed().decode(errors="backslashreplace")
         return (
             "".join(c if c == "\n" or c.isprintable() else f"\\x{ord(c):02x}" for c in text).rstrip("\n")
             or "(nothing)"

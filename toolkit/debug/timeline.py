@@ -270,3 +270,16 @@ def finish(movement: Movement[Found]) -> Found:
         except StopIteration as ended:
             found: Found = ended.value
             return found
+
+
+def finish_unless(movement: Movement[Found], stopped: Callable[[], bool]) -> Found | None:
+    """Move until it is stopped: None then, and the timeline is somewhere on the way."""
+    while True:
+        try:
+            next(movement)
+        except StopIteration as ended:
+            found: Found = ended.value
+            return found
+        if stopped():
+            movement.close()
+            return None
