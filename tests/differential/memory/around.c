@@ -37,7 +37,7 @@ int main(void)
     int f = open("data", O_RDWR | O_CREAT | O_TRUNC, 0600), out = open("out", O_RDWR | O_CREAT, 0600);
     for (int i = 0; i < 6; i++)
         write(f, text, i < 5 ? PAGE : 3096);
-    for (int offset = 0; offset < 5; offset++)
+    for (int offset = 0; offset < 6; offset++)
         for (int table = 0; table < 2; table++)
             for (int how = 0; how < 3; how++) {
                 volatile char *a = (char *)0x1000000000 + (offset * 10 + table * 3 + how) * 0x4000000L;

@@ -32,6 +32,7 @@ from toolkit.kernel.mm import accounting, placing
 from toolkit.kernel.mm.areas import STACK_GUARD_GAP, Area
 from toolkit.kernel.mm.frames import ANONYMOUS, SHMEM, OutOfMemoryError
 from toolkit.kernel.mm.merging import AnonymousGroup
+from toolkit.kernel.mm.page_table import LEAF_SHIFT
 from toolkit.kernel.mm.residence import RESIDENT, attach, detach, may_write, protection, swap_slot
 from toolkit.kernel.mm.shared import SpecialPages
 
@@ -102,12 +103,13 @@ def resolve(space: AddressSpace, area: Area, address: int, write: bool) -> Resol
     Raises OutOfMemoryError.
     """
     table = space.table
+    had_table = address >> LEAF_SHIFT in table.leaves
     slot = table.slot(address)
     entry = table.words[slot]
     if not entry:
         if area.backing is None or getattr(area.backing, "zero_device", False):
             return _anonymous(space, area, slot, write)
-        return _file(space, area, address, slot, write)
+        return _file(space, area, address, slot, write, had_table)
     if not entry & RESIDENT:
         return _swap_in(space, area, address, slot, entry, write)
     if write and not entry & PTE_WRITABLE:
@@ -190,7 +192,9 @@ def _anonymous(space: AddressSpace, area: Area, slot: int, write: bool) -> Resol
     return MINOR
 
 
-def _file(space: AddressSpace, area: Area, address: int, slot: int, write: bool) -> Resolved | Refused:
+def _file(
+    space: AddressSpace, area: Area, address: int, slot: int, write: bool, had_table: bool
+) -> Resolved | Refused:
     """A first touch of a page of a file, or of the kernel's own pages.
 
     As in Linux a fault beyond the end has side effects too: a write gives the area its group, and a read maps
@@ -201,17 +205,19 @@ def _file(space: AddressSpace, area: Area, address: int, slot: int, write: bool)
     beyond = index >= cache.page_count
     alone = isinstance(area.backing, SpecialPages)
     if not write and not alone:
-        _fault_around(space, area, address)
+        _fault_around(space, area, address, had_table)
         if space.table.words[slot]:
             return MINOR
     if write and not area.flags & VM_SHARED:
         prepare_group(space, area)
     if beyond:
+        if not had_table:
+            space.table.drop_leaf(address)
         return _BEYOND
     source, major = cache.frame(index)
     if major and not write:
         # The neighbours that were read with it are mapped too, as when Linux tries the fault again.
-        _fault_around(space, area, address)
+        _fault_around(space, area, address, had_table)
         if space.table.words[slot]:
             return MAJOR
         source, _ = cache.frame(index)  # reclaim may have taken it away for a neighbour
@@ -231,8 +237,12 @@ def _file(space: AddressSpace, area: Area, address: int, slot: int, write: bool)
     return MAJOR if major else MINOR
 
 
-def _fault_around(space: AddressSpace, area: Area, address: int) -> None:
-    """Map the pages around that are in the cache and not mapped yet (do_fault_around, filemap_map_pages)."""
+def _fault_around(space: AddressSpace, area: Area, address: int, had_table: bool) -> None:
+    """Map the pages around that are in the cache and not mapped yet (do_fault_around, filemap_map_pages).
+
+    Linux puts a new page table in place only while it looks whether a huge page would do, which it does not for a file's
+    last page: without a table, and with that page the first in the cache, nothing is mapped.
+    """
     cache, table = area.backing.pages, space.table
     place = address >> PAGE_SHIFT & 511
     inside = (address - area.start) >> PAGE_SHIFT
@@ -245,10 +255,14 @@ def _fault_around(space: AddressSpace, area: Area, address: int) -> None:
     offset = area.page_offset(address) - place
     last = min(last, cache.page_count - offset)
     for position in range(first, last):
+        frame = cache.ready(offset + position)
+        if frame is None:
+            continue
+        if not had_table and cache.kind != SHMEM and offset + position == cache.page_count - 1:
+            return
+        had_table = True
         if not table.words[leaf + position]:
-            frame = cache.ready(offset + position)
-            if frame is not None:
-                attach(space, leaf + position, bits, frame, area.flags)
+            attach(space, leaf + position, bits, frame, area.flags)
 
 
 def _write_protected(

@@ -91,6 +91,14 @@ class PageTable:
         self._prune(self._directories, 30, self._pointers, floor, start, end, ceiling)
         self._prune(self._pointers, 39, {0: self.root << 9}, floor, start, end, ceiling)
 
+    def drop_leaf(self, address: int) -> None:
+        """Free the table that maps the 2 MiB around an address, if no entry in it is used."""
+        number = address >> LEAF_SHIFT
+        slot = self.leaves[number]
+        if not any(self.words[slot : slot + ENTRIES]):
+            self.words[self._directories[number >> 9] + (number & 511)] = 0
+            self.frames.free(self.leaves.pop(number) >> 9)
+
     def release(self) -> None:
         """Free every table, the root too. Precondition: no entry points at a frame."""
         for level in (self.leaves, self._directories, self._pointers):
