@@ -27,8 +27,12 @@ def next_steps(exercises: Sequence[Exercise], report: Report) -> Iterator[str]:
 
     failed = {each.identity for each in report.exercises if each.status is Status.FAILED}
     open_ones = [each for each in exercises if each.identity in failed]
-    for exercise in open_ones:
-        yield from _about_files(exercise, [exercise.folder / name for name in exercise.source_names])
+    about = [
+        line
+        for exercise in open_ones
+        for line in _about_files(exercise, [exercise.folder / name for name in exercise.source_names])
+    ]
+    yield from about
     waiting = not_begun(open_ones)
     if waiting:
         more = f" and {len(waiting) - MOST_NAMED} more" if len(waiting) > MOST_NAMED else ""
@@ -36,7 +40,7 @@ def next_steps(exercises: Sequence[Exercise], report: Report) -> Iterator[str]:
             f"Not begun yet, the starter is unchanged: {', '.join(waiting[:MOST_NAMED])}{more}."
             f" `toolkit show {waiting[0]}` is the task."
         )
-    elif len(open_ones) == 1:
+    elif len(open_ones) == 1 and not about:
         yield f"Stuck? `toolkit hint {open_ones[0].identity}` gives a hint."
     elif len(report.exercises) == 1 and report.exit_status == 0:
         yield from _go_on(exercises[0])
