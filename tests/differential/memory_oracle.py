@@ -21,6 +21,9 @@ from typing import Any
 
 from toolkit.abi.errno import Errno
 from toolkit.abi.memory import (
+    MADV_COLD,
+    MADV_FREE,
+    MADV_PAGEOUT,
     PAGE_SIZE,
     VM_ACCOUNT,
     VM_DATA,
@@ -145,6 +148,9 @@ class Both:
 
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="memory-oracle-")))
     history: list[tuple[int, tuple[int, ...]]] = field(default_factory=list)
+    cooled: bool = False
+    unsure: bool = False
+    """A page that had become old was accessed in vain: whether that sets its accessed bit is up to the processor."""
 
     def __post_init__(self) -> None:
         self.native = Native(self.folder)
@@ -213,6 +219,8 @@ class Both:
         self.history.append((number, arguments))
         native, shown = self.native.perform(number, arguments, dump)
         result = self._ours(number, arguments)
+        self.cooled |= number == MADVISE and arguments[2] in (MADV_FREE, MADV_COLD, MADV_PAGEOUT)
+        self.unsure |= self.cooled and number in (TOUCH_WRITE, TOUCH_READ, PEEK) and result < 0
         render = {MAPS: procfs_memory.maps, SMAPS: procfs_memory.smaps}.get(dump)
         return native, result, normal(shown), normal(render(self.space)) if render is not None else ""
 
@@ -262,6 +270,9 @@ class Both:
         except OSError as error:
             return f"the native helper died: {error}"
         wanted, got = smaps_areas(theirs), smaps_areas(ours)
+        if self.unsure:
+            for values in (*wanted.values(), *got.values()):
+                values.pop("Referenced", None)
         return "\n".join(
             f"{head}\n  native {wanted[head]}\n  ours   {got.get(head)}"
             for head in wanted

@@ -13,6 +13,7 @@ from toolkit.abi.memory import (
     PAGE_MASK,
     PAGE_SHIFT,
     PAGE_SIZE,
+    PTE_DIRTY,
     PTE_FRAME_MASK,
     VM_ACCESS,
     VM_DROPPABLE,
@@ -119,7 +120,10 @@ def touch(space: AddressSpace, start: int, end: int, write: bool) -> Errno | Non
                 if isinstance(result, faults.Refused):
                     return Errno.EFAULT
                 faults.count(space, result)
-            space.frames.mark_accessed((table.entry(address) & PTE_FRAME_MASK) >> PAGE_SHIFT)
+            slot = table.slot(address)
+            if write:
+                table.words[slot] |= PTE_DIRTY
+            space.frames.mark_accessed((table.words[slot] & PTE_FRAME_MASK) >> PAGE_SHIFT)
     except OutOfMemoryError:
         return Errno.ENOMEM
     return None
