@@ -51,6 +51,19 @@ PROGRAMS = {
     ),
     "mmap_error_as_pointer": "_start: mov rax, -12\n mov byte [rax], 1\n",
     "length_as_pointer": "_start: mov rsi, [numbers]\n mov al, [rsi]\n",
+    "never_set": "_start: mov rax, [rbx + rcx]\n",
+    "set_long_ago": "_start: mov ebx, 5\n mov ecx, 5000\n.turn: loop .turn\n mov rax, [rbx + rcx*8]\n",
+    "set_by_a_call": "_start: call find\n mov rax, [rax]\n jmp _start\nfind: xor eax, eax\n ret\n",
+    "set_in_part": "_start: mov rsi, numbers\n mov sil, 0\n sub rsi, 0x1000\n shl rsi, 8\n mov [rsi], al\n",
+    "set_by_a_syscall": "_start: mov eax, 39\n syscall\n mov al, [rax]\n",
+    "set_by_the_clock": "_start: rdtsc\n mov al, [rdx]\n",
+    "set_by_a_string_instruction": "_start: mov rsi, numbers\n mov ecx, 600\n rep lodsq\n",
+    "wrong_stack": "_start: mov rsp, 8\n push rax\n",
+    "handled_before": (
+        "_start: mov rbx, 8\n mov eax, 13\n mov edi, 10\n mov rsi, act\n xor edx, edx\n mov r10d, 8\n syscall\n"
+        " mov eax, 39\n syscall\n mov edi, eax\n mov esi, 10\n mov eax, 62\n syscall\n mov al, [rbx]\n"
+        "handler: ret\nrestorer: mov eax, 15\n syscall\nsection .data\nact: dq handler, 0x04000000, restorer, 0\n"
+    ),
     "control_register": "_start: mov rax, cr3\n",
     "divide_smallest_by_minus_one": "_start: mov rax, 1 << 63\n cqo\n mov rcx, -1\n idiv rcx\n",
     "out_of_memory": (

@@ -18,6 +18,7 @@ from toolkit.grading.evidence import (
     FaultRecord,
     FileData,
     Location,
+    PastRecord,
     RunRequest,
     SyscallRecord,
 )
@@ -25,7 +26,7 @@ from toolkit.grading.evidence import (
 if TYPE_CHECKING:
     from toolkit.grading.recording import Recorder
     from toolkit.kernel.kernel import Kernel
-    from toolkit.kernel.outcome import FaultDetail, Outcome
+    from toolkit.kernel.outcome import FaultDetail, Outcome, PastInstruction
     from toolkit.machine.cpu import Machine
 
 KEPT_BUILDS = 64
@@ -212,7 +213,15 @@ def _fault(detail: FaultDetail, built: Built, recorder: Recorder) -> FaultRecord
         location=location,
         source_line=built.source_line(location),
         reason=detail.reason,
+        came_from=None if detail.came_from is None else _past(detail.came_from, built),
+        setters={register: _past(setter, built) for register, setter in detail.setters.items()},
+        since_start=detail.since_start,
     )
+
+
+def _past(found: PastInstruction, built: Built) -> PastRecord:
+    location = built.location(found.address)
+    return PastRecord(found.step, found.address, found.code, location, built.source_line(location))
 
 
 _CUT_SHORT = {"budget": "budget", "events": "events", "output limit": "output", "deadlock": "deadlock"}

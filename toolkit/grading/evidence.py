@@ -174,11 +174,24 @@ class SyscallRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class PastRecord:
+    """An instruction that was executed before a fault. ``step``: how many instructions the run had executed with it."""
+
+    step: int
+    address: int
+    instruction: bytes
+    location: Location | None = None
+    source_line: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class FaultRecord:
     """What the processor refused. ``access`` is read, write or execute for a memory fault, else ``None``.
 
     ``address``: the address touched (``None`` where the processor gives none, as for a non-canonical one).
     ``code``: ``si_code``. ``instruction``: the bytes at ``registers["rip"]`` as far as they could be read.
+    ``came_from``: the last instruction executed. ``setters``: by register, the instruction that set it last, as far
+    back as is remembered; with ``since_start`` a register without one was never set.
     """
 
     signal: str
@@ -191,6 +204,9 @@ class FaultRecord:
     location: Location | None = None
     source_line: str = ""
     reason: str = ""
+    came_from: PastRecord | None = None
+    setters: dict[str, PastRecord] = field(default_factory=dict)
+    since_start: bool = False
 
 
 @dataclass(frozen=True, slots=True)

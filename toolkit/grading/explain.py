@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.abi.signals import BUS_ADRERR, FPE_INTDIV, SEGV_ACCERR, SEGV_MAPERR
 from toolkit.grading.areas import map_line
-from toolkit.grading.evidence import Evidence, FaultRecord
+from toolkit.grading.evidence import Evidence, FaultRecord, PastRecord
 from toolkit.grading.registers import PARTS, read_register
 
 if TYPE_CHECKING:
@@ -35,16 +35,18 @@ class Operand:
     address: int
     formula: str
     uses_stack_pointer: bool = False
+    registers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """The faulting instruction, decoded."""
+    """The faulting instruction, decoded. ``divisor``: its register and value."""
 
     mnemonic: str
     text: str
     operands: tuple[Operand, ...] = ()
     divisor: str | None = None
+    divisor_register: str = ""
 
 
 def explain_fate(evidence: Evidence) -> tuple[str, ...]:
@@ -85,8 +87,12 @@ def _explain_access(fault: FaultRecord, decoded: Decoded | None, areas: Sequence
     address, access = fault.address, fault.access
     assert access is not None
     if address is None:
-        return _explain_non_canonical(decoded)
+        return _explain_non_canonical(fault, decoded)
     lines = [f"{_DOING[access]} address {address:#x}{_formed(address, decoded, access)}"]
+    if access == "execute":
+        lines += _came_from(fault)
+    elif not ran_past_the_end(fault):
+        lines += _set_by(fault, _forming(address, decoded))
     area = next((each for each in areas if each.start <= address < each.end), None)
     lines.append(_what_lies_there(address, area, areas))
     lines.append(_rule(fault, decoded, area, areas))
@@ -103,6 +109,47 @@ def _formed(address: int, decoded: Decoded | None, access: str) -> str:
                 return ""
             return f" = {operand.formula}" + (f", byte {beyond} of it" if beyond else "")
     return ""
+
+
+def _forming(address: int, decoded: Decoded | None) -> tuple[str, ...]:
+    """The registers that formed the address."""
+    operands = () if decoded is None else decoded.operands
+    return next((each.registers for each in operands if 0 <= address - each.address < 64), ())
+
+
+def _set_by(fault: FaultRecord, registers: Sequence[str]) -> list[str]:
+    """Where each of the registers got its value, as far as is known."""
+    lines: dict[str, None] = {}
+    for name in registers:
+        wide = PARTS[name][0] if name in PARTS else name
+        setter = fault.setters.get(wide)
+        if setter is not None:
+            lines[f"{name} was last set {_at(setter)}"] = None
+        elif fault.since_start and wide in fault.registers and wide not in ("rsp", "rip"):
+            lines[f"{name} was never set: its value is the one the program began with"] = None
+    return list(lines)
+
+
+def _at(past: PastRecord) -> str:
+    """``at crash.asm:8: mov ecx, 600  (step 2)``."""
+    place = f"{past.address:#x}" if past.location is None else f"{past.location}"
+    text = past.source_line.strip() or _disassembled(past)
+    return f"at {place}: {text}  (step {past.step:,})"
+
+
+def _came_from(fault: FaultRecord) -> list[str]:
+    """The jump that led to where nothing can run, and the register it went through."""
+    last = fault.came_from
+    if last is None:
+        return []
+    decoded = decode_at(last.instruction, last.address, fault)
+    if decoded is None or not decoded.mnemonic.startswith(("j", "call", "ret", "loop")):
+        return []
+    lines = [f"the program came here {_at(last)}"]
+    if decoded.mnemonic in ("jmp", "call"):
+        through = decoded.text.split()[-1]
+        lines += _set_by(fault, [through] if through in PARTS else [])
+    return lines
 
 
 def _what_lies_there(address: int, area: AreaRow | None, areas: Sequence[AreaRow]) -> str:
@@ -181,12 +228,15 @@ def ran_past_the_end(fault: FaultRecord) -> bool:
     return fault.instruction[:2] == b"\0\0" and fault.location is None
 
 
-def _explain_non_canonical(decoded: Decoded | None) -> list[str]:
+def _explain_non_canonical(fault: FaultRecord, decoded: Decoded | None) -> list[str]:
     lines = []
     for operand in decoded.operands if decoded is not None else ():
         high = operand.address >> 47
         if high not in (0, (1 << 17) - 1):
             lines.append(f"touching address {operand.address:#x} = {operand.formula}")
+            lines += _set_by(fault, operand.registers)
+    if not lines and decoded is not None and decoded.mnemonic in ("jmp", "call"):
+        lines += _set_by(fault, [each for each in (decoded.text.split()[-1],) if each in PARTS])
     return [*lines, "rule: bits 47 to 63 of an address must all be equal (it must be canonical)"]
 
 
@@ -226,11 +276,12 @@ def _explain_exception(fault: FaultRecord, decoded: Decoded | None) -> list[str]
         operand = decoded.operands[0]
         return [
             f"touching address {operand.address:#x}{_formed(operand.address, decoded, '')}",
+            *_set_by(fault, operand.registers),
             "rule: the memory operand of this SSE instruction must be aligned to 16 bytes",
         ]
     if mnemonic == "int":
         return ["rule: a program may call only int 0x80 and int3; other interrupt gates belong to the kernel"]
-    return _explain_non_canonical(decoded)
+    return _explain_non_canonical(fault, decoded)
 
 
 def _names_system_register(text: str) -> bool:
@@ -251,9 +302,10 @@ def _explain_division(fault: FaultRecord, decoded: Decoded | None) -> list[str]:
         return [rule]
     value = decoded.divisor
     if value.endswith("= 0"):
-        return [f"the divisor is {value}; {dividend}", rule]
+        return [f"the divisor is {value}; {dividend}", *_set_by(fault, [decoded.divisor_register]), rule]
     return [
         f"the divisor is {value}; {dividend}: the quotient is too large (was rdx cleared, or rax sign-extended with cqo, before?)",
+        *_set_by(fault, ["rdx"]),
         rule,
     ]
 
@@ -263,14 +315,18 @@ def _explain_division(fault: FaultRecord, decoded: Decoded | None) -> list[str]:
 
 def decode(fault: FaultRecord) -> Decoded | None:
     """The faulting instruction with its memory operands worked out, ``None`` when the bytes are none."""
+    return decode_at(fault.instruction, fault.registers["rip"], fault)
+
+
+def decode_at(code: bytes, address: int, fault: FaultRecord) -> Decoded | None:
+    """The instruction that ``code`` begins with, with the registers of the fault."""
     import capstone
 
     engine = capstone.Cs(
         capstone.CS_ARCH_X86, capstone.CS_MODE_64 if fault.bits == 64 else capstone.CS_MODE_32
     )
     engine.detail = True
-    rip = fault.registers["rip"]
-    instruction = next(engine.disasm(fault.instruction, rip, 1), None)
+    instruction = next(engine.disasm(code, address, 1), None)
     if instruction is None:
         return None
     operands = [
@@ -279,11 +335,21 @@ def decode(fault: FaultRecord) -> Decoded | None:
         if each.type == capstone.x86.X86_OP_MEM
     ]
     operands += _implicit_operands(instruction.mnemonic, fault)
-    divisor = None
-    if instruction.mnemonic in ("div", "idiv"):
-        divisor = _divisor(instruction, fault)
+    divisor = _divisor(instruction, fault) if instruction.mnemonic in ("div", "idiv") else None
     mnemonic = instruction.mnemonic.split()[-1]
-    return Decoded(mnemonic, f"{instruction.mnemonic} {instruction.op_str}".strip(), tuple(operands), divisor)
+    text = f"{instruction.mnemonic} {instruction.op_str}".strip()
+    return Decoded(mnemonic, text, tuple(operands), divisor, divisor.split()[0] if divisor else "")
+
+
+def _disassembled(past: PastRecord) -> str:
+    import capstone
+
+    for mode in (capstone.CS_MODE_64, capstone.CS_MODE_32):
+        for _, _, mnemonic, operands in capstone.Cs(capstone.CS_ARCH_X86, mode).disasm_lite(
+            past.instruction, past.address, 1
+        ):
+            return f"{mnemonic} {operands}".strip()
+    return past.instruction.hex(" ")
 
 
 def _operand(instruction: Any, operand: Any, fault: FaultRecord) -> Operand:
@@ -309,7 +375,8 @@ def _operand(instruction: Any, operand: Any, fault: FaultRecord) -> Operand:
         terms.insert(0, f"{segment} base ({segment_base:#x})")
     address &= MASK if instruction.addr_size == 8 else (1 << instruction.addr_size * 8) - 1
     formula = " + ".join(terms).replace("+ -", "- ")
-    return Operand(instruction.op_str, address, formula, base in ("rsp", "rbp", "esp", "ebp"))
+    registers = tuple(each for each in (base, index) if each is not None and each in PARTS)
+    return Operand(instruction.op_str, address, formula, base in ("rsp", "rbp", "esp", "ebp"), registers)
 
 
 def _register_value(name: str, instruction: Any, fault: FaultRecord) -> int:
@@ -322,9 +389,9 @@ def _implicit_operands(mnemonic: str, fault: FaultRecord) -> list[Operand]:
     """Memory that an instruction touches without naming it: the stack."""
     rsp = fault.registers["rsp"]
     if mnemonic.startswith(("push", "call", "enter")):
-        return [Operand("", (rsp - 8) & MASK, f"rsp ({rsp:#x}) - 0x8", True)]
+        return [Operand("", (rsp - 8) & MASK, f"rsp ({rsp:#x}) - 0x8", True, ("rsp",))]
     if mnemonic.startswith(("pop", "ret", "leave")):
-        return [Operand("", rsp, f"rsp ({rsp:#x})", True)]
+        return [Operand("", rsp, f"rsp ({rsp:#x})", True, ("rsp",))]
     return []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from toolkit.abi.memory import PF_INSTRUCTION, PF_USER, PF_WRITE
@@ -22,8 +23,8 @@ from toolkit.abi.signals import (
 from toolkit.kernel import answers
 from toolkit.kernel.errors import SyscallError
 from toolkit.kernel.mm.faults import Resolved
-from toolkit.kernel.outcome import FaultDetail
-from toolkit.kernel.signals import SignalInfo, force
+from toolkit.kernel.outcome import FaultDetail, PastInstruction
+from toolkit.kernel.signals import SignalInfo, force, handles
 from toolkit.kernel.task import LastTrap
 from toolkit.machine import events
 from toolkit.machine.registers import RAX, RIP, RSP
@@ -31,8 +32,10 @@ from toolkit.machine.registers import RAX, RIP, RSP
 if TYPE_CHECKING:
     from toolkit.kernel.kernel import Kernel
     from toolkit.kernel.task import Thread
+    from toolkit.machine.lookback import Past
 
 Access = Literal["read", "write", "execute", "none"]
+EXPLAINED_BY_THE_PAST = frozenset((Signal.SIGSEGV, Signal.SIGBUS, Signal.SIGFPE))
 VSYSCALLS = {0x000: 96, 0x400: 201, 0x800: 309}
 """Offsets in the vsyscall page and the system calls they stand for: gettimeofday, time, getcpu."""
 
@@ -159,4 +162,21 @@ def raise_signal(
         signal=int(signal), code=code, access=access, address=cr2, si_addr=si_addr, error_code=error_code,
         vector=vector, rip=values[RIP], registers=kernel.machine.registers.as_dict(), reason=reason,
     )  # fmt: skip
+    if signal in EXPLAINED_BY_THE_PAST and not handles(thread, int(signal)):
+        fault = with_past(kernel, fault)
     force(thread, SignalInfo(int(signal), code, address=si_addr, fault=fault))
+
+
+def with_past(kernel: Kernel, fault: FaultDetail) -> FaultDetail:
+    """The fault with what the machine remembers of how the program came to it."""
+    trail, total = kernel.machine.look_back(), kernel.instructions
+
+    def past(found: Past) -> PastInstruction:
+        return PastInstruction(found.address, found.code, total - found.ago + 1)
+
+    return replace(
+        fault,
+        came_from=None if trail.last is None else past(trail.last),
+        setters={register: past(found) for register, found in trail.writers.items()},
+        since_start=trail.length == total,
+    )

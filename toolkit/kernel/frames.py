@@ -173,6 +173,7 @@ def enter(thread: Thread, action: Action, frame: int) -> None:
     v[RSP] = frame
     v[RFLAGS] &= ~FLAGS_CLEARED
     thread.process.kernel.machine.set_fpu_state(FRESH_FPU)
+    thread.process.kernel.machine.forget_history()
     if thread.alternate_stack.flags & SS_AUTODISARM:
         thread.disarm_alternate_stack()
 
@@ -205,6 +206,7 @@ def restore_fpu(thread: Thread, fpstate: int) -> None:
     machine = thread.process.kernel.machine
     image = thread.memory.read(fpstate, FXSAVE_SIZE) if fpstate else FRESH_FPU
     machine.set_fpu_state(image)
+    machine.forget_history()
 
 
 def signed(value: int) -> int:

@@ -33,6 +33,15 @@ class Ending(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class PastInstruction:
+    """An instruction executed before a fault. `step`: how many instructions the run had executed with it."""
+
+    address: int
+    code: bytes
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
 class FaultDetail:
     """The exception behind a signal that the kernel sent to the program."""
 
@@ -49,6 +58,12 @@ class FaultDetail:
     registers: Mapping[str, int]
     reason: str = ""
     """For an instruction that a native CPU would have run: what is missing here."""
+    came_from: PastInstruction | None = None
+    """The last instruction that was executed, if it is known."""
+    setters: Mapping[str, PastInstruction] = field(default_factory=dict)
+    """By register: the instruction that set it last, as far back as is remembered; only if the signal kills."""
+    since_start: bool = False
+    """Whether that is back to the start, so that a register without a setter was never set."""
 
     @property
     def name(self) -> str:

@@ -180,6 +180,12 @@ def force(thread: Thread, info: SignalInfo) -> None:
     thread.signal_arrived(info.signal)
 
 
+def handles(thread: Thread, signal: int) -> bool:
+    """Whether a signal that the thread's own instruction causes runs a handler: else it kills."""
+    handler = thread.process.actions.get(signal, DEFAULT).handler
+    return not thread.blocked_signals & bit(signal) and handler not in (SIG_DFL, SIG_IGN)
+
+
 def next_signal(thread: Thread) -> SignalInfo | None:
     """Take the next signal the thread doesn't block: its own first, then the process's."""
     allowed = ALL & ~thread.blocked_signals

@@ -31,7 +31,7 @@ BLOCK_HOOK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_u
 UNLIMITED = 1 << 60
 EXCEPTIONAL = 1 << 61
 REMAINING, POSITION, SLOW, RING_START = 0, 1, 2, 8  # words of the state
-RING = 1024  # blocks
+RING = 4096  # blocks
 RECORD = 4  # words: cost, address, bytes, instructions
 RECORDS = 1 << 15
 REWRITES_TOLD = 1000
@@ -60,7 +60,7 @@ def machine_code(host: str, system: str, state: int) -> bytes:
             0xF9000086,  # str x6, [x4]
             0x54000104,  # b.mi slow
             0xF9400485,  # ldr x5, [x4, #8]
-            0x924024A6,  # and x6, x5, #1023
+            0x92402CA6,  # and x6, x5, #RING - 1
             0x910004A5,  # add x5, x5, #1
             0xF9000485,  # str x5, [x4, #8]
             0x8B060C86,  # add x6, x4, x6, lsl #3
@@ -227,8 +227,15 @@ class Meter:
         """What comes next was not reached from what came before."""
         self._oldest = self._begin = self.words[POSITION]
 
+    def note(self, address: int, size: int) -> None:
+        """An instruction was carried out for the program; it is not counted."""
+        position = self.words[POSITION]
+        self.push(self.address + 8 * self._first)
+        self._cut[position] = Block(address, size, 0)
+
     def history(self) -> Iterator[Block]:
         """The blocks begun so far, the latest first."""
         position = self.words[POSITION]
         for place in range(position - 1, max(self._oldest, position - RING) - 1, -1):
-            yield self._cut.get(place) or self.block(self.words[RING_START + place % RING])
+            cut = self._cut.get(place)
+            yield self.block(self.words[RING_START + place % RING]) if cut is None else cut

@@ -85,6 +85,7 @@ class Machine(Runner):
         """Put a saved copy back. The page table stays the one that `set_page_table` chose last."""
         self._engine.restore_image(context.image)
         ctypes.memmove(self.registers.values, context.registers, len(context.registers))
+        self.forget_history()
         for index, descriptor in enumerate(context.thread_local):
             self.words[TLS_WORDS.start + index] = descriptor
         self._notes.unmasked = context.unmasked
@@ -112,6 +113,7 @@ class Machine(Runner):
             self._engine.enter_compatibility_mode()
             image = self._images[bits] = self._engine.context_image()
         self._engine.restore_image(image)
+        self.forget_history()
         self._notes.unmasked = False
         for index in range(TLS_WORDS.start, TLS_WORDS.stop):
             self.words[index] = 0

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Collection
 
-from toolkit.machine import branches, decode, hooks, paging, umip
+from toolkit.machine import branches, decode, hooks, lookback, paging, umip
 from toolkit.machine.counting import UNLIMITED, Block
 from toolkit.machine.engine import FLAGS_ALWAYS, FLAGS_OF_PROGRAMS, Engine, Library, calibrated
 from toolkit.machine.events import (
@@ -83,6 +83,19 @@ class Runner:
             return self._run_legs(limit)
         finally:
             self._running = False
+
+    def look_back(self) -> lookback.Trail:
+        """What the program executed last, since `forget_history` and as far as it is remembered."""
+        blocks = self._engine.meter.history()
+        code = self._notes.code
+        return lookback.look_back(
+            ((block.address, code(block.address, block.size), block.instructions) for block in blocks),
+            self._notes.bits(),
+        )
+
+    def forget_history(self) -> None:
+        """The registers were given values by somebody else: another thread's, or the kernel's own."""
+        self._engine.meter.forget_history()
 
     @property
     def rewrites(self) -> int:
@@ -408,6 +421,7 @@ class Runner:
             for start, length in stretches:
                 self.write_physical(start, image[:length])
                 image = image[length:]
+        self._engine.meter.note(values[RIP], special.length)
         values[RIP] += special.length
         return None
 
@@ -430,6 +444,7 @@ class Runner:
             kept = registers[event.register] & ~mask if event.size == 2 else 0
             registers[event.register] = kept | values[0] & mask
             registers[RFLAGS] = registers[RFLAGS] & ~ARITHMETIC_FLAGS | CARRY
+        self._engine.meter.note(registers[RIP], event.length)
         registers[RIP] += event.length
 
     # ---- breakpoints
