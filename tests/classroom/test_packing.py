@@ -21,12 +21,12 @@ FOUND: dict[str, tuple[dict[str, bytes], str]] = {
     "not the course's copies": ({"prog/reference/prog.asm": b"ret\n", "old/prog.asm": b"nop\n"}, "nop"),
 }
 REFUSED: dict[str, tuple[dict[str, bytes], str]] = {
-    "too long": ({"prog.asm": b"; x\n" * 300_000}, "prog.asm is 1,200,000 bytes long; a source may have 1,048,576"),
+    "too long": ({"prog.asm": b"; x\n" * 300_000}, "prog.asm is 1,200,000 bytes long; a source may have 262,144"),
     "a long line": ({"prog.asm": b"nop\ndb " + b"1," * 40_000}, "line 2 of prog.asm is 80,003 bytes long"),
     "a long include": ({"prog.asm": GOOD, "big.inc": b";\n" * MEBIBYTE}, "big.inc is 2,097,152 bytes long"),
     "many includes": (
-        {"prog.asm": GOOD, **{f"{n}.inc": b"; x\n" * 250_000 for n in range(5)}},
-        "bytes together; a submission may have 4,194,304",
+        {"prog.asm": GOOD, **{f"{n}.inc": b"; x\n" * 60_000 for n in range(5)}},
+        "bytes together; a submission may have 1,048,576",
     ),
     "a program": ({"prog.asm": b"\x7fELF"}, "already assembled"),
 }  # fmt: skip

@@ -45,7 +45,7 @@ SIGACTION = call(13, 11, "act", 0, 8)
 MAP = call(9, 0, "0x40000000", 3, "0x4022", -1, 0)  # a gigabyte, private, anonymous, not reserved
 
 BUDGET = "still running after 100,000,000 instructions"
-EVENTS = "still running after 15,000 system calls"
+EVENTS = "still running after 10,000 system calls"
 WAITS = "waiting for ever"
 
 LOOPS = {
@@ -211,6 +211,10 @@ ASSEMBLING = {
     "deep parentheses": Hostile(once(" mov rax, " + "(" * 200_000 + "1" + ")" * 200_000 + "\n"), ""),
     "deep brackets of %if": Hostile(b"%if 1\n" * 100_000 + once(""), ""),
     "a million errors": Hostile(b"movv rax\n" * 1_000_000, ""),
+    "an error in every line": Hostile(b"x=\n" * 80_000, "is not an assembly statement"),
+    "%rep of errors": Hostile(b"%rep 1000000\n movv rax\n%endrep\n" + once(""), "there is no instruction"),
+    "an undefined symbol in every line": Hostile(b"".join(b"dq u%d\n" % n for n in range(25_000)) + once(""), "not defined"),
+    "a label in every line": Hostile(b"".join(b"l%d:\n" % n for n in range(30_000)) + b"x: y\n", ""),
     "a million labels": Hostile(b"".join(b"l%d:\n" % n for n in range(300_000)) + b"x: y\n", ""),
     "not text": Hostile(bytes(RANDOM.randbytes(100_000)), ""),
     "NUL bytes": Hostile(b"\0" * 1_000_000, ""),

@@ -33,6 +33,9 @@ def prints(program):
 EXERCISE = PackedExercise(Path("t/prog"), "prog", GRADER, ("prog.asm",))
 LONGEST = 45.0  # seconds of wall clock for one kind, on a machine that has other work too
 LARGEST_REPORT = 200_000  # characters of a result as JSON
+LARGEST_WORKER = (
+    300 << 20
+)  # bytes of memory that its worker ever had: one program's 128 MiB, and what grading takes
 QUICK = {*WAITING, *OUTPUT, *CODE} - {"sleeping for a year"}
 
 
@@ -49,6 +52,15 @@ def grade(sandbox: WorkerSandbox, source: bytes) -> ExerciseResult:
 def everything_said(result: ExerciseResult) -> str:
     checks = [f"{each.full_message}\n{each.actual}" for each in result.checks if each.status is Status.FAILED]
     return "\n".join([*checks, *(each.text for each in result.diagnostics)])
+
+
+def most_memory(sandbox: WorkerSandbox) -> int:
+    """Bytes that the worker ever had in memory; 0 where it was replaced, or the host doesn't say."""
+    if sandbox._worker is None or not Path("/proc/self/status").exists():
+        return 0
+    status = Path(f"/proc/{sandbox._worker._process.pid}/status").read_text()
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    return int(found[1]) << 10 if found else 0
 
 
 def state_of(folder: Path) -> dict[str, object]:
@@ -102,6 +114,7 @@ def test_a_hostile_program(sandbox: WorkerSandbox, outside: Path, kind: str) -> 
         assert 0 < len(refused) < 500
         return
     expect_harmless(grade(sandbox, hostile.source), hostile, time.monotonic() - began)
+    assert most_memory(sandbox) < LARGEST_WORKER
 
 
 def test_the_next_one_is_graded_as_ever(sandbox: WorkerSandbox) -> None:
@@ -110,7 +123,7 @@ def test_the_next_one_is_graded_as_ever(sandbox: WorkerSandbox) -> None:
 
 
 def test_a_line_of_a_hundred_megabytes_is_refused_unread() -> None:
-    with pytest.raises(SubmissionError, match="100,000,005 bytes long; a source may have 1,048,576"):
+    with pytest.raises(SubmissionError, match="100,000,005 bytes long; a source may have 262,144"):
         check_length("prog.asm", HUGE_LINE.source)
 
 

@@ -184,6 +184,7 @@ class Diagnostics:
     items: list[Diagnostic] = field(default_factory=list)
     suppressed: int = 0
     _seen: set[tuple[object, ...]] = field(default_factory=set)
+    _errors: int = 0  # among the items
 
     def add(self, diagnostic: Diagnostic) -> None:
         """Keep it, unless the same was said of the same place, or the limit is reached (an error then displaces a warning)."""
@@ -195,10 +196,11 @@ class Diagnostics:
             self.suppressed += 1
             return
         self._seen.add(key)
+        self._errors += d.is_error
         self.items.append(d)
 
     def _make_room(self, newcomer: Diagnostic) -> bool:
-        if not newcomer.is_error:
+        if not newcomer.is_error or self._errors == len(self.items):
             return False
         for index in range(len(self.items) - 1, -1, -1):
             if not self.items[index].is_error:
@@ -215,7 +217,7 @@ class Diagnostics:
         """Forget everything (a new pass says it again)."""
         self.items.clear()
         self._seen.clear()
-        self.suppressed = 0
+        self.suppressed = self._errors = 0
 
     @property
     def has_errors(self) -> bool:

@@ -12,7 +12,7 @@ from toolkit.kernel.mm.snapshot import MapSnapshot
 
 LINE_LIMIT = 50_000  # lines that the macros and repetitions of a submission may make
 DEFAULT_BUDGET = 100_000_000  # instructions a graded run may execute
-EVENT_LIMIT = 15_000  # system calls, faults, signals and changes of its own code that a graded run may cause (`Limits.events`)
+EVENT_LIMIT = 10_000  # system calls, faults, signals and changes of its own code that a graded run may cause (`Limits.events`)
 
 
 @dataclass(frozen=True, slots=True)

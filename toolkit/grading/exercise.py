@@ -16,8 +16,8 @@ from toolkit.grading.evidence import LINE_LIMIT, BuildRequest, FileData
 from toolkit.grading.program import ProgramOptions
 
 LARGEST_FILE = 32 << 20  # bytes of one file of an exercise or a submission
-LARGEST_SOURCE = 1 << 20  # bytes of one file that is graded
-LARGEST_SUBMISSION = 4 << 20  # bytes of all of them
+LARGEST_SOURCE = 1 << 18  # bytes of one file that is graded
+LARGEST_SUBMISSION = 1 << 20  # bytes of all of them
 LONGEST_LINE = 1 << 16  # bytes
 
 
