@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "solution": ("loop", "Show the reference solution of an exercise you passed."),
     "init": ("course", "Copy the course into a folder of yours."),
     "build": ("build", "Assemble and link, as nasm and ld do."),
+    "ld": ("ld", "Link with ld's own options: libraries, PIE, archives."),
     "run": ("run", "Run a program as a Linux process, on any computer."),
     "maps": ("views", "Print a process's memory map at a moment."),
     "pages": ("views", "Print page-table walks and the state of pages."),

@@ -66,6 +66,7 @@ class _Job:
     def link(self) -> bytes | None:
         """The linked file, None when there are errors. ``assemble`` made every object."""
         from toolkit.asm.link import LinkInput, link
+        from toolkit.asm.link.arguments import read_file
 
         inputs = []
         for path, data in self.inputs:
@@ -74,7 +75,7 @@ class _Job:
             else:
                 made = self.assemblies[path]
                 inputs.append(LinkInput(path.with_suffix(".o").name, made.object or b"", made.lines))
-        linked = link(inputs)
+        linked = link(inputs, open_file=read_file)
         self.diagnostics += linked.diagnostics
         return linked.elf
 
@@ -166,16 +167,17 @@ def _define(text: str) -> tuple[str, str]:
 
 def _linkable(path: Path) -> bytes | None:
     """The bytes of an object, archive or shared library; None for a source. Raises UsageError for what can't be read."""
+    from toolkit.asm.link.inputs import is_text
     from toolkit.cli.common import open_source, read_binary
 
     if path.suffix.lower() in (".asm", ".s", ".nasm"):
         open_source(path)
         return None
     data = read_binary(path)
-    if data.startswith((_ELF, _ARCHIVE)):
+    if data.startswith((_ELF, _ARCHIVE, _THIN_ARCHIVE)):
         return data
-    if data.startswith(_THIN_ARCHIVE):
-        raise click.UsageError(f"{path} is a thin archive: give the files it names, or make it without T")
+    if path.suffix == ".so" and is_text(data):
+        return data
     if path.suffix in (".o", ".a", ".so"):
         raise click.UsageError(f"{path} is no ELF object, archive or library")
     open_source(path)

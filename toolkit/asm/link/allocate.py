@@ -163,19 +163,41 @@ class Allocation(Scan):
         for key in sorted(indirect, key=lambda k: (files[k[0]], k[1])):
             self.allocate_indirect(key, by_key.get(key, ()))
         self.relocated = [p for p in self.pending if not self.is_indirect(p.key) and self._stays(p)]
-        if self.context.is64 and self.context.is_pic:
-            for pending in self.relocated:
-                self._check_distance(pending)
+        if self.context.is_dynamic and not self.context.is_shared:
+            self._check_protected()
+        for found in self.distances if self.context.is_dynamic else ():
+            if isinstance(found.key, Entry) and self._is_too_far(found.key):
+                self.refuse(found.section, found.relocation, found.key)
 
-    def _check_distance(self, pending: Pending) -> None:
-        """Code of a shared object can't be a fixed distance from what another module may define."""
-        section, relocation, key = pending.section, pending.relocation, pending.key
-        if (
-            relocation.type == elf.R_X86_64_PC32
-            and not section.flags & elf.SHF_WRITE
-            and self.context.is_shared
-        ):
-            self.refuse(section, relocation, key)
+    def _check_protected(self) -> None:
+        """A program's protected name can't be left to the dynamic linker in code."""
+        for found in self.relocated:
+            key, section = found.key, found.section
+            if (
+                not isinstance(key, Entry)
+                or key.visibility != elf.STV_PROTECTED
+                or section.flags & elf.SHF_WRITE
+            ):
+                continue
+            place, line = self.context.where(section, found.relocation.offset)
+            text = f"copy relocation against non-copyable protected symbol `{key.name}'"
+            self.context.say("error", text, place, line=line, ld_message=f"{section.file.name}: {text}")
+
+    def _is_too_far(self, entry: Entry) -> bool:
+        """Whether x86-64 code can't be at a fixed distance from what the name will mean (``R_X86_64_PC32``)."""
+        weak = entry.state == UNDEFINED_WEAK
+        library = entry.dynamic_definition is not None
+        pie = self.context.options.kind == "pie"
+        here = self.is_defined_here(entry) or self.is_linkers(entry) or entry.section is not None
+        if not self.context.is_shared:
+            zero = weak and self.is_zero(entry)
+            if not ((weak and not zero) or (pie and (weak or (library and not here)))):
+                return False
+        if self.is_bound(entry):
+            return not here
+        if pie:
+            return weak or (entry.type == elf.STT_FUNC and library)
+        return self.context.is_shared and entry.visibility in (elf.STV_DEFAULT, elf.STV_PROTECTED)
 
     def allocate_indirect(self, key: Key, pending: Sequence[Pending]) -> None:
         """Entries for a function that is chosen when the program starts."""
@@ -263,14 +285,13 @@ class Allocation(Scan):
         if self.context.is_pic:
             if not (entry.visibility != 0 or self.is_zero(entry)):
                 self.record_late(entry)
-            elif (
-                not self.context.is64
-                and need.direct
-                and any(self.is_relative(p.relocation.type) for p in pending)
-            ):
+            elif need.direct and entry.visibility == 0 and self._has_i386_calls(pending):
                 self.recorded.setdefault(entry)  # so that a call of it goes to 0
         elif not need.direct or not self.is_zero(entry):
             self.record_late(entry)
+
+    def _has_i386_calls(self, pending: Sequence[Pending]) -> bool:
+        return not self.context.is64 and any(self.is_relative(p.relocation.type) for p in pending)
 
     def _stays(self, pending: Pending) -> bool:
         """Whether the dynamic linker applies it (``GENERATE_DYNAMIC_RELOCATION_P``)."""
@@ -292,7 +313,9 @@ class Allocation(Scan):
                 return False
             if key.state == UNDEFINED_WEAK:
                 zero = key.visibility != 0 or self.is_zero(key)
-                if zero and (self.context.is64 or not self.is_relative(kind) or not need.direct):
+                if key.visibility != 0 or (
+                    zero and (self.context.is64 or not self.is_relative(kind) or not need.direct)
+                ):
                     return False
             return not bound_kind or not self.is_called_here(key)
         if not self.is_dynamic(key):

@@ -130,11 +130,25 @@ def _orphan_output(context: Context, section: InputSection, sequence: int) -> Ou
     if output is not None and _is_alike(output, section):
         return output
     after = script.orphan_place(name, section.type, section.flags, _lacks_place_for_notes(context))
-    statement = script.NUMBER[after] if after else 9999
-    output = OutputSection(name, (statement, sequence))
+    output = OutputSection(name, _orphan_position(context, section, after, sequence))
     context.by_name[name] = output
     output.flags, output.type = section.flags, section.type
     return output
+
+
+def _orphan_position(
+    context: Context, section: InputSection, after: str | None, sequence: int
+) -> tuple[int, ...]:
+    if section.type != elf.SHT_NOTE or after != ".rodata":
+        return (script.NUMBER[after] if after else 9999, sequence)
+    if ".rodata" in context.by_name:
+        return (script.NUMBER[".exception_ranges"], sequence)
+    if (
+        context.notes_last is None
+    ):  # the group of notes stands on the other side of the group that came before it
+        outputs = context.by_name.values()
+        context.notes_last = not any(o.position[:1] == (script.RODATA,) for o in outputs)
+    return (script.RODATA, 1 << 30 if context.notes_last else 0, sequence)
 
 
 def _lacks_place_for_notes(context: Context) -> bool:
@@ -159,7 +173,7 @@ def _combine(context: Context, output: OutputSection) -> None:
     loaded = False
     for section in output.inputs:
         section.output = output
-        flags |= section.flags & _KEPT_FLAGS
+        flags |= section.flags & _KEPT_FLAGS & ~elf.SHF_GNU_RETAIN  # which only the first one passes on
         if section.alignment > alignment:
             alignment = section.alignment
         loaded = loaded or section.type != elf.SHT_NOBITS

@@ -34,13 +34,13 @@ class Calls(DynamicTables):
         return self.got_plt.address + (3 + need.plt) * self.context.word
 
     def fill_calls(self, image: bytearray) -> None:
-        if self.got_plt is None:
+        if self.got_plt is None or not self.got_plt.size:
             return
         word = self.context.word
         base = self.got_plt.address
         plt = Plt(self.layout, self.context.is64, base if self.context.is_pic else 0)
         slots = [self.sections[".dynamic"].address, 0, 0]
-        if self.plts:
+        if ".plt" in self.sections:
             slots += self._fill_lazy(image, plt, base)
         self.put(image, self.got_plt, b"".join(value.to_bytes(word, "little") for value in slots))
         if self.plt_gots and self.got_section is not None:

@@ -64,7 +64,7 @@ class _Collector:
             if entry is not None:
                 self.mark_entry(entry)
         everything = context.is_shared or context.options.export_dynamic
-        for entry in context.names.entries.values():
+        for entry in context.names.entries.values() if context.is_dynamic else ():
             if (everything or entry.dynamic_reference) and entry.is_defined and entry.visibility in (0, 3):
                 self.mark_entry(entry)
         for file in context.files:

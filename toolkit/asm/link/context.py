@@ -98,6 +98,10 @@ class Context:
     failed: bool = False
     features: int = 0  # GNU_PROPERTY_X86_FEATURE_1_* that hold for every object
     value_of_undefined: Callable[[Entry], int] = lambda entry: 0  # what .symtab says of a library's function
+    had_frames: bool = False  # there was unwind information, before functions were dropped
+    notes_last: bool | None = (
+        None  # where a shared object's notes stand among sections the script does not name
+    )
     section_names: set[str] = field(default_factory=set)  # those that are C identifiers, of the inputs
     dots: dict[int, int] = field(default_factory=dict)  # location counter before some script statements
 
@@ -108,6 +112,11 @@ class Context:
     @property
     def is_shared(self) -> bool:
         return self.options.kind == "shared"
+
+    @property
+    def is_symbolic(self) -> bool:
+        """Whether a shared object's references go to its own definitions."""
+        return self.is_shared and self.options.symbolic
 
     @property
     def is_dynamic(self) -> bool:
@@ -121,7 +130,8 @@ class Context:
     def is_boundary(self, entry: Entry) -> bool:
         """Whether it is ``__start_NAME`` or ``__stop_NAME`` of a section of the inputs."""
         name = entry.name
-        if entry.is_defined or not name.startswith(("__start_", "__stop_")):
+        own = entry.is_defined and entry.dynamic_definition is None
+        if own or not name.startswith(("__start_", "__stop_")):
             return False
         return name.removeprefix("__start_").removeprefix("__stop_") in self.section_names
 

@@ -26,6 +26,7 @@ from toolkit.asm.link import (
 )
 from toolkit.asm.link.context import Context, LinkOptions
 from toolkit.asm.link.model import DEFINED, InputSection
+from toolkit.asm.link.special import Special
 
 if TYPE_CHECKING:
     from toolkit.asm.link import Linked, LinkInput
@@ -68,6 +69,7 @@ def _link(context: Context, objects: Sequence[LinkInput]) -> bytes | None:
     notes.merge_properties(context)
     if context.options.gc_sections:
         collect.collect_sections(context)
+    sharedlib.report_hidden(context)
     build_id = _make_build_id(context)
     needs = tables.make(context)
     header = ehframe.make_header(context) if context.options.eh_frame_hdr else None
@@ -84,7 +86,7 @@ def _link(context: Context, objects: Sequence[LinkInput]) -> bytes | None:
     chosen, offset = _lay_out(context)
     if not _fits_address_space(context):
         return None
-    start = _entry_address(context)
+    start = _entry_address(context, needs)
     if offset > output.MAX_IMAGE:
         context.say("error", f"the program would be {offset:,} bytes long", context.files[0].name)
         return None
@@ -178,12 +180,13 @@ def _lay_out(context: Context) -> tuple[list[segments.Segment], int]:
     return chosen, segments.place_in_file(context, chosen, size)
 
 
-def _entry_address(context: Context) -> int:
+def _entry_address(context: Context, needs: Special | None) -> int:
     """Where the program starts (ld's ``lang_end``)."""
     name = context.options.entry or "_start"
     found = context.names.get(name)
     if found is not None and found.is_defined:
         address = relocate.entry_address(found)
+        address = address if needs is None else needs.target(found, address) or None
         if address is not None:
             return address
     if context.options.entry and name.removeprefix("0x").isalnum():
@@ -191,7 +194,7 @@ def _entry_address(context: Context) -> int:
             return int(name, 0)
         except ValueError:
             pass
-    if context.is_shared:
+    if context.is_shared and not context.options.entry:
         return 0
     context.names.entry(name).referenced = True
     return _default_entry(context, name)
@@ -201,7 +204,8 @@ def _default_entry(context: Context, name: str) -> int:
     if context.names.entry(name).state == 0:
         context.names.entry(name).state = 1
     text = context.by_name.get(".text")
-    address = text.address if text is not None and not text.removed else 0
+    there = text is not None and not text.removed and not context.is_shared
+    address = text.address if text is not None and there else 0
     tail = f"defaulting to {address:0{2 * context.word}x}" if address else "not setting start address"
     place, line, help_text = _entry_hint(context, name)
     context.say(

@@ -170,8 +170,6 @@ class Dynamic(Calls):
     def _fill_relocations(self, image: bytearray) -> None:
         """.rela.dyn, sorted as ld -z combreloc: relative ones by address, then symbol by symbol."""
         section = self.sections.get(self.codes.table + ".dyn")
-        if section is None:
-            return
         rows = [self._row_of(p) for p in self.relocated if p.section.output is not None]
         rows += [*self.pointer_rows(image), *self.slot_rows(image)]
         for got in self.got.values():
@@ -217,7 +215,7 @@ class Dynamic(Calls):
             return True
         if not self.context.is64 and kind == elf.R_386_TLS_IE:
             return False
-        bound = not self.context.is_shared or self.context.options.symbolic
+        bound = not self.context.is_shared or self.context.is_symbolic
         return self.is_relative(kind) or not bound or not self.is_defined_here(key)
 
     def _row_of(self, pending: Pending) -> _Row:

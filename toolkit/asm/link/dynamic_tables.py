@@ -44,9 +44,9 @@ class DynamicTables(Threads):
             for name in ALWAYS:
                 context.names.entry(name)
         entries = context.names.in_hash_order()
+        self._export(entries)
         for text in (options.soname, options.runpath):
             self.strings.add(text.encode("utf-8", "surrogateescape"))
-        self._export(entries)
         self.adjust(entries)
         self.versions = NeededVersions(e for e in entries if e in self.recorded)
         self.versions.add_names(self.strings)
@@ -65,7 +65,8 @@ class DynamicTables(Threads):
         for entry in entries:
             if self.is_linkers(entry):
                 asked = everything or entry.dynamic_reference or entry.dynamic_definition is not None
-                wanted = asked and (entry.name in ALWAYS or (entry.referenced and entry.name in _VISIBLE))
+                visible = entry.name in _VISIBLE or self.context.is_boundary(entry)
+                wanted = asked and (entry.name in ALWAYS or (entry.referenced and visible))
             else:
                 wanted = everything and entry.referenced
             if wanted:
@@ -88,8 +89,10 @@ class DynamicTables(Threads):
 
     def _is_hashed(self, entry: Entry) -> bool:
         """``_bfd_x86_elf_hash_symbol``: defined in the output, by whatever means."""
+        if self.is_linkers(entry):
+            return True
         if not entry.is_defined:
-            return self.is_linkers(entry)
+            return False
         need = self.needs.get(entry)
         if entry.dynamic_definition is None:
             return True
@@ -129,10 +132,10 @@ class DynamicTables(Threads):
             self.add(codes.table + ".dyn", kind, 2, word, row * relocations, row)
         if self.jumps:
             self.add(codes.table + ".plt", kind, 2, word, row * self.jumps, row)
-        if self.plts:
+        if self.plts or self.plt_gots:  # the header is there even if nothing uses it
             count = len(self.plts)
             self.add(".plt", elf.SHT_PROGBITS, 6, 16, 16 * (count + 1), self.layout.entry_size)
-            if self.layout.has_second:
+            if self.layout.has_second and self.plts:
                 size = self.layout.direct_size
                 self.add(".plt.sec", elf.SHT_PROGBITS, 6, 16, size * count, size)
         if self.plt_gots:
@@ -173,9 +176,11 @@ class DynamicTables(Threads):
         if self.got_size:
             self.got_section = created_section(context, ".got", 1, 3, word, word)
             self.got_section.size = self.got_size
-        if self.got_size or self.plts or self.needs_base:
+        if self.got_size or self.plts or self.plt_gots or self.needs_base:
             self.got_plt = created_section(context, ".got.plt", 1, 3, word, word)
             self.got_plt.size = word * (3 + len(self.plts))
+        elif self.uses_table:
+            self.got_plt = created_section(context, ".got.plt", 1, 3, word, word)
 
     def _make_frames(self) -> None:
         """Unwind information of the PLT sections, where the program has some of its own."""
@@ -215,7 +220,7 @@ class DynamicTables(Threads):
         tags += [(elf.DT_NEEDED, library.soname) for library in context.libraries]
         if options.soname:
             tags.append((elf.DT_SONAME, options.soname))
-        if options.symbolic:
+        if self.context.is_symbolic:
             tags.append((elf.DT_SYMBOLIC, 0))
         if options.runpath:
             tags.append((elf.DT_RUNPATH if options.new_tags else elf.DT_RPATH, options.runpath))
@@ -266,7 +271,7 @@ class DynamicTables(Threads):
     def _list_relocations(self, relocations: bool) -> None:
         codes, tags = self.codes, self.tags
         rela = codes.has_addend
-        if self.plts and self.got_plt is not None:
+        if ".plt" in self.sections and self.got_plt is not None:
             tags.append((elf.DT_PLTGOT, self.got_plt))
         plt = self.sections.get(codes.table + ".plt")
         if plt is not None:
@@ -283,7 +288,7 @@ class DynamicTables(Threads):
         if in_text:
             tags.append((elf.DT_TEXTREL, 0))
         flags = (_NOW if options.bind_now else 0) | (_TEXT if in_text else 0)
-        flags |= (_SYMBOLIC if options.symbolic else 0) | (_STATIC if self.static_threads else 0)
+        flags |= (_SYMBOLIC if self.context.is_symbolic else 0) | (_STATIC if self.static_threads else 0)
         if flags:
             tags.append((elf.DT_FLAGS, flags))
         flags = (1 if options.bind_now else 0) | (elf.DF_1_PIE if options.kind == "pie" else 0)

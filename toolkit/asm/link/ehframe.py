@@ -61,6 +61,7 @@ def edit_frames(context: Context) -> None:
     if output is None:
         return
     parsed: list[Edited] = []
+    context.had_frames = any(section.size for section in output.inputs)
     for section in output.inputs:
         if not section.size:
             continue

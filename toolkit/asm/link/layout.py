@@ -46,7 +46,7 @@ def place_inputs(context: Context) -> None:
             section.offset = offset
             offset += section.size
         output.size = output.contents_size = offset
-        if offset or (context.is_dynamic and any(s.created for s in output.inputs)):
+        if offset or _stays_empty(context, output):
             kept.append(output)
         else:
             output.removed = True
@@ -54,6 +54,19 @@ def place_inputs(context: Context) -> None:
     threads = [output for output in kept if output.flags & elf.SHF_TLS]
     if threads:  # the TLS segment starts with the first and has the alignment of all
         threads[0].alignment = max(output.alignment for output in threads)
+
+
+# made for distances from where it would be, or for copies of variables that have no size
+_DROPPED_EMPTY = (".got.plt", ".dynbss", ".data.rel.ro")
+
+
+def _stays_empty(context: Context, output: OutputSection) -> bool:
+    """Whether a section stays though nothing is in it: ld looks before it edits .eh_frame, and keeps its own in dynamic links."""
+    if output.name == ".eh_frame" and context.had_frames:
+        return True
+    if not context.is_dynamic:
+        return False
+    return any(section.created and section.name not in _DROPPED_EMPTY for section in output.inputs)
 
 
 def place_sections(context: Context, header_size: int) -> None:
@@ -136,6 +149,7 @@ def _walk(context: Context, header_size: int, segment: _Segment) -> None:
         if output.removed:
             continue
         if output.flags & elf.SHF_TLS and output.type == elf.SHT_NOBITS:
+            dot = output.address  # its start is aligned; in memory it takes no room
             continue
         dot = output.address + output.contents_size
         if statement in (script.BSS, script.LDATA) and not output.position[1]:

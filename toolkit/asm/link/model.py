@@ -118,6 +118,7 @@ class Entry:
     dynamic: int = -1  # index in .dynsym
     dynamic_definition: InputSymbol | None = None  # the shared library's symbol
     dynamic_reference: bool = False
+    defined_by_library: bool = False  # by some library, whether that counts or not
     wanted_by_library: bool = False  # not weakly
     marked: bool = False
     version: str = ""  # of the library's definition: ``GLIBC_2.2.5``

@@ -17,6 +17,7 @@ from toolkit.asm.link.model import (
     Entry,
     InputFile,
     InputSection,
+    InputSymbol,
     Relocation,
     StringTable,
 )
@@ -66,6 +67,7 @@ class Needs(Special):
         self.recorded: dict[Entry, None] = {}  # the names of .dynsym, in the order in which they became known
         self.strings = StringTable()
         self.pending: list[Pending] = []
+        self.distances: list[Pending] = []  # of x86-64 code from global names
         self.threads: list[
             Pending
         ] = []  # thread-local accesses, to be rewritten when it is known who defines what
@@ -93,7 +95,7 @@ class Needs(Special):
             return True
         if not self.is_defined_here(entry):
             return False
-        if entry not in self.recorded or not self.context.is_shared or self.context.options.symbolic:
+        if entry not in self.recorded or not self.context.is_shared or self.context.is_symbolic:
             return True
         if entry.visibility != elf.STV_PROTECTED:
             return False
@@ -115,6 +117,8 @@ class Needs(Special):
         """Whether the linker will define it at the end (``linker_def``)."""
         if self.is_defined_here(entry):
             return False
+        if entry.name == "_DYNAMIC":
+            return self.context.is_dynamic
         names = _IN_LIBRARIES if self.context.is_shared else BY_LINKER
         if entry.name in names:
             return not (self.context.is_pic and entry.name.startswith(("__rela_iplt", "__rel_iplt")))
@@ -149,7 +153,12 @@ class Needs(Special):
         by_objects: set[Entry] = set()
         by_libraries: set[Entry] = set()
         for file in self.context.inputs:
-            for entry in self._entries(file):
+            for entry, symbol in self._entries(file):
+                if file.dynamic and symbol.section and entry.visibility and entry in by_objects:
+                    if entry.visibility == elf.STV_PROTECTED:
+                        self.record(entry)
+                    by_libraries.add(entry)
+                    continue
                 (by_libraries if file.dynamic else by_objects).add(entry)
                 shared = self.context.is_shared and not file.dynamic
                 if shared or entry in (by_objects if file.dynamic else by_libraries):
@@ -158,6 +167,10 @@ class Needs(Special):
                 self._find_aliases(file)
         for library in self.context.libraries:
             self.strings.add(library.soname.encode("utf-8", "surrogateescape"))
+        for name, _ in self.context.options.defined:
+            entry = self.context.names.entry(name)
+            if self.context.is_shared or entry.dynamic_reference:
+                self.record(entry)
 
     def record(self, entry: Entry) -> None:
         """Give a name a row in .dynsym; a hidden one becomes local instead."""
@@ -173,15 +186,17 @@ class Needs(Special):
         self.strings.add(entry.name.encode("utf-8", "surrogateescape"))
         self.recorded.setdefault(entry)
 
-    def _entries(self, file: InputFile) -> list[Entry]:
+    def _entries(self, file: InputFile) -> list[tuple[Entry, InputSymbol]]:
+        """The global names of a file with what it says of them; not those of old versions."""
         names = self.context.names
         if not file.dynamic:
-            return [entry for entry in file.entries if entry is not None]
+            pairs = zip(file.entries, file.symbols[file.first_global :], strict=False)
+            return [(entry, symbol) for entry, symbol in pairs if entry is not None]
         found = []
         for symbol, (version, default) in zip(file.symbols, file.versions, strict=True):
             entry = names.get(symbol.name) if default or not version else None
             if entry is not None:
-                found.append(entry)
+                found.append((entry, symbol))
         return found
 
     def _find_aliases(self, file: InputFile) -> None:

@@ -185,6 +185,9 @@ class Scan(Needs):
         section, kind = found.section, found.relocation.type
         if (entry is not None or self.is_indirect(found.key)) and not is_size:
             self._refer(section, kind, found.key)
+        near = kind in (elf.R_X86_64_PC8, elf.R_X86_64_PC16, elf.R_X86_64_PC32) and self.context.is64
+        if near and entry is not None and not section.flags & elf.SHF_WRITE:
+            self.distances.append(found)
         if self._may_stay(found, entry, is_size):
             self.pending.append(found)
 
@@ -247,7 +250,7 @@ class Scan(Needs):
                 return True
             if entry is None:
                 return False
-            bound = context.options.kind == "pie" or context.options.symbolic
+            bound = context.options.kind == "pie" or context.is_symbolic
             return not bound or entry.state == DEFINED_WEAK or not here
         code = found.section.flags & elf.SHF_EXECINSTR
         if self.is_indirect(found.key) and kind == self.codes.pointer and not code:

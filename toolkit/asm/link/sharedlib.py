@@ -15,6 +15,7 @@ from toolkit.asm.link.model import (
     UNDEFINED_WEAK,
     Entry,
     InputFile,
+    InputSection,
     InputSymbol,
 )
 
@@ -169,6 +170,10 @@ def add_library(context: Context, file: InputFile, *, as_needed: bool = False) -
             entry.dynamic_reference = True
             entry.wanted_by_library = entry.wanted_by_library or symbol.binding != elf.STB_WEAK
             continue
+        entry.defined_by_library = True
+        if entry.visibility != elf.STV_DEFAULT:  # the object's own, whatever a library has
+            entry.dynamic_reference = True
+            continue
         if entry.state not in (NEW, UNDEFINED, UNDEFINED_WEAK):
             entry.dynamic_reference = True
             if entry.is_defined and entry.dynamic_definition is None:  # it tells what the object leaves open
@@ -179,6 +184,27 @@ def add_library(context: Context, file: InputFile, *, as_needed: bool = False) -
         entry.section, entry.value, entry.file, entry.version = None, 0, file, version
         entry.type = elf.STT_FUNC if symbol.type == elf.STT_GNU_IFUNC else symbol.type
         entry.size = symbol.size
+
+
+def report_hidden(context: Context) -> None:
+    """A library can't have what the program hides."""
+    if context.is_shared:
+        return
+    names = {0: "local", 1: "internal", 2: "hidden"}
+    for entry in context.names.entries.values():
+        own = entry.is_defined and entry.dynamic_definition is None and not entry.defined_by_library
+        if isinstance(entry.section, InputSection) and not entry.section.kept:
+            continue
+        if own and entry.wanted_by_library and entry.visibility in (elf.STV_INTERNAL, elf.STV_HIDDEN):
+            place = entry.file.name if entry.file is not None else ""
+            text = f"{names[entry.visibility]} symbol `{entry.name}' in {place} is referenced by DSO"
+            context.say(
+                "error",
+                text,
+                place,
+                help=f"a library needs `{entry.name}': do not make it hidden",
+                ld_message=f"a.out: {text}",
+            )
 
 
 def report_undefined(context: Context) -> None:
@@ -192,7 +218,9 @@ def report_undefined(context: Context) -> None:
     for library in context.libraries:
         for symbol in library.symbols:
             entry = context.names.get(symbol.name)
-            defined = entry is not None and entry.is_defined
+            known = entry is not None and entry.state not in (NEW, UNDEFINED)
+            ours = entry is not None and entry.referenced and not context.options.gc_sections
+            defined = known or ours  # a reference of our own is spoken of where it is
             if symbol.section == elf.SHN_UNDEF and symbol.binding != elf.STB_WEAK and not defined:
                 context.say(
                     "error",

@@ -150,7 +150,7 @@ BY_LINKER = frozenset(
 
 def is_absolute(key: Key) -> bool:
     if isinstance(key, Entry):
-        return key.is_defined and key.section is None
+        return key.is_defined and key.section is None and key.dynamic_definition is None
     file, number = key
     return file.symbols[number].section == elf.SHN_ABS
 

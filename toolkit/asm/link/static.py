@@ -34,11 +34,13 @@ class Static(Threads):
     def _make_sections(self) -> None:
         context, word, codes = self.context, self.context.word, self.codes
         if self.got_size:
-            self.got_section = created_section(context, ".got", 1, 3, word)
+            entry = word if context.options.bind_now else 0  # .got.plt is a part of it then
+            self.got_section = created_section(context, ".got", 1, 3, word, entry)
             self.got_section.size = self.got_size
-        if self.got_size or self.indirect or self.needs_base or self.uses_table:
+        has_header = self.got_size or self.indirect or self.needs_base
+        if has_header or self.uses_table:
             self.got_plt = created_section(context, ".got.plt", 1, 3, word, word)
-            self.got_plt.size = 3 * word
+            self.got_plt.size = 3 * word if has_header else 0
         if self.indirect:
             count, size = len(self.indirect), self.layout.direct_size
             self.plt = created_section(context, ".iplt", 1, 6, size)

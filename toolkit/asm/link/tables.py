@@ -67,14 +67,14 @@ def _is_used(context: Context, entry: Entry) -> bool:
         r.symbol >= file.first_global and file.entries[r.symbol - file.first_global] is entry
         for file in context.files
         for section in file.sections
-        if section is not None
+        if section is not None and section.kept and section.flags & elf.SHF_ALLOC
         for r in section.relocations
     )
 
 
 def _define_base(special: Special | None, base: Entry | None) -> None:
     """``_GLOBAL_OFFSET_TABLE_`` is the start of .got.plt; without one a mere mention of it is forgotten."""
-    if special is not None and special.got_plt is not None:
+    if special is not None and special.got_plt is not None and special.got_plt.size:
         base = special.context.names.entry("_GLOBAL_OFFSET_TABLE_")
         base.state, base.section, base.value = DEFINED, special.got_plt, 0
         base.type, base.local = elf.STT_OBJECT, True

@@ -1,0 +1,59 @@
+"""Random objects linked by GNU ld and by us: the same bytes, and what ld refuses is refused."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.asm.link_programs import Case, case
+from toolkit.asm.link.arguments import link_files
+
+BATCH = 25
+COUNT = 10_000 if os.environ.get("TOOLKIT_SWEEP") == "full" else 300
+
+pytestmark = pytest.mark.differential
+
+
+def build(made: Case) -> list[str] | None:
+    """The inputs of a case in the current folder; None where the assembler or ld refuses a source or the library."""
+    for name, text in {**made.sources, **made.library}.items():
+        Path(f"{name}.s").write_text(text)
+        command = ["as", f"--{made.bits}", f"{name}.s", "-o", f"{name}.o"]
+        if subprocess.run(command, capture_output=True, check=False).returncode:
+            return None
+    if not made.library:
+        return [f"{name}.o" for name in made.sources]
+    emulation = made.arguments[:2]
+    done = subprocess.run(
+        ["ld", *emulation, "-shared", "lib.o", "-o", "lib.so"], capture_output=True, check=False
+    )
+    return None if done.returncode else [*(f"{name}.o" for name in made.sources), "lib.so"]
+
+
+def is_equal(seed: int) -> bool | None:
+    """Whether both linkers agree on a case; None when it can't be built."""
+    for name in os.listdir():
+        Path(name).unlink()
+    made = case(seed)
+    inputs = build(made)
+    if inputs is None:
+        return None
+    command = [*made.arguments, *inputs]
+    done = subprocess.run(["ld", *command, "-o", "reference"], capture_output=True, check=False)
+    linked, _ = link_files(command)
+    return linked.elf == (Path("reference").read_bytes() if done.returncode == 0 else None)
+
+
+@pytest.mark.parametrize("start", range(0, COUNT, BATCH))
+def test_random_links(start: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if shutil.which("as") is None:
+        pytest.skip("the GNU assembler is not installed")
+    monkeypatch.chdir(tmp_path)
+    results = {seed: is_equal(seed) for seed in range(start, start + BATCH)}
+    different = [seed for seed, equal in results.items() if equal is False]
+    assert not different, f"seeds {different}: print tests.asm.link_programs.case(seed)"
+    assert sum(equal is not None for equal in results.values()) > BATCH // 2
