@@ -34,8 +34,6 @@ class Assembly:
     dependencies: tuple[str, ...] = ()
     passes: int = 0
     _outcome: Outcome | None = field(default=None, repr=False, compare=False)
-    _tree: SourceTree | None = field(default=None, repr=False, compare=False)
-    _name: str = field(default="", repr=False, compare=False)
 
     def __reduce__(self) -> tuple[type[Assembly], tuple[Any, ...]]:
         fields = (self.object, self.lines, self.diagnostics, self.dependencies, self.passes)
@@ -43,11 +41,11 @@ class Assembly:
 
     def listing(self) -> str:
         """The text of nasm's ``-l`` file. Needs ``assemble(…, listing=True)``; raises ValueError without."""
-        if self._outcome is None or self._tree is None:
+        if self._outcome is None:
             raise ValueError("assemble with listing=True to get a listing")
         from toolkit.asm.listing import render
 
-        return render(self._outcome, self._tree, self._name, self.diagnostics)
+        return render(self._outcome, self.diagnostics)
 
 
 def assemble(
@@ -93,7 +91,7 @@ def assemble(
     preprocessor = Preprocessor(
         tree, main, defines=defines, undefines=undefines, pre_includes=pre_includes, format=format,
         debug_format="dwarf" if debug else "", environment=environment, timestamp=timestamp, most_lines=most_lines,
-        report=reporter.from_preprocessor,
+        listing=listing, report=reporter.from_preprocessor,
     )  # fmt: skip
     layout = Layout(output, tree, encoder)
     outcome = run_passes(
@@ -115,8 +113,6 @@ def assemble(
         (*tree.used, *preprocessor.dependencies),
         layout.passes,
         outcome if listing else None,
-        tree if listing else None,
-        main,
     )
 
 

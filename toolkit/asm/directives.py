@@ -202,7 +202,7 @@ def set_warning_state(states: dict[str, str], first: dict[str, str], word: str) 
 def _list(run: Pass, value: str) -> None:
     if value[:1] not in ("+", "-"):
         raise _invalid_parameter("list")
-    run.listing = value[0] == "+"
+    run.listing_switches.append((run.line.listed, value[0] == "+"))
 
 
 def _debug(run: Pass, value: str) -> None:

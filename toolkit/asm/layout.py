@@ -113,7 +113,7 @@ class Pass:
         self.uncertain = False  # a symbol's value was not known yet
         self.origin: int | None = None
         self.directive = ""
-        self.listing = True
+        self.listing_switches: list[tuple[int, bool]] = []  # the listed lines with [list -] and [list +]
         self.records: list[Record] | None = None
         self.rows: list[tuple[str, int, int, str, int]] = []
         self.first_warning_states = dict(warning_states)

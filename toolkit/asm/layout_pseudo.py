@@ -32,7 +32,7 @@ def reserve(run: Pass, statement: Statement) -> None:
     if run.place.reserve(size):
         run.warn_zeroing()
     if size:
-        run.note(start, size, times, RESERVE)
+        run.note(start, size, 1, RESERVE)
 
 
 def equ(run: Pass, statement: Statement) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from toolkit.asm import directives_elf
@@ -11,7 +12,7 @@ from toolkit.asm.layout_model import RecordedPass
 from toolkit.asm.layout_symbols import COMMON, EXTERN, GLOBAL, OUTSIDE, SPECIAL, Label
 from toolkit.asm.linetable import LineTable
 from toolkit.asm.objfile import Module, Section, Symbol
-from toolkit.asm.preprocess import Preprocessor, SourceLine
+from toolkit.asm.preprocess import ListedLine, Preprocessor, SourceLine
 from toolkit.asm.reports import Reporter
 from toolkit.asm.source import Diagnostics
 
@@ -21,13 +22,15 @@ RECORDED = 2  # passes before the one that is recorded: most programs need no mo
 
 @dataclass(slots=True)
 class Outcome:
-    """The last pass: the module to write, its lines, and the records for a listing (when asked for)."""
+    """The last pass: the module to write, its lines, and what a listing is made of (when asked for)."""
 
     module: Module
     layout: Layout
     lines: LineTable
     records: list[Record] = field(default_factory=list)
     origin: int | None = None
+    listed: Sequence[ListedLine] = ()
+    listing_switches: Sequence[tuple[int, bool]] = ()
 
 
 def run_passes(
@@ -48,7 +51,10 @@ def run_passes(
     run = loop.run
     module = finish(layout, run, source_name)
     trim_cache(layout)
-    return Outcome(module, layout, LineTable.of(run.rows), run.records or [], run.origin)
+    return Outcome(
+        module, layout, LineTable.of(run.rows), run.records or [], run.origin,
+        preprocessor.listed, run.listing_switches,
+    )  # fmt: skip
 
 
 class _Passes:

@@ -22,11 +22,12 @@ from toolkit.asm.preprocess.state import (
     EvaluationError,
     FatalError,
     InputFile,
+    ListedLine,
     SourceLine,
 )
 from toolkit.asm.source import Diagnostic, Diagnostics, SourceError, SourceFile, SourceTree, Span
 
-__all__ = ["Evaluate", "EvaluationError", "Preprocessor", "SourceLine"]
+__all__ = ["Evaluate", "EvaluationError", "ListedLine", "Preprocessor", "SourceLine"]
 
 
 class Preprocessor:
@@ -34,7 +35,7 @@ class Preprocessor:
 
     ``defines``: (name, value) pairs as of ``-D``; ``undefines``: names as of ``-U``; ``before``: lines put before the source;
     ``environment``: what ``%!NAME`` sees (never the host's by itself); ``format``: elf64, elf32, elfx32 or bin; ``timestamp``:
-    seconds since 1970 for __DATE__ and kin. ``bits`` is what __BITS__ gives: set it whenever a BITS directive is met.
+    seconds since 1970 for __DATE__ and kin; ``listing``: keep ``listed``. ``bits`` is what __BITS__ gives: set it whenever a BITS directive is met.
     ``most_lines``: how many lines macros and repetitions may make in a pass.
     Diagnostics go to ``report``; a fatal one ends the lines early.
     """
@@ -52,6 +53,7 @@ class Preprocessor:
         format: str = "elf64",
         debug_format: str = "",
         timestamp: int | None = None,
+        listing: bool = False,
         report: Callable[[Diagnostic], None] | None = None,
         most_lines: int | None = None,
     ) -> None:
@@ -70,7 +72,13 @@ class Preprocessor:
         ]
         self._most_lines = MAX_LINES if most_lines is None else most_lines
         self._default_bits = {"elf64": 64, "elfx32": 64, "elf32": 32}.get(format, 16)
+        self._listing = listing
         self._engine: Engine | None = None
+
+    @property
+    def listed(self) -> Sequence[ListedLine]:
+        """Every line the last run looked at, files' and macro bodies', with ``listing``."""
+        return (self._engine.listed if self._engine is not None else None) or ()
 
     @property
     def stable(self) -> bool:
@@ -115,6 +123,7 @@ class Preprocessor:
         )
         engine.bits = self._default_bits
         engine.pass_kind = pass_kind
+        engine.listed = [] if self._listing else None
         self._engine = engine
         try:
             source = self.tree.read(self.main)

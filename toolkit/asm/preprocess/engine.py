@@ -34,6 +34,7 @@ from toolkit.asm.preprocess.state import (
     EvaluationError,
     FatalError,
     InputFile,
+    ListedLine,
     Reporter,
     SourceLine,
     StackFrame,
@@ -109,6 +110,8 @@ class Engine:
         self.quiet = False  # within the standard macros
         self._lines = self._work = self._calls = self._levels = 0
         self._indirections = 0
+        self.listed: list[ListedLine] | None = None  # every line looked at, where a listing is wanted
+        self.first_lines: dict[tuple[str, int], int] = {}
         self.held: list[tuple[str, str, str, str, str]] | None = (
             None  # said while a line is still being expanded
         )
@@ -396,6 +399,8 @@ class Engine:
                     self.file, self.line = body_line.file, body_line.line
                 tokens = body_line.tokens
                 ended = invocation.ended
+                if self.listed is not None and invocation.visible and not invocation.left:
+                    self._list(self.text(tokens), self.first_lines.get((self.file, self.line), self.line))
             else:
                 if source.position >= len(source.source.lines):
                     self._close(source)
@@ -403,6 +408,8 @@ class Engine:
                 physical, text = source.source.lines[source.position]
                 source.position += 1
                 self.file, self.line = source.name, source.number(physical)
+                if self.listed is not None and source.source.name:
+                    self._list(text, self._first_line(source))
                 suppressed = bool(source.conditions) and not source.conditions[-1].emitting
                 if not self.defining:
                     plain = plain_line(text)
@@ -410,7 +417,9 @@ class Engine:
                         if not suppressed and plain[0]:
                             if plain[2]:
                                 self._remark(text)
-                            yield SourceLine(plain[0], self.file, self.line, self.file, self.line, (), text)
+                            yield SourceLine(
+                                plain[0], self.file, self.line, self.file, self.line, (), text, self._listed()
+                            )
                         continue
                 tokens = self._read(text)
                 ended = False
@@ -420,6 +429,25 @@ class Engine:
                 text = self.text(output, for_assembler=True)
                 if text.strip(BLANKS):
                     yield self._source_line(text)
+
+    def _first_line(self, source: InputFile) -> int:
+        """The number of a line's first part, where backslashes joined several: the listing has that."""
+        before = source.source.lines[source.position - 2][0] if source.position > 1 else 0
+        first = self.first_lines[self.file, self.line] = source.number(before + 1)
+        return first
+
+    def _list(self, text: str, number: int) -> None:
+        assert self.listed is not None
+        level = len(self.files) - 1
+        for source in self.files:
+            invocation = source.invocation
+            while invocation is not None:
+                level += invocation.visible
+                invocation = invocation.enclosing
+        self.listed.append(ListedLine(level, self.file, number, text, bool(self.defining), self.line))
+
+    def _listed(self) -> int:
+        return len(self.listed) - 1 if self.listed is not None else 0
 
     def standard_line(self, tokens: Tokens) -> None:
         """Carry out one line of the standard macros, which has no output."""
@@ -454,7 +482,8 @@ class Engine:
 
     def _source_line(self, text: str) -> SourceLine:
         file, line, trail = self.place()
-        return SourceLine(text, self.file, self.line, file, line, trail, self.tree.source_line(file, line))
+        original = self.tree.source_line(file, line)
+        return SourceLine(text, self.file, self.line, file, line, trail, original, self._listed())
 
     def _close(self, source: InputFile) -> None:
         if source.conditions:

@@ -143,6 +143,11 @@ class Invocation:
     macro_call: Invocation | None = None
 
     @property
+    def left(self) -> bool:
+        """Whether %exitmacro ended the macro call it belongs to."""
+        return self.macro_call is not None and self.macro_call.ended
+
+    @property
     def count(self) -> int:
         return len(self.arguments) - 1
 

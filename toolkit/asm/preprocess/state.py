@@ -51,6 +51,7 @@ class SourceLine(NamedTuple):
     ``text``: macros expanded, comment removed. ``file``/``line``: where it is written (inside a macro: in its body), what
     __LINE__ and debug information mean. ``report_file``/``report_line``: where messages put it (the outermost macro
     call). ``trail``: the macros it came through, innermost first. ``original``: the source line at the reported place.
+    ``listed``: the number of the listing's line it stands on, when there is one.
     """
 
     text: str
@@ -60,6 +61,7 @@ class SourceLine(NamedTuple):
     report_line: int
     trail: tuple[MacroFrame, ...]
     original: str
+    listed: int = 0
 
     def span(self, column: int = 1, length: int = 0) -> Span:
         """A span of the reported line; ``column`` is of ``text`` and falls back to the line's first word if they differ."""
@@ -68,6 +70,20 @@ class SourceLine(NamedTuple):
             column = len(self.original) - len(stripped) + 1
             length = len(stripped.partition(";")[0].rstrip())
         return Span(self.report_file, self.report_line, column, length)
+
+
+class ListedLine(NamedTuple):
+    """One line of a listing. ``level`` counts the files, macros and repetitions around it; ``kept``: only for a macro's body.
+
+    ``number`` is that of its first part and ``line``, which messages name, that of its last, where backslashes joined several.
+    """
+
+    level: int
+    file: str
+    number: int
+    text: str
+    kept: bool
+    line: int
 
 
 class ConditionState:
