@@ -69,7 +69,7 @@ HARDWARE = {"rax": 0, "rcx": 1, "rdx": 2, "rbx": 3, "rbp": 5}
 def test_what_is_foretold_comes_true(line: str) -> None:
     timeline = program(line)
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=25, deadline=None)
     @given(
         st.tuples(*(st.one_of(st.sampled_from(VALUES), st.integers(0, (1 << 64) - 1)) for _ in range(4))),
         st.integers(0, 0xFFF),

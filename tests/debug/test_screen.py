@@ -41,11 +41,7 @@ async def press(app: Debugger, pilot: Pilot[None], keys: list[str]) -> None:
     for key in keys:
         if key.startswith("="):
             app.query_one("#prompt", Input).value = key[1:]
-        app.simulate_key("enter" if key.startswith("=") else key)
-        await asyncio.sleep(0.02)
-        if key.startswith("="):
-            await pilot.pause()
-    await pilot.pause()
+        await pilot.press("enter" if key.startswith("=") else key)
 
 
 KEYS = [
