@@ -73,9 +73,8 @@ class Caller:
             kernel.at(Moment("label", f"{address:#x}", 0), self._before_call)
             if self._call.keep_red_zone:
                 kernel.at(Moment("label", f"{following:#x}", 0), self._after_call)
-        if self._call.follow_stack:
-            for count in range(1, MOST_FOLLOWED + 1):
-                kernel.at(Moment("step", count=count), self._follow)
+        for count in range(1, self._call.follow_stack + 1):
+            kernel.at(Moment("step", count=count), self._follow)
         if self._call.count_label is not None:
             # The kernel counts every arrival at a label that some observer waits for; this one is never called.
             kernel.at(f"label:{self._call.count_label}:{1 << 62}", lambda stop: None)

@@ -90,7 +90,9 @@ class Engine:
             return evidence
         if not evidence.call.deep_write or evidence.instructions > MOST_FOLLOWED:
             return evidence
-        followed = self._run_once(replace(request, call=replace(request.call, follow_stack=True)))
+        followed = self._run_once(
+            replace(request, call=replace(request.call, follow_stack=evidence.instructions))
+        )
         if not isinstance(followed, Evidence) or followed.call is None:
             return evidence
         return replace(evidence, call=replace(evidence.call, violations=followed.call.violations))

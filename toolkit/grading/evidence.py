@@ -71,14 +71,14 @@ class CallArgument:
 class CallRequest:
     """Instead of running from the entry point: call ``function`` (a symbol), and count arrivals at ``count_label``.
 
-    ``keep_red_zone``: inner calls use the stack below their caller's red zone, whose bytes are else overwritten. ``follow_stack``: note rsp after every instruction.
+    ``keep_red_zone``: inner calls use the stack below their caller's red zone, whose bytes are else overwritten. ``follow_stack``: note rsp after each of so many instructions.
     """
 
     function: str
     arguments: tuple[CallArgument, ...] = ()
     count_label: str | None = None
     keep_red_zone: bool = False
-    follow_stack: bool = False
+    follow_stack: int = 0
 
 
 @dataclass(frozen=True, slots=True)
