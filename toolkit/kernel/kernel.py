@@ -18,15 +18,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from toolkit.abi import process as p
 from toolkit.abi.errno import Errno
 from toolkit.abi.signals import SI_KERNEL, SI_USER, Signal
-from toolkit.kernel import exceptions, signals, vdso_area
+from toolkit.kernel import exceptions, signals
 from toolkit.kernel.clock import EVENT, Clock
-from toolkit.kernel.elf_image import symbol_addresses
 from toolkit.kernel.errors import SyscallError
 from toolkit.kernel.fs.mounts import Files, FileSetup
 from toolkit.kernel.fs.streams import OutputBudget, Sink, Source, TerminalState
+from toolkit.kernel.labels import Labels
 from toolkit.kernel.limits import Limits
 from toolkit.kernel.messages import Messages
 from toolkit.kernel.mm.frames import Frames, OutOfMemoryError
@@ -36,12 +35,12 @@ from toolkit.kernel.outcome import (
     Ending,
     ExitRecord,
     Outcome,
-    SignalRecord,
     TraceRecord,
     UnknownSyscall,
 )
 from toolkit.kernel.processes import Processes
 from toolkit.kernel.semaphores import Semaphores
+from toolkit.kernel.services import Services
 from toolkit.kernel.shm import SharedMemory
 from toolkit.kernel.syscalls import Entry, SyscallTable, table
 from toolkit.kernel.syscalls.tracing import Tracer
@@ -68,7 +67,7 @@ IDLE_WAKES = 1_000_000
 """How often a run with a small budget may wake from idleness: timers without a program cost no instructions."""
 
 
-class Kernel:
+class Kernel(Services):
     """An emulated computer on a `Machine`. One run: `spawn`, `at`, `run`; then `close` leaves the machine clean.
 
     `memory` is the physical memory the programs may use, in bytes (default: all of the machine's); `swap` the size of
@@ -131,8 +130,7 @@ class Kernel:
         self.shared_memory: SharedMemory = SharedMemory(self)
         self.semaphores: Semaphores = Semaphores(self)
         self.messages: Messages = Messages(self)
-        self._label_names: dict[int, list[str]] = {}
-        self._labels_set: tuple[object, ...] = ((), None)
+        self._labels = Labels(machine, self.moments)
         self._vdso: dict[int, VdsoFrames] = {}
         self._tables: dict[str, SyscallTable] = {"x86_64": table(X86_64), "i386": table(I386)}
         self._table_64 = self._tables["x86_64"].entries
@@ -165,11 +163,7 @@ class Kernel:
 
     def forget_labels(self, observer: Observer) -> None:
         """No longer call `observer` at labels: also while the program runs, and then the labels cost nothing more."""
-        for name, observers in tuple(self.moments.labels.items()):
-            self.moments.labels[name] = [each for each in observers if each[1] != observer]
-            if not self.moments.labels[name]:
-                del self.moments.labels[name]
-        self._set_labels(self.processes.main)
+        self._labels.forget(observer, self.processes.main)
 
     def run(self, budget: int | None = None) -> Outcome:
         """Run all processes until they have ended, or `budget` instructions were executed since the first call.
@@ -179,7 +173,7 @@ class Kernel:
         """
         self._budget = UNLIMITED if budget is None else budget
         main = self.processes.main
-        self._set_labels(main)
+        self._labels.place(main)
         if self._ending in RESUMABLE:
             self._ending = None
         elif not main.dead and not self.instructions:
@@ -358,7 +352,7 @@ class Kernel:
                 if self._limit_reached(thread, left):
                     return left
                 continue
-            if values[RIP] in self._label_names:  # the machine never stops at the instruction it begins with
+            if values[RIP] in self._labels.names:  # the machine never stops at the instruction it begins with
                 left -= self._at_label(thread)
                 continue
             event = run(limit)
@@ -536,22 +530,6 @@ class Kernel:
             self.moments.reached.add(moment)
             observer(Stop(self, thread.process, thread, moment))
 
-    def _set_labels(self, main: Process) -> None:
-        """Breakpoints on the symbols that moments name."""
-        wanted = (tuple(self.moments.labels), main.executable)
-        if wanted == self._labels_set or main.executable is None:
-            return
-        self._labels_set = wanted
-        pages = main.executable.pages
-        named = any(not name.startswith("0x") for name in self.moments.labels)
-        known = symbol_addresses(pages.read(0, pages.size), main.load_bias) if named else {}
-        self._label_names = {}
-        for name in self.moments.labels:
-            address = int(name, 16) if name.startswith("0x") else known.get(name)
-            if address is not None:
-                self._label_names.setdefault(address, []).append(name)
-        self.machine.set_breakpoints(self._label_names)
-
     def _at_label(self, thread: Thread) -> int:
         """Tell the observers, once each time the thread comes here, and run the instruction alone: how many were executed.
 
@@ -562,7 +540,7 @@ class Kernel:
         if thread.announced != address:
             thread.announced = address
             if thread.process is self.processes.main:
-                for name in self._label_names[address]:
+                for name in self._labels.names[address]:
                     self._observe(thread, self.moments.due(self.moments.labels, "label:", name))
             if self._ending is not None or thread.state is not State.RUNNABLE or thread.signal_pending:
                 return 0
@@ -625,54 +603,3 @@ class Kernel:
     def continued(self, process: Process) -> None:
         """A stopped process goes on."""
         self.processes.continued(process)
-
-    def record_signal(self, record: SignalRecord) -> None:
-        """A signal was delivered."""
-        if self.tracer is not None:
-            self.tracer.add(record)
-
-    def finish_record(self, thread: Thread, result: int | None) -> None:
-        """A traced call has returned."""
-        if self.tracer is not None:
-            self.tracer.end(thread, result)
-
-    def interrupt_record(self, thread: Thread, blocked: Blocked) -> None:
-        """A traced call was interrupted by a signal."""
-        if self.tracer is not None:
-            self.tracer.interrupted(thread, blocked)
-
-    def ignored_signal(self, process: Process, info: signals.SignalInfo) -> None:
-        """A signal was thrown away."""
-        if self.tracer is not None:
-            self.tracer.ignore(signals.record_of(info, process.pid, process.pid))
-
-    def core_dumps(self, limit: int) -> bool:
-        """Whether the core bit is set: only if a core file may be written (RLIMIT_CORE)."""
-        return limit > 0
-
-    # --- services ------------------------------------------------------------------------------------------
-
-    def random_bytes(self, count: int) -> bytes:
-        """Bytes of chance, from the seed."""
-        return self.random.randbytes(count)
-
-    def vdso_frames(self, bits: int) -> VdsoFrames:
-        """The frames of the vDSO."""
-        found = self._vdso.get(bits)
-        if found is None:
-            personality = X86_64 if bits == 64 else I386
-            found = self._vdso[bits] = vdso_area.allocate(self, personality)
-        return found
-
-    def file_room(self, thread: Thread, offset: int) -> int:
-        """Bytes that may be written at an offset (RLIMIT_FSIZE sends SIGXFSZ)."""
-        limit = min(thread.process.limits.values[p.RLIMIT_FSIZE][0], self.limits.file_size)
-        if offset >= limit:
-            if limit < self.limits.file_size:
-                signals.send(thread.process, signals.SignalInfo(Signal.SIGXFSZ, SI_USER), thread)
-            return 0
-        return limit - offset
-
-    def account_storage(self, file: object, end: int) -> None:
-        """ENOSPC when the program has written more than its files may hold."""
-        self.files.account(file, end)

@@ -24,6 +24,7 @@ from toolkit.kernel.mm.frames import FILE, FIXED
 
 if TYPE_CHECKING:
     from toolkit.kernel.kernel import Kernel
+    from toolkit.kernel.mm.frames import Frames
     from toolkit.kernel.mm.space import AddressSpace
     from toolkit.personality.layout import Personality
 
@@ -73,16 +74,16 @@ class VdsoFrames:
     symbols: dict[str, int]
 
 
-def allocate(kernel: Kernel, personality: Personality) -> VdsoFrames:
+def allocate(frames: Frames, personality: Personality) -> VdsoFrames:
     """Put the vDSO's image into frames of its own. Its code counts as a file's pages that other processes map too."""
     layout = personality.layout
     image, symbols = vdso_image(personality.bits)
-    data = tuple(kernel.frames.allocate(FIXED) for _ in range(layout.vvar_pages))
+    data = tuple(frames.allocate(FIXED) for _ in range(layout.vvar_pages))
     code = []
     for index in range(layout.vdso_pages):
-        frame = kernel.frames.allocate(FILE)
-        kernel.frames.mappings[frame - kernel.frames.first] = OTHER_PROCESSES
-        kernel.frames.write(frame, image[index * PAGE_SIZE : (index + 1) * PAGE_SIZE])
+        frame = frames.allocate(FILE)
+        frames.mappings[frame - frames.first] = OTHER_PROCESSES
+        frames.write(frame, image[index * PAGE_SIZE : (index + 1) * PAGE_SIZE])
         code.append(frame)
     return VdsoFrames(data, tuple(code), symbols)
 

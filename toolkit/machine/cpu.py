@@ -15,14 +15,14 @@ from functools import cache
 
 from toolkit.machine import fxsave, paging
 from toolkit.machine.engine import Library
-from toolkit.machine.events import (
-    MachineError,
-)
+from toolkit.machine.events import MachineError, Nondeterministic
 from toolkit.machine.physical import DEFAULT_SIZE, PAGE_SIZE, PhysicalMemory
+from toolkit.machine.registers import RAX, RBX, RCX, RDX, RFLAGS, RIP
 from toolkit.machine.running import Runner
 from toolkit.machine.segments import FIRST_TLS_ENTRY, TLS_ENTRIES
 from toolkit.machine.simd import unmasked
 
+ARITHMETIC_FLAGS, CARRY = 0x8D5, 0x1
 TLS_START = paging.GDT_FRAME * paging.ENTRIES + FIRST_TLS_ENTRY
 TLS_WORDS = slice(TLS_START, TLS_START + TLS_ENTRIES)
 
@@ -67,6 +67,28 @@ class Machine(Runner):
         self.first_free_frame = paging.FIRST_FREE_FRAME
         self._images = {64: self._engine.context_image()}
         self._initial_registers = bytes(self.registers.values)
+
+    def answer(self, event: Nondeterministic, *values: int) -> None:
+        """Complete the instruction of a Nondeterministic event with the kernel's answer, and step over it.
+
+        `rdtsc` and `rdtscp` take the 64-bit counter (and `rdtscp` TSC_AUX, default 0), `rdrand` and `rdseed`
+        the number, `cpuid` EAX, EBX, ECX, EDX.
+        """
+        registers = self.registers.values
+        if event.instruction == "cpuid":
+            for register, value in zip((RAX, RBX, RCX, RDX), values, strict=True):
+                registers[register] = value & 0xFFFF_FFFF
+        elif event.instruction in ("rdtsc", "rdtscp"):
+            registers[RAX], registers[RDX] = values[0] & 0xFFFF_FFFF, values[0] >> 32 & 0xFFFF_FFFF
+            if event.instruction == "rdtscp":
+                registers[RCX] = values[1] & 0xFFFF_FFFF if len(values) > 1 else 0
+        else:
+            mask = (1 << 8 * event.size) - 1
+            kept = registers[event.register] & ~mask if event.size == 2 else 0
+            registers[event.register] = kept | values[0] & mask
+            registers[RFLAGS] = registers[RFLAGS] & ~ARITHMETIC_FLAGS | CARRY
+        self._engine.meter.note(registers[RIP], event.length)
+        registers[RIP] += event.length
 
     # ---- contexts
 

@@ -34,13 +34,13 @@ from toolkit.machine.events import (
     Trap,
 )
 from toolkit.machine.physical import PAGE_SIZE, PhysicalMemory
-from toolkit.machine.registers import R11, RAX, RBX, RCX, RDX, RFLAGS, RIP, RSP, Registers
+from toolkit.machine.registers import R11, RCX, RFLAGS, RIP, RSP, Registers
 from toolkit.machine.simd import unmasked
 
 DOUBLE_FAULT = 8
 INT_6 = b"\xcd\x06"
 PF_USER, PF_INSTRUCTION = 0x4, 0x10
-ARITHMETIC_FLAGS, CARRY, RESUME = 0x8D5, 0x1, 0x10000
+RESUME = 0x10000
 
 
 class Runner:
@@ -424,28 +424,6 @@ class Runner:
         self._engine.meter.note(values[RIP], special.length)
         values[RIP] += special.length
         return None
-
-    def answer(self, event: Nondeterministic, *values: int) -> None:
-        """Complete the instruction of a Nondeterministic event with the kernel's answer, and step over it.
-
-        `rdtsc` and `rdtscp` take the 64-bit counter (and `rdtscp` TSC_AUX, default 0), `rdrand` and `rdseed`
-        the number, `cpuid` EAX, EBX, ECX, EDX.
-        """
-        registers = self.registers.values
-        if event.instruction == "cpuid":
-            for register, value in zip((RAX, RBX, RCX, RDX), values, strict=True):
-                registers[register] = value & 0xFFFF_FFFF
-        elif event.instruction in ("rdtsc", "rdtscp"):
-            registers[RAX], registers[RDX] = values[0] & 0xFFFF_FFFF, values[0] >> 32 & 0xFFFF_FFFF
-            if event.instruction == "rdtscp":
-                registers[RCX] = values[1] & 0xFFFF_FFFF if len(values) > 1 else 0
-        else:
-            mask = (1 << 8 * event.size) - 1
-            kept = registers[event.register] & ~mask if event.size == 2 else 0
-            registers[event.register] = kept | values[0] & mask
-            registers[RFLAGS] = registers[RFLAGS] & ~ARITHMETIC_FLAGS | CARRY
-        self._engine.meter.note(registers[RIP], event.length)
-        registers[RIP] += event.length
 
     # ---- breakpoints
 
