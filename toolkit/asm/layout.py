@@ -15,7 +15,7 @@ from toolkit.asm.directives import carry_out
 from toolkit.asm.encode import EncodeError, encode
 from toolkit.asm.expr import UNKNOWN, Program, Result, StatementError, evaluate
 from toolkit.asm.expr_compile import compile_expression
-from toolkit.asm.layout_data import render
+from toolkit.asm.layout_data import lay_out_data
 from toolkit.asm.layout_format import Format
 from toolkit.asm.layout_place import Place, PlaceError
 from toolkit.asm.layout_symbols import LabelError, Labels
@@ -291,7 +291,7 @@ class Pass:
         if kind in (INSTRUCTION, PREFIX_ONLY):
             self._instruction(statement)
         elif kind == DATA:
-            self._data(statement)
+            lay_out_data(self, statement)
         elif kind == DIRECTIVE:
             carry_out(self, statement.mnemonic, statement.file, statement.value)
         elif kind == RESERVE:
@@ -365,7 +365,7 @@ class Pass:
 
     def _repeat_encoding(self, statement: Statement, times: int, encoding: Encoding) -> None:
         """TIMES of what differs from place to place; its operands are evaluated once, as nasm does."""
-        self._check_repetition(times, len(encoding.data))
+        self.check_repetition(times, len(encoding.data))
         instruction = self._built(statement)
         self.write(encoding.data, encoding)
         for _ in range(times - 1):
@@ -374,7 +374,8 @@ class Pass:
                 return
             self.write(again.data, again)
 
-    def _check_repetition(self, times: int, size: int) -> None:
+    def check_repetition(self, times: int, size: int) -> None:
+        """Raise PlaceError for more repetitions than can be placed one by one."""
         self.place.check_room(size * times, f"TIMES {times}")
         if times > MAX_REPEATED:
             raise PlaceError(
@@ -420,7 +421,7 @@ class Pass:
             self.report("error", error.nasm_message, self.line, start, end, error=error)
             return Encoding(bytes(error.length)) if error.length and not statement.constant else None
 
-    def _narrowed(self, fixups: Sequence[Fixup]) -> Sequence[Fixup]:
+    def narrowed(self, fixups: Sequence[Fixup]) -> Sequence[Fixup]:
         """nasm's out(): elf32 has 32-bit addresses, so that one of 64 bits is zero-extended from them."""
         if self.format.name != "elf32" or not any(f.size == 8 and not f.relative for f in fixups):
             return fixups
@@ -435,7 +436,7 @@ class Pass:
     def write(self, data: bytes | bytearray, encoding: Encoding | None) -> None:
         """Append bytes, with the fixups of ``encoding``, to the current section."""
         place = self.place
-        fixups = self._narrowed(encoding.fixups) if encoding is not None and encoding.fixups else ()
+        fixups = self.narrowed(encoding.fixups) if encoding is not None and encoding.fixups else ()
         if place.write(bytes(data), fixups):
             assert place.section is not None
             self.warn(self.format.ignoring(place.section), "other")
@@ -448,41 +449,6 @@ class Pass:
             self.rows.append((section.name, start, length, line.file, line.line))
         if self.records is not None:
             self.records.append(Record(line, section, start, length, times, kind))
-
-    def _data(self, statement: Statement) -> None:
-        times = self.times(statement)
-        start = self.place.offset
-        rendered = render(statement.items, self, start)
-        if not times:
-            return
-        size = len(rendered.data)
-        if not size:
-            return
-        self.place.check_room(size * times, f"TIMES {times}" if times > 1 else "this data")
-        place = self.place
-        if rendered.reserved == size:
-            if place.reserve(size * times):
-                self.warn_zeroing()
-        elif rendered.fixups:
-            self._repeat_data(statement, times, size)
-        else:
-            if rendered.reserved and place.section is not None and place.has_contents:
-                self.warn_zeroing()
-            self.write(bytes(rendered.data) * times, None)
-        self.note(start, size * times, times, RESERVE if rendered.reserved == size else DATA)
-
-    def _repeat_data(self, statement: Statement, times: int, size: int) -> None:
-        if times > 1:
-            self._check_repetition(times, size)
-        here = self.place.offset
-        rendered = render(statement.items, self, here)
-        for number in range(times):
-            fixups = rendered.fixups_at(here + number * size) if number else rendered.fixups
-            if (
-                self.place.write(bytes(rendered.data), self._narrowed(fixups))
-                and self.place.section is not None
-            ):
-                self.warn(self.format.ignoring(self.place.section), "other")
 
     def warn_zeroing(self) -> None:
         """Reserved space got zeros, because its section has contents."""

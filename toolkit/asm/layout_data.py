@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from toolkit.asm.data import Bytes, Item, Number, Repeat, Reserve, overflow_message, overflows
 from toolkit.asm.expr import StatementError, evaluate
 from toolkit.asm.layout_place import MAX_CONTENTS, PlaceError
+from toolkit.asm.parser import DATA, RESERVE, Statement
 from toolkit.asm.statement import Fixup, Value
 
 if TYPE_CHECKING:
@@ -33,6 +34,39 @@ class Rendered:
             Fixup(f.offset, f.size, f.value, True, f.end - shift, f.signed) if f.relative else f
             for f in self.fixups
         ]
+
+
+def lay_out_data(run: Pass, statement: Statement) -> None:
+    """Place the data of a statement, as often as TIMES says. Raises StatementError and PlaceError."""
+    times = run.times(statement)
+    start = run.place.offset
+    rendered = render(statement.items, run, start)
+    size = len(rendered.data)
+    if not times or not size:
+        return
+    place = run.place
+    place.check_room(size * times, f"TIMES {times}" if times > 1 else "this data")
+    if rendered.reserved == size:
+        if place.reserve(size * times):
+            run.warn_zeroing()
+    elif rendered.fixups:
+        _repeat_rendered(run, statement, times, size)
+    else:
+        if rendered.reserved and place.section is not None and place.has_contents:
+            run.warn_zeroing()
+        run.write(bytes(rendered.data) * times, None)
+    run.note(start, size * times, times, RESERVE if rendered.reserved == size else DATA)
+
+
+def _repeat_rendered(run: Pass, statement: Statement, times: int, size: int) -> None:
+    if times > 1:
+        run.check_repetition(times, size)
+    place, here = run.place, run.place.offset
+    rendered = render(statement.items, run, here)
+    for number in range(times):
+        fixups = rendered.fixups_at(here + number * size) if number else rendered.fixups
+        if place.write(bytes(rendered.data), run.narrowed(fixups)) and place.section is not None:
+            run.warn(run.format.ignoring(place.section), "other")
 
 
 def render(items: Sequence[Item], run: Pass, origin: int) -> Rendered:

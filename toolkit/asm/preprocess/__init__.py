@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from toolkit.asm.preprocess.engine import Engine
+from toolkit.asm.preprocess.lister import Lister
 from toolkit.asm.preprocess.standard import packages, standard_tables, time_macros
 from toolkit.asm.preprocess.state import (
     MAX_LINES,
@@ -78,7 +79,8 @@ class Preprocessor:
     @property
     def listed(self) -> Sequence[ListedLine]:
         """Every line the last run looked at, files' and macro bodies', with ``listing``."""
-        return (self._engine.listed if self._engine is not None else None) or ()
+        lister = self._engine.lister if self._engine is not None else None
+        return lister.lines if lister is not None else ()
 
     @property
     def stable(self) -> bool:
@@ -123,7 +125,7 @@ class Preprocessor:
         )
         engine.bits = self._default_bits
         engine.pass_kind = pass_kind
-        engine.listed = [] if self._listing else None
+        engine.lister = Lister() if self._listing else None
         self._engine = engine
         try:
             source = self.tree.read(self.main)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from toolkit.asm.preprocess.constants import parameter_count
 from toolkit.asm.preprocess.define import defined
 from toolkit.asm.preprocess.macros import MANY
 from toolkit.asm.preprocess.multi import expand_parameters
@@ -122,7 +123,7 @@ def _macro(engine: Engine, tokens: Sequence[Token], directive: str) -> bool | No
         if rest[index][0] != NUMBER:
             engine.error(f"`{directive}' expects a parameter count or nothing")
         else:
-            fewest = most = engine.parameter_count(rest[index][1])
+            fewest = most = parameter_count(engine, rest[index][1])
         if index + 1 < len(rest) and is_operator(rest[index + 1], "-"):
             index += 2
             most = _most(engine, rest, index, fewest, directive)
@@ -141,7 +142,7 @@ def _most(engine: Engine, rest: list[Token], index: int, fewest: int, directive:
     if index >= len(rest) or rest[index][0] != NUMBER:
         engine.error(f"`{directive}' expects a parameter count after `-'")
         return fewest
-    most = engine.parameter_count(rest[index][1])
+    most = parameter_count(engine, rest[index][1])
     if fewest > most:
         engine.error("minimum parameter count exceeds maximum")
         return fewest

@@ -7,13 +7,13 @@ multi-line macro or a line for the assembler.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from toolkit.asm.preprocess import multi
+from toolkit.asm.preprocess.constants import short_constants, simple_value
+from toolkit.asm.preprocess.lister import Lister
 from toolkit.asm.preprocess.macros import (
-    MANY,
     Context,
     Invocation,
     MacroLine,
@@ -21,7 +21,6 @@ from toolkit.asm.preprocess.macros import (
     MultiLineTable,
     SingleLineMacro,
     SingleLineTable,
-    number_tokens,
 )
 from toolkit.asm.preprocess.single import Expander
 from toolkit.asm.preprocess.state import (
@@ -34,7 +33,6 @@ from toolkit.asm.preprocess.state import (
     EvaluationError,
     FatalError,
     InputFile,
-    ListedLine,
     Reporter,
     SourceLine,
     StackFrame,
@@ -47,7 +45,6 @@ from toolkit.asm.preprocess.tokens import (
     INDIRECT,
     LOCAL_LABEL,
     LOCAL_MACRO,
-    STRING,
     Token,
     Tokens,
     plain_line,
@@ -56,17 +53,6 @@ from toolkit.asm.preprocess.tokens import (
     unquote,
 )
 from toolkit.asm.source import Diagnostic, MacroFrame, SourceFile, SourceTree, Span
-
-# what nearly every %assign and %rep of a loop looks like
-_SIMPLE = re.compile(r" *([0-9]{1,15}) *(?:([-+*]|==|<|>) *([0-9]{1,3}) *)?")
-_ARITHMETIC: dict[str, Callable[[int, int], int]] = {
-    "+": int.__add__,
-    "-": int.__sub__,
-    "*": int.__mul__,
-    "==": lambda left, right: int(left == right),
-    "<": lambda left, right: int(left < right),
-    ">": lambda left, right: int(left > right),
-}
 
 
 class Engine:
@@ -110,8 +96,7 @@ class Engine:
         self.quiet = False  # within the standard macros
         self._lines = self._work = self._calls = self._levels = 0
         self._indirections = 0
-        self.listed: list[ListedLine] | None = None  # every line looked at, where a listing is wanted
-        self.first_lines: dict[tuple[str, int], int] = {}
+        self.lister: Lister | None = None  # where a listing is wanted
         self.held: list[tuple[str, str, str, str, str]] | None = (
             None  # said while a line is still being expanded
         )
@@ -256,11 +241,10 @@ class Engine:
             kind in (IDENTIFIER, LOCAL_MACRO) or text in ("$", "$$") for kind, text in tokens
         ):
             self.stable = False
-        text = self.text(self._short_constants(tokens))
-        simple = _SIMPLE.fullmatch(text)
+        text = self.text(short_constants(tokens, self.warn))
+        simple = simple_value(text)
         if simple is not None:
-            left, operator, right = simple.groups()
-            return (int(left) if operator is None else _ARITHMETIC[operator](int(left), int(right))), ""
+            return simple, ""
         try:
             value, rest = self._evaluate(text)
         except EvaluationError as error:
@@ -269,21 +253,6 @@ class Engine:
         if isinstance(value, int):
             return value, rest
         return (value.constant if value.is_constant and not value.unknown else None), rest
-
-    def _short_constants(self, tokens: Sequence[Token]) -> Sequence[Token]:
-        """Character constants as nasm 2.16.01's preprocessor reads them: four characters at most, with a warning."""
-        if not any(kind == STRING and len(text) > 6 for kind, text in tokens):
-            return tokens
-        if any(kind == IDENTIFIER and text.startswith("__") for kind, text in tokens):
-            return tokens  # __utf16__('…') takes the whole string
-        return [self._short_constant(token) if token[0] == STRING else token for token in tokens]
-
-    def _short_constant(self, token: Token) -> Token:
-        value = unquote(token[1])
-        if len(value) <= 4:
-            return token
-        self.warn("other", "character constant too long")
-        return number_tokens(int.from_bytes(value[:4].encode("latin-1"), "little"))[0]
 
     def constant(self, tokens: Sequence[Token], directive: str) -> int | None:
         """The constant that already expanded ``tokens`` stand for; reports rests and values that are not constant."""
@@ -295,20 +264,6 @@ class Engine:
             self.warn("pp-trailing", "trailing garbage after expression ignored")
         if value is None:
             self.error(f"non-constant value given to `{directive}'")
-        return value
-
-    def parameter_count(self, text: str) -> int:
-        """A number of macro parameters as written."""
-        from toolkit.asm.scan import ScanError, read_number
-
-        try:
-            value = int(text) if text.isdecimal() and len(text) < 10 else read_number(text)[0]
-        except ScanError:
-            self.error(f"unable to parse parameter count `{text}'")
-            return 0
-        if not 0 <= value < MANY:
-            self.error(f"parameter count `{text}' is out of bounds [0; {MANY - 1}]")
-            return 0
         return value
 
     # ---- input
@@ -399,8 +354,9 @@ class Engine:
                     self.file, self.line = body_line.file, body_line.line
                 tokens = body_line.tokens
                 ended = invocation.ended
-                if self.listed is not None and invocation.visible and not invocation.left:
-                    self._list(self.text(tokens), self.first_lines.get((self.file, self.line), self.line))
+                if self.lister is not None and invocation.visible and not invocation.left:
+                    kept = bool(self.defining)
+                    self.lister.body_line(self.files, self.file, self.line, self.text(tokens), kept)
             else:
                 if source.position >= len(source.source.lines):
                     self._close(source)
@@ -408,8 +364,8 @@ class Engine:
                 physical, text = source.source.lines[source.position]
                 source.position += 1
                 self.file, self.line = source.name, source.number(physical)
-                if self.listed is not None and source.source.name:
-                    self._list(text, self._first_line(source))
+                if self.lister is not None and source.source.name:
+                    self.lister.file_line(self.files, self.line, text, bool(self.defining))
                 suppressed = bool(source.conditions) and not source.conditions[-1].emitting
                 if not self.defining:
                     plain = plain_line(text)
@@ -418,7 +374,7 @@ class Engine:
                             if plain[2]:
                                 self._remark(text)
                             yield SourceLine(
-                                plain[0], self.file, self.line, self.file, self.line, (), text, self._listed()
+                                plain[0], self.file, self.line, self.file, self.line, (), text, self._listed
                             )
                         continue
                 tokens = self._read(text)
@@ -430,24 +386,10 @@ class Engine:
                 if text.strip(BLANKS):
                     yield self._source_line(text)
 
-    def _first_line(self, source: InputFile) -> int:
-        """The number of a line's first part, where backslashes joined several: the listing has that."""
-        before = source.source.lines[source.position - 2][0] if source.position > 1 else 0
-        first = self.first_lines[self.file, self.line] = source.number(before + 1)
-        return first
-
-    def _list(self, text: str, number: int) -> None:
-        assert self.listed is not None
-        level = len(self.files) - 1
-        for source in self.files:
-            invocation = source.invocation
-            while invocation is not None:
-                level += invocation.visible
-                invocation = invocation.enclosing
-        self.listed.append(ListedLine(level, self.file, number, text, bool(self.defining), self.line))
-
+    @property
     def _listed(self) -> int:
-        return len(self.listed) - 1 if self.listed is not None else 0
+        """The number of the listing's line that is being read."""
+        return len(self.lister.lines) - 1 if self.lister is not None else 0
 
     def standard_line(self, tokens: Tokens) -> None:
         """Carry out one line of the standard macros, which has no output."""
@@ -483,7 +425,7 @@ class Engine:
     def _source_line(self, text: str) -> SourceLine:
         file, line, trail = self.place()
         original = self.tree.source_line(file, line)
-        return SourceLine(text, self.file, self.line, file, line, trail, original, self._listed())
+        return SourceLine(text, self.file, self.line, file, line, trail, original, self._listed)
 
     def _close(self, source: InputFile) -> None:
         if source.conditions:

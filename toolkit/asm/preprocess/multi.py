@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from toolkit.asm.preprocess.constants import parameter_count
 from toolkit.asm.preprocess.macros import MANY, Invocation, MacroLine, MultiLineMacro
 from toolkit.asm.preprocess.paste import JOINS_PARAMETERS, paste
 from toolkit.asm.preprocess.tokens import (
@@ -68,7 +69,7 @@ def parse_specification(engine: Engine, tokens: Sequence[Token], directive: str)
     if index >= len(rest) or rest[index][0] != NUMBER:
         engine.error(f"`{directive}' expects a parameter count")
     else:
-        spec.fewest = spec.most = engine.parameter_count(rest[index][1])
+        spec.fewest = spec.most = parameter_count(engine, rest[index][1])
     if _operator_at(rest, index + 1, "-"):
         index += 2
         spec.most = _upper_bound(engine, rest, index, spec, directive)
@@ -93,7 +94,7 @@ def _upper_bound(engine: Engine, rest: list[Token], index: int, spec: Specificat
     if index >= len(rest) or rest[index][0] != NUMBER:
         engine.error(f"`{directive}' expects a parameter count after `-'")
         return spec.most
-    most = engine.parameter_count(rest[index][1])
+    most = parameter_count(engine, rest[index][1])
     if spec.fewest > most:
         engine.error("minimum parameter count exceeds maximum")
         return spec.fewest
