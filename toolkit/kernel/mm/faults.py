@@ -22,6 +22,8 @@ from toolkit.abi.memory import (
     VM_EXEC,
     VM_GROWSDOWN,
     VM_PKEY_EXECUTE_ONLY,
+    VM_RAND_READ,
+    VM_SEQ_READ,
     VM_SHARED,
     VM_WRITE,
 )
@@ -32,6 +34,7 @@ from toolkit.kernel.mm import accounting, placing
 from toolkit.kernel.mm.areas import STACK_GUARD_GAP, Area
 from toolkit.kernel.mm.frames import ANONYMOUS, SHMEM, OutOfMemoryError
 from toolkit.kernel.mm.merging import AnonymousGroup
+from toolkit.kernel.mm.page_cache import READ_AROUND
 from toolkit.kernel.mm.page_table import LEAF_SHIFT
 from toolkit.kernel.mm.residence import RESIDENT, attach, detach, may_write, protection, swap_slot
 from toolkit.kernel.mm.shared import SpecialPages
@@ -214,7 +217,7 @@ def _file(
         if not had_table:
             space.table.drop_leaf(address)
         return _BEYOND
-    source, major = cache.frame(index)
+    source, major = cache.frame(index, _read_window(area, index))
     if major and not write:
         # The neighbours that were read with it are mapped too, as when Linux tries the fault again.
         _fault_around(space, area, address, had_table)
@@ -235,6 +238,17 @@ def _file(
             bits |= PTE_WRITABLE
         attach(space, slot, bits, source, area.flags)
     return MAJOR if major else MINOR
+
+
+def _read_window(area: Area, index: int) -> range | None:
+    """What is read with a page that is not in the cache, None for the usual (do_sync_mmap_readahead)."""
+    if area.flags & VM_RAND_READ:
+        return range(index, index + 1)
+    if area.flags & VM_SEQ_READ:
+        return range(index, index + READ_AROUND)
+    if area.flags & VM_EXEC:
+        return range(index, min(index + READ_AROUND, area.offset + area.pages))
+    return None
 
 
 def _fault_around(space: AddressSpace, area: Area, address: int, had_table: bool) -> None:

@@ -87,15 +87,16 @@ class PageCache:
         """Pages up to the end of the file."""
         return (self.size + PAGE_SIZE - 1) >> PAGE_SHIFT
 
-    def frame(self, index: int) -> tuple[int, bool]:
+    def frame(self, index: int, window: range | None = None) -> tuple[int, bool]:
         """The frame of a page, loaded if need be, and whether that took reading a device (a major fault).
 
-        Raises OutOfMemoryError. The caller has checked the size.
+        ``window`` are the pages that come with it then, else some on both sides. Raises OutOfMemoryError. The caller has
+        checked the size.
         """
         frame = self.resident.get(index)
         if frame is not None:
             return frame, False
-        return self._load(index)
+        return self._load(index, window)
 
     def ready(self, index: int) -> int | None:
         """The frame of a page that can be had without waiting for a device, None else.
@@ -121,7 +122,7 @@ class PageCache:
             if not first <= index < last:
                 continue
             try:
-                self._load(index)
+                self._load(index, range(index, index + 1))
             except OutOfMemoryError:
                 return
 
@@ -209,7 +210,7 @@ class PageCache:
         """A hole of a memory file: reading it makes no page."""
         return self.storage is None and index not in self.resident and index not in self.swapped
 
-    def _load(self, index: int) -> tuple[int, bool]:
+    def _load(self, index: int, window: range | None = None) -> tuple[int, bool]:
         slot = self.swapped.get(index)
         major = slot is not None
         if slot is not None:
@@ -223,7 +224,7 @@ class PageCache:
         else:
             major = not self.is_cached(index)
             if major:
-                self._read_around(index)
+                self._read_around(index, window)
             content = self.storage.load(index)
             frame = self.frames.allocate(self.kind, clear=len(content) < PAGE_SIZE)
             self.frames.write(frame, content[:PAGE_SIZE])
@@ -249,9 +250,11 @@ class PageCache:
         ]
         return [*range(first, min(last, self._known)), *sorted(set(others))]
 
-    def _read_around(self, index: int) -> None:
+    def _read_around(self, index: int, window: range | None) -> None:
         """A page read from the device brings its neighbours (do_sync_mmap_readahead): they count as cached now."""
-        around = range(max(index - READ_AROUND // 2, 0), min(index + READ_AROUND // 2, self.page_count))
+        if window is None:
+            window = range(max(index - READ_AROUND // 2, 0), index + READ_AROUND // 2)
+        around = range(window.start, min(window.stop, self.page_count))
         self.evicted.difference_update(around)
         self._ahead.update(page for page in around if page >= self._known)
 
