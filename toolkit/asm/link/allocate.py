@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from toolkit.abi import elf
 from toolkit.asm.link.assign import created_section
-from toolkit.asm.link.model import UNDEFINED, UNDEFINED_WEAK, Entry, InputSection
+from toolkit.asm.link.model import DEFINED_WEAK, UNDEFINED, UNDEFINED_WEAK, Entry, InputSection
 from toolkit.asm.link.needs import BOTH, DESCRIPTOR, GENERAL, INITIAL, NORMAL, POSITIVE, Need, Pending
 from toolkit.asm.link.scan import Scan
 from toolkit.asm.link.special import ADDRESS, MODULE, TP_NEGATED, TP_OFFSET, GotEntry, Key, is_absolute
@@ -290,6 +290,15 @@ class Allocation(Scan):
         elif not need.direct or not self.is_zero(entry):
             self.record_late(entry)
 
+    def _is_distance_to_stub(self, pending: Pending, key: Entry) -> bool:
+        """Data of a PIE that holds the distance to a library's function: its PLT entry will do."""
+        near = (elf.R_X86_64_PC8, elf.R_X86_64_PC16, elf.R_X86_64_PC32)
+        if self.context.is_shared or not self.context.is64 or pending.relocation.type not in near:
+            return False
+        in_code = pending.section.flags & elf.SHF_EXECINSTR
+        library_function = key.type == elf.STT_FUNC and key.dynamic_definition is not None
+        return library_function and not in_code and self.need(key).plt + self.need(key).plt_got > -2
+
     def _has_i386_calls(self, pending: Sequence[Pending]) -> bool:
         return not self.context.is64 and any(self.is_relative(p.relocation.type) for p in pending)
 
@@ -317,6 +326,9 @@ class Allocation(Scan):
                     zero and (self.context.is64 or not self.is_relative(kind) or not need.direct)
                 ):
                     return False
+            if self._is_distance_to_stub(pending, key):
+                self.unused += key.state == DEFINED_WEAK  # for a weak definition ld makes room all the same
+                return False
             return not bound_kind or not self.is_called_here(key)
         if not self.is_dynamic(key):
             return False
