@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import platform
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -106,12 +107,53 @@ def costs(machine: Machine) -> None:
     each("page fault round trip", machine.run)
 
 
+LIBC = """#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+static int numbers[100000]; static char text[4096], other[4096];
+static int compare(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
+int main(void) {
+    unsigned seed = 1; unsigned long sum = 0;
+    for (int i = 0; i < 100000; i++) numbers[i] = (seed = seed * 1103515245 + 12345) >> 1;
+    qsort(numbers, 100000, sizeof *numbers, compare);
+    for (int i = 0; i < 2000; i++) { memset(text, 'a' + i % 26, 4000); strcpy(other, text); sum += strlen(other); }
+    printf("%lu\\n", sum);
+    return 0;
+}
+"""
+
+
+def libc_program(folder: Path) -> None:
+    """A static glibc program, which has dozens of watched SSE operands, with a budget and without."""
+    from toolkit.kernel.kernel import Kernel
+
+    (folder / "libc.c").write_text(LIBC)
+    subprocess.run(["gcc", "-O2", "-static", "-o", folder / "libc", folder / "libc.c"], check=True)
+    image, machine = (folder / "libc").read_bytes(), Machine()
+    executed = 0
+
+    def run(budget: int | None) -> None:
+        nonlocal executed
+        with Kernel(machine) as kernel:
+            kernel.spawn(image, ["libc"], {}, name="libc")
+            executed = kernel.run(budget).instructions
+
+    free, counted = best(lambda: run(None)), best(lambda: run(1 << 40))
+    natively = best(
+        lambda: subprocess.run([folder / "libc"], check=True, stdout=subprocess.DEVNULL), 3, time.perf_counter
+    )
+    rates = "".join(f"{executed / seconds / 1e6:10.0f}" for seconds in (natively, free, counted))
+    print(f"{'glibc: qsort and strings':26}{rates}")
+
+
 def main() -> None:
     machine = Machine(64 << 20)
     supported = platform.system() == "Linux" and platform.machine() == "x86_64" and shutil.which("gcc")
     with tempfile.TemporaryDirectory() as folder:
         native = Native(Path(folder)) if supported else None
         loops(machine, native)
+        if native:
+            libc_program(Path(folder))
         costs(machine)
         if native:
             case = Case(b"\xcc")
