@@ -164,9 +164,9 @@ def mark_free(space: AddressSpace, start: int, end: int) -> None:
                 continue
             frame = (entry & PTE_FRAME_MASK) >> PAGE_SHIFT
             index = frame - frames.first
-            shared = frames.mappings[index] != 1 or frame in frames.swap.slot_of
-            if frames.kind[index] == ANONYMOUS and not shared:
-                frames.lazy.add(frame)
+            if frames.kind[index] == ANONYMOUS and frame not in frames.swap.slot_of:
+                if frames.mappings[index] == 1:  # others have not given it up
+                    frames.lazy.add(frame)
                 words[position] = entry & ~(PTE_DIRTY | PTE_ACCESSED)
     space.machine.flush_tlb()
 
