@@ -188,7 +188,7 @@ def add_library(context: Context, file: InputFile, *, as_needed: bool = False) -
 
 def report_hidden(context: Context) -> None:
     """A library can't have what the program hides."""
-    if context.is_shared:
+    if context.is_shared or not context.libraries:
         return
     names = {0: "local", 1: "internal", 2: "hidden"}
     for entry in context.names.entries.values():
