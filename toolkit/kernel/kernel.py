@@ -39,12 +39,13 @@ from toolkit.kernel.outcome import (
     UnknownSyscall,
 )
 from toolkit.kernel.processes import Processes
+from toolkit.kernel.scheduler import Scheduler
 from toolkit.kernel.semaphores import Semaphores
 from toolkit.kernel.services import Services
 from toolkit.kernel.shm import SharedMemory
 from toolkit.kernel.syscalls import Entry, SyscallTable, table
 from toolkit.kernel.syscalls.tracing import Tracer
-from toolkit.kernel.task import Process, Scheduler, State, Thread
+from toolkit.kernel.task import Process, State, Thread
 from toolkit.kernel.waiting import Blocked, ThreadGone
 from toolkit.machine.events import Breakpoint, BudgetSpent, Interrupted, Rewritten, Syscall
 from toolkit.machine.registers import RAX, RIP

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from toolkit.abi import process as p
@@ -20,6 +21,7 @@ from toolkit.abi.signals import (
 )
 from toolkit.kernel import exec as elf_exec
 from toolkit.kernel import signals
+from toolkit.kernel.credentials import login, login_limits
 from toolkit.kernel.errors import SyscallError
 from toolkit.kernel.fs.files import FileTable
 from toolkit.kernel.fs.mounts import FileSetup
@@ -36,14 +38,7 @@ from toolkit.kernel.fs.streams import (
 from toolkit.kernel.fs.vfs import Device
 from toolkit.kernel.mm.space import AddressSpace
 from toolkit.kernel.signals import Action, SignalInfo
-from toolkit.kernel.task import (
-    Credentials,
-    Process,
-    ResourceLimits,
-    Thread,
-    WorkingPlace,
-    credentials,
-)
+from toolkit.kernel.task import Process, Thread, WorkingPlace
 from toolkit.machine.registers import RAX, RFLAGS, RIP, RSP
 from toolkit.personality.linux_x86_64 import PERSONALITY as X86_64
 
@@ -54,7 +49,6 @@ EXEC_EVENTS, FORK_EVENTS = 20, 3
 """How many system calls more such a call costs the host (`Limits.events`)."""
 COMM_LENGTH = 15
 PID_LIMIT = 32768
-STACK_LIMIT = 8 << 20
 FRESH_FLAGS = 0x202
 
 
@@ -115,8 +109,8 @@ class Processes:
         kernel = self.kernel
         process = Process(kernel, self.new_pid(), None)
         self.main = process
-        process.credentials = credentials(self.uid, self.gid)
-        process.limits = default_limits(kernel)
+        process.credentials = login(self.uid, self.gid)
+        process.limits = login_limits(kernel.limits)
         process.working = WorkingPlace(kernel.files.root, kernel.files.home)
         process.files = self._standard_files(stdin, stdout, stderr, terminal)
         if isinstance(program, bytes):
@@ -293,7 +287,7 @@ class Processes:
         process.parent = parent
         process.exit_signal = exit_signal
         process.name = thread.name
-        process.credentials = copy_credentials(old.credentials)
+        process.credentials = replace(old.credentials)
         process.limits = old.limits.copy()
         process.personality, process.word_mask = old.personality, old.word_mask
         if flags & p.CLONE_VM:
@@ -482,30 +476,6 @@ def as_bytes(text: bytes | str) -> bytes:
 def process_name(path: bytes) -> str:
     """comm: the last part of the path, 15 bytes."""
     return path.rpartition(b"/")[2][:COMM_LENGTH].decode("utf-8", "replace")
-
-
-def copy_credentials(old: Credentials) -> Credentials:
-    """What fork gives the child."""
-    return Credentials(
-        old.uid, old.gid, old.euid, old.egid, old.suid, old.sgid, old.fsuid, old.fsgid, old.groups
-    )
-
-
-def default_limits(kernel: Kernel) -> ResourceLimits:
-    """The limits of a login."""
-    infinite = (p.RLIM_INFINITY, p.RLIM_INFINITY)
-    values = dict.fromkeys(range(p.RLIM_NLIMITS), infinite)
-    limits = kernel.limits
-    values[p.RLIMIT_STACK] = (STACK_LIMIT, p.RLIM_INFINITY)
-    values[p.RLIMIT_CORE] = (0, p.RLIM_INFINITY)
-    values[p.RLIMIT_NPROC] = (limits.processes, limits.processes)
-    values[p.RLIMIT_NOFILE] = (limits.open_files, limits.open_files_hard)
-    values[p.RLIMIT_MEMLOCK] = (8 << 20, 8 << 20)
-    values[p.RLIMIT_SIGPENDING] = (4096, 4096)
-    values[p.RLIMIT_MSGQUEUE] = (819200, 819200)
-    values[p.RLIMIT_NICE] = (0, 0)
-    values[p.RLIMIT_RTPRIO] = (0, 0)
-    return ResourceLimits(values)
 
 
 def check_clone_flags(flags: int) -> None:

@@ -1,12 +1,9 @@
-"""Processes, threads, and the scheduler that chooses who runs next."""
+"""Processes and threads: their state, and what becomes of it when they wait, stop and end."""
 
 from __future__ import annotations
 
-import heapq
-import random
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -28,10 +25,12 @@ from toolkit.machine.registers import RAX, RIP
 if TYPE_CHECKING:
     import ctypes
 
+    from toolkit.kernel.credentials import Credentials, ResourceLimits
     from toolkit.kernel.fs.files import FileTable
     from toolkit.kernel.fs.vfs import Directory, RegularFile
     from toolkit.kernel.kernel import Kernel
     from toolkit.kernel.mm.space import AddressSpace
+    from toolkit.kernel.scheduler import Timer
     from toolkit.machine.cpu import Context
     from toolkit.personality.layout import Personality
 
@@ -66,65 +65,12 @@ class LastTrap:
 
 
 @dataclass
-class Credentials:
-    """User and group ids (credentials(7))."""
-
-    uid: int
-    gid: int
-    euid: int
-    egid: int
-    suid: int
-    sgid: int
-    fsuid: int
-    fsgid: int
-    groups: tuple[int, ...] = ()
-
-
-def credentials(uid: int, gid: int) -> Credentials:
-    """The credentials of a login as `uid` and `gid`."""
-    return Credentials(uid, gid, uid, gid, uid, gid, uid, gid, (gid,))
-
-
-@dataclass
 class WorkingPlace:
     """What CLONE_FS shares: root, current directory, umask."""
 
     root: Directory
     directory: Directory
     umask: int = 0o022
-
-
-@dataclass
-class ResourceLimits:
-    """Soft and hard limits by RLIMIT_ number (getrlimit(2))."""
-
-    values: dict[int, tuple[int, int]]
-
-    @property
-    def open_files(self) -> int:
-        return self.values[p.RLIMIT_NOFILE][0]
-
-    @property
-    def pending_signals(self) -> int:
-        return self.values[p.RLIMIT_SIGPENDING][0]
-
-    @property
-    def stack(self) -> int:
-        return self.values[p.RLIMIT_STACK][0]
-
-    def copy(self) -> ResourceLimits:
-        return ResourceLimits(dict(self.values))
-
-
-@dataclass
-class Timer:
-    """A callback at a virtual time; `cancel` makes it do nothing."""
-
-    when: int
-    action: Callable[[], None] | None
-
-    def cancel(self) -> None:
-        self.action = None
 
 
 @dataclass
@@ -449,58 +395,3 @@ class Process:
             timer.cancel()
         self.posix_timers = {}
         self.did_exec = True
-
-
-@dataclass
-class Scheduler:
-    """Round robin over runnable threads; the length of each slice comes from the seed.
-
-    The same seed gives the same interleaving. Timers fire in the order of their times, then of their making.
-    """
-
-    seed: int
-    shortest: int = 8_000
-    longest: int = 16_000
-    queue: deque[Thread] = field(default_factory=deque)
-    timers: list[tuple[int, int, Timer]] = field(default_factory=list)
-    _sequence: int = 0
-    _random: random.Random | None = None
-
-    def add(self, thread: Thread) -> None:
-        """Make a thread eligible, behind the others."""
-        self.queue.append(thread)
-
-    def take(self) -> Thread | None:
-        """The next runnable thread."""
-        while self.queue:
-            thread = self.queue.popleft()
-            if thread.state is State.RUNNABLE:
-                return thread
-        return None
-
-    def slice(self) -> int:
-        """Instructions the next slice lasts."""
-        if self._random is None:
-            self._random = random.Random(self.seed ^ 0x5C4ED)
-        return self._random.randint(self.shortest, self.longest)
-
-    def at(self, when: int, action: Callable[[], None]) -> Timer:
-        """Call `action` at a virtual time."""
-        timer = Timer(when, action)
-        self._sequence += 1
-        heapq.heappush(self.timers, (when, self._sequence, timer))
-        return timer
-
-    def next_time(self) -> int | None:
-        """When the next timer is due; None without one."""
-        while self.timers and self.timers[0][2].action is None:
-            heapq.heappop(self.timers)
-        return self.timers[0][0] if self.timers else None
-
-    def fire(self, now: int) -> None:
-        """Run all the timers that are due."""
-        while self.timers and self.timers[0][0] <= now:
-            timer = heapq.heappop(self.timers)[2]
-            action, timer.action = timer.action, None
-            if action is not None:
-                action()

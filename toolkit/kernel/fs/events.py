@@ -16,7 +16,8 @@ from toolkit.kernel.waiting import Blocked, WaitQueue
 
 if TYPE_CHECKING:
     from toolkit.kernel.kernel import Kernel
-    from toolkit.kernel.task import Process, Thread, Timer
+    from toolkit.kernel.scheduler import Timer
+    from toolkit.kernel.task import Process, Thread
 
 COUNTER_MAXIMUM = (1 << 64) - 2
 EDGE_KEPT = f.EPOLLET | f.EPOLLONESHOT | f.EPOLLEXCLUSIVE

@@ -12,10 +12,11 @@ from toolkit.abi.errno import Errno
 from toolkit.abi.signals import SI_KERNEL, SI_TIMER, Signal
 from toolkit.kernel.clock import NANOSECONDS
 from toolkit.kernel.errors import SyscallError
+from toolkit.kernel.scheduler import Timer
 from toolkit.kernel.signals import SignalInfo, send
 from toolkit.kernel.syscalls import syscall
 from toolkit.kernel.syscalls.arguments import Address, Int, UnsignedInt, Word
-from toolkit.kernel.task import Process, Thread, Timer
+from toolkit.kernel.task import Process, Thread
 from toolkit.kernel.waiting import Blocked
 
 if TYPE_CHECKING:
