@@ -10,6 +10,9 @@ from toolkit.grading.evidence import BuildRequest, Evidence, FileData, RunReques
 START = "global _start\nsection .text\n"
 END = "\n mov eax, 60\n xor edi, edi\n syscall\n"
 
+BUDGET = 5_000
+"""Instructions: an endless loop arrives once with each, and each arrival is one of the run's events, which are bounded too."""
+
 PROGRAMS: dict[str, tuple[str, dict[str, int]]] = {
     "the first instruction": ("_start: nop\nagain: nop" + END, {"_start": 1, "again": 1}),
     "a jump to itself": ("_start: mov ecx, 3\nagain: loop again" + END, {"again": 3}),
@@ -27,13 +30,13 @@ PROGRAMS: dict[str, tuple[str, dict[str, int]]] = {
         "_start: mov rax, buffer\nstore: mov byte [rax], 1" + END + "section .bss\nbuffer: resb 4096\n",
         {"store": 1},
     ),
-    "an endless loop": ("_start: jmp _start\n", {"_start": 10_000}),
+    "an endless loop": ("_start: jmp _start\n", {"_start": BUDGET}),
 }
 
 
 def run(source: str, moments: tuple[str, ...]) -> Evidence:
     build = BuildRequest("p", (FileData("p.asm", (START + source).encode()),))
-    evidence = Engine().run(RunRequest(build, moments=moments, budget=10_000))
+    evidence = Engine().run(RunRequest(build, moments=moments, budget=BUDGET))
     assert isinstance(evidence, Evidence)
     return evidence
 
