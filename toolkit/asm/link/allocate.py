@@ -51,6 +51,9 @@ class Allocation(Scan):
         done: set[Entry] = set()
         for entry in entries:
             self._adjust(entry, read_only, done)
+        for section in self.copy_sections.values():
+            if not section.size:  # ld takes it out before its alignment can count
+                section.alignment = 1
 
     def _hide(self, entry: Entry) -> None:
         """A hidden function that is called through the PLT becomes local."""

@@ -95,7 +95,7 @@ def symbol_rows(context: Context) -> tuple[list[SymbolRow], int]:
         rows += forced
     count = len(rows)
     for entry in entries:
-        if not entry.local and (entry.referenced or _is_own(entry)):
+        if not entry.local and (entry.referenced or _is_own(entry)) and not _is_discarded(entry):
             row = global_row(context, entry)
             if row is not None:
                 rows.append(row)
@@ -105,6 +105,14 @@ def symbol_rows(context: Context) -> tuple[list[SymbolRow], int]:
 def _is_own(entry: Entry) -> bool:
     """Defined by this link, be it by the linker itself."""
     return entry.is_defined and entry.dynamic_definition is None
+
+
+def _is_discarded(entry: Entry) -> bool:
+    """A copy without a size, in a section of copies that is taken out of an output section with other contents."""
+    section = entry.section
+    if entry.dynamic_definition is None or not isinstance(section, InputSection) or section.size:
+        return False
+    return section.output is not None and not section.output.removed
 
 
 def _files_in_output_order(context: Context) -> list[InputFile]:

@@ -48,9 +48,11 @@ def read_library(name: str, data: bytes, *, searched: bool = False) -> InputFile
             file.symbols.append(symbol)
             name = (names if section else wanted).get(version & 0x7FFF, "")
             file.versions.append((name, bool(section) and not version & 0x8000))
+    start, end = _relocation_read_only(data, is64, header)
     for number, row in enumerate(rows):
         if row[2] & elf.SHF_ALLOC:
-            file.places[number] = (bool(row[2] & elf.SHF_WRITE), row[3], max(row[8] & -row[8], 1))
+            writable = bool(row[2] & elf.SHF_WRITE) and not (start <= row[3] and row[3] + row[5] <= end)
+            file.places[number] = (writable, row[3], max(row[8] & -row[8], 1))
     dynamic = next((row for row in rows if row[1] == elf.SHT_DYNAMIC), None)
     pair = elf.DYN64 if is64 else elf.DYN32
     body = _bytes(data, dynamic) if dynamic is not None else b""
@@ -62,6 +64,19 @@ def read_library(name: str, data: bytes, *, searched: bool = False) -> InputFile
         if tag == elf.DT_SONAME:
             file.soname = _text(strings, value)
     return file
+
+
+def _relocation_read_only(data: bytes, is64: bool, header: tuple[int, ...]) -> tuple[int, int]:
+    """Start and end of what is read-only once the library is relocated (PT_GNU_RELRO); the end is before the start if nothing is."""
+    row = elf.PHDR64 if is64 else elf.PHDR32
+    table, size, count = header[4], header[8], header[9]
+    if size != row.size or table + count * size > len(data):
+        return 1, 0
+    for fields in row.iter_unpack(memoryview(data)[table : table + count * size]):
+        if fields[0] == elf.PT_GNU_RELRO:
+            address, length = (fields[3], fields[6]) if is64 else (fields[2], fields[5])
+            return address, address + length
+    return 1, 0
 
 
 def _version_names(data: bytes, rows: list[tuple[int, ...]]) -> dict[int, str]:
