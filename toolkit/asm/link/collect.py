@@ -23,7 +23,8 @@ def collect_sections(context: Context) -> None:
     for file in context.files:
         _sweep(file, collector.live)
     for entry in context.names.entries.values():
-        if not entry.marked and not entry.is_defined:
+        own = entry.is_defined and entry.dynamic_definition is None
+        if not entry.marked and not own:
             entry.referenced = False
 
 
@@ -63,14 +64,31 @@ class _Collector:
             entry = context.names.get(name)
             if entry is not None:
                 self.mark_entry(entry)
-        everything = context.is_shared or context.options.export_dynamic
         for entry in context.names.entries.values() if context.is_dynamic else ():
-            if (everything or entry.dynamic_reference) and entry.is_defined and entry.visibility in (0, 3):
-                self.mark_entry(entry)
+            self._mark_shared(entry)
         for file in context.files:
             for section in file.sections:
                 if section is not None and section.kept and _is_root(section):
                     self.mark(section)
+
+    def _mark_shared(self, entry: Entry) -> None:
+        """Keep the section of a name that other modules may want; not for that the name itself."""
+        if not self._may_be_wanted(entry):
+            return
+        if isinstance(entry.section, InputSection):
+            self.mark(entry.section)
+        elif self.context.is_boundary(entry):  # it is the place of the first section of that name alone
+            name = entry.name.removeprefix("__start_").removeprefix("__stop_")
+            for section in self.named.get(name, ())[:1]:
+                self.mark(section)
+
+    def _may_be_wanted(self, entry: Entry) -> bool:
+        context = self.context
+        if entry.visibility in (elf.STV_DEFAULT, elf.STV_PROTECTED):
+            return entry.dynamic_reference or context.is_shared or context.options.export_dynamic
+        # hidden in a program, and a library has it too: ld does not make it local yet
+        also = entry.dynamic_reference and entry.defined_by_library
+        return also and not entry.wanted_by_library and not context.is_shared
 
     def mark(self, section: InputSection) -> None:
         if section in self.live or not section.kept:
