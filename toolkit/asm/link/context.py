@@ -71,6 +71,21 @@ class LinkOptions:
     open_file: Callable[[str], bytes | None] | None = None
     folders: Sequence[str] = ()
 
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """Names the command line refers to: those of -u, and that of -e unless it is a number."""
+        named = self.entry is not None and self.entry_number is None
+        return (*self.undefined, self.entry or "") if named else tuple(self.undefined)
+
+    @property
+    def entry_number(self) -> int | None:
+        """The address that -e tells instead of a name."""
+        text = self.entry or ""
+        try:
+            return int(text, 0) if text.isalnum() else None
+        except ValueError:
+            return None
+
 
 @dataclass(slots=True)
 class Context:

@@ -189,11 +189,9 @@ def _entry_address(context: Context, needs: Special | None) -> int:
         address = address if needs is None else needs.target(found, address) or None
         if address is not None:
             return address
-    if context.options.entry and name.removeprefix("0x").isalnum():
-        try:
-            return int(name, 0)
-        except ValueError:
-            pass
+    number = context.options.entry_number
+    if number is not None:
+        return number
     if context.is_shared and not context.options.entry:
         return 0
     context.names.entry(name).referenced = True

@@ -35,9 +35,9 @@ _EMULATIONS = {"elf_x86_64": elf.EM_X86_64, "elf_i386": elf.EM_386}
 
 def read_inputs(context: Context, objects: Sequence[LinkInput]) -> None:
     """Enter every input; what can't be read is reported and passed over."""
-    for name in context.options.undefined:
+    for name in context.options.asked:
         entry = context.names.entry(name)
-        entry.state, entry.referenced = UNDEFINED, True
+        entry.state, entry.referenced, entry.strongly = UNDEFINED, True, True
     reader = _Reader(context)
     for item in objects:
         reader.open(item, 0)

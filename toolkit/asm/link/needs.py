@@ -171,6 +171,10 @@ class Needs(Special):
             entry = self.context.names.entry(name)
             if self.context.is_shared or entry.dynamic_reference:
                 self.record(entry)
+        asked = set(self.context.options.asked)
+        for entry in self.context.names.in_hash_order() if asked else ():
+            if entry.name in asked and entry in by_libraries:
+                self.record(entry)
 
     def record(self, entry: Entry) -> None:
         """Give a name a row in .dynsym; a hidden one becomes local instead."""
