@@ -88,9 +88,12 @@ def place_sections(context: Context, header_size: int) -> None:
 
 
 def has_relro(context: Context) -> bool:
-    """Whether some non-empty input matches a description between the script's data segment start and RELRO end."""
+    """Whether some input that takes room matches a description between the script's data segment start and RELRO end."""
     return any(
-        output.size and (output.name in script.RELRO_NAMES) and output.position[1] == 0
+        output.size
+        and output.name in script.RELRO_NAMES
+        and output.position[1] == 0
+        and not (output.flags & elf.SHF_TLS and output.type == elf.SHT_NOBITS)
         for output in context.outputs
     )
 
