@@ -50,5 +50,7 @@ def link(objects: Sequence[LinkInput], options: LinkOptions | None = None, **cha
     """Link ``objects`` in their order. ``changes`` are fields of ``LinkOptions``. Never raises for bad input."""
     from toolkit.asm.link.driver import run
 
-    chosen = replace(options or LinkOptions(), **changes)  # type: ignore[arg-type]
+    chosen = LinkOptions() if options is None else options
+    if changes:
+        chosen = replace(chosen, **changes)  # type: ignore[arg-type]
     return run(objects, chosen)
