@@ -24,7 +24,7 @@ def collect_sections(context: Context) -> None:
         _sweep(file, collector.live)
     for entry in context.names.entries.values():
         own = entry.is_defined and entry.dynamic_definition is None
-        if not entry.marked and not own:
+        if not entry.marked and not own and collector.first_section(entry) not in collector.live:
             entry.referenced = False
 
 
@@ -77,10 +77,15 @@ class _Collector:
             return
         if isinstance(entry.section, InputSection):
             self.mark(entry.section)
-        elif self.context.is_boundary(entry):  # it is the place of the first section of that name alone
-            name = entry.name.removeprefix("__start_").removeprefix("__stop_")
-            for section in self.named.get(name, ())[:1]:
-                self.mark(section)
+        elif (first := self.first_section(entry)) is not None:
+            self.mark(first)
+
+    def first_section(self, entry: Entry) -> InputSection | None:
+        """The first section whose start or end the name is, as ``__start_NAME``: ld takes that for its section."""
+        if not self.context.is_boundary(entry):
+            return None
+        name = entry.name.removeprefix("__start_").removeprefix("__stop_")
+        return next(iter(self.named.get(name, ())), None)
 
     def _may_be_wanted(self, entry: Entry) -> bool:
         context = self.context
