@@ -32,7 +32,7 @@ class Allocation(Scan):
         self.copy_sections: dict[str, InputSection] = {}
         self.relocated: list[Pending] = []
         self.module_slot = -1
-        self.unused = 0  # rows of the relocation table that ld leaves empty
+        self.unused: list[Pending] = []  # those with a row in the relocation table that ld leaves empty
         self.indirect: list[Key] = []  # indirect functions with an entry in .iplt
         self.pointers: list[Pending] = []  # to indirect functions, filled when the program starts
         self.chosen_slots: list[Key] = []  # GOT entries of indirect functions, filled then too
@@ -330,7 +330,8 @@ class Allocation(Scan):
                 ):
                     return False
             if self._is_distance_to_stub(pending, key):
-                self.unused += key.state == DEFINED_WEAK  # for a weak definition ld makes room all the same
+                if key.state == DEFINED_WEAK:  # ld makes room all the same
+                    self.unused.append(pending)
                 return False
             return not bound_kind or not self.is_called_here(key)
         if not self.is_dynamic(key):
@@ -339,13 +340,13 @@ class Allocation(Scan):
         if need.direct and not (weak and not self.is_zero(key)):
             return False
         if weak:  # ld makes room for it, and then does not use it
-            self.unused += 1
+            self.unused.append(pending)
             return False
         return key.dynamic_definition is not None or key.state == UNDEFINED
 
     def text_relocation(self) -> Pending | None:
-        """A relocation that stays in memory that is not writable: the one that ld would name."""
-        found = [p for p in self.relocated if not p.section.flags & elf.SHF_WRITE]
+        """A relocation with a row for memory that is not writable: the one that ld would name."""
+        found = [p for p in (*self.relocated, *self.unused) if not p.section.flags & elf.SHF_WRITE]
         local = next((p for p in found if not isinstance(p.key, Entry)), None)
         if local is not None or not found:
             return local

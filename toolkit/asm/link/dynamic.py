@@ -177,7 +177,7 @@ class Dynamic(Calls):
                 rows += self._got_rows(image, got)
         if self.module_slot >= 0 and self.got_section is not None:
             rows.append((self.got_section.address + self.module_slot, self.codes.module, 0, 0))
-        rows += [(0, 0, 0, 0)] * self.unused
+        rows += [(0, 0, 0, 0)] * len(self.unused)
         rows += [(entry.address, self.codes.copy, self.numbers[entry], 0) for entry in self.copies]
         relative, copy = self.codes.relative, self.codes.copy
         lowest: dict[int, int] = {}

@@ -127,7 +127,7 @@ class DynamicTables(Threads):
         row = codes.row.size
         kind = elf.SHT_RELA if codes.has_addend else elf.SHT_REL
         relocations = len(self.relocated) + self.got_relocations + len(self.copies)
-        relocations += len(self.pointers) + len(self.chosen_slots) + self.unused
+        relocations += len(self.pointers) + len(self.chosen_slots) + len(self.unused)
         if relocations:
             self.add(codes.table + ".dyn", kind, 2, word, row * relocations, row)
         if self.jumps:
