@@ -45,6 +45,9 @@ class DynamicTables(Threads):
                 context.names.entry(name)
         entries = context.names.in_hash_order()
         self._export(entries)
+        for entry in entries:
+            if entry in self.only_asked and (entry.dynamic_definition is not None or entry.dynamic_reference):
+                self.record(entry)
         for text in (options.soname, options.runpath):
             self.strings.add(text.encode("utf-8", "surrogateescape"))
         self.adjust(entries)
@@ -68,7 +71,7 @@ class DynamicTables(Threads):
                 visible = entry.name in _VISIBLE or self.context.is_boundary(entry)
                 wanted = asked and (entry.name in ALWAYS or (entry.referenced and visible))
             else:
-                wanted = everything and entry.referenced
+                wanted = everything and entry.referenced and entry not in self.only_asked
             if wanted:
                 self.record(entry)
 

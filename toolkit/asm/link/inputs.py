@@ -37,7 +37,7 @@ def read_inputs(context: Context, objects: Sequence[LinkInput]) -> None:
     """Enter every input; what can't be read is reported and passed over."""
     for name in context.options.asked:
         entry = context.names.entry(name)
-        entry.state, entry.referenced, entry.strongly = UNDEFINED, True, True
+        entry.state, entry.referenced = UNDEFINED, True
     reader = _Reader(context)
     for item in objects:
         reader.open(item, 0)

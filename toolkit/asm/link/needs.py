@@ -65,6 +65,7 @@ class Needs(Special):
         self.codes = X86_64 if context.is64 else I386
         self.needs: dict[Key, Need] = {}
         self.recorded: dict[Entry, None] = {}  # the names of .dynsym, in the order in which they became known
+        self.only_asked: set[Entry] = set()  # names that the command line refers to, and no object
         self.strings = StringTable()
         self.pending: list[Pending] = []
         self.distances: list[Pending] = []  # of x86-64 code from global names
@@ -171,10 +172,10 @@ class Needs(Special):
             entry = self.context.names.entry(name)
             if self.context.is_shared or entry.dynamic_reference:
                 self.record(entry)
-        asked = set(self.context.options.asked)
-        for entry in self.context.names.in_hash_order() if asked else ():
-            if entry.name in asked and entry in by_libraries:
-                self.record(entry)
+        asked = {self.context.names.entry(name) for name in self.context.options.asked}
+        for entry in asked:
+            entry.strongly = True
+        self.only_asked = asked - by_objects
 
     def record(self, entry: Entry) -> None:
         """Give a name a row in .dynsym; a hidden one becomes local instead."""
