@@ -46,7 +46,7 @@ def add_object(context: Context, file: InputFile) -> None:
     for symbol in file.symbols[file.first_global :]:
         name = symbol.name
         if wrapped and symbol.section == elf.SHN_UNDEF:
-            name = _wrap(name, wrapped)
+            name = wrapped_name(name, wrapped)
         entry = entries.get(name)
         if entry is None:
             entry = entries[name] = Entry(name)
@@ -54,7 +54,7 @@ def add_object(context: Context, file: InputFile) -> None:
         _merge(context, file, entry, symbol)
 
 
-def _wrap(name: str, wrapped: Sequence[str]) -> str:
+def wrapped_name(name: str, wrapped: Sequence[str]) -> str:
     """What a reference to ``name`` means under --wrap."""
     if name in wrapped:
         return f"__wrap_{name}"

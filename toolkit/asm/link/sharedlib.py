@@ -18,6 +18,7 @@ from toolkit.asm.link.model import (
     InputSection,
     InputSymbol,
 )
+from toolkit.asm.link.resolve import wrapped_name
 
 
 def read_library(name: str, data: bytes, *, searched: bool = False) -> InputFile:
@@ -161,7 +162,11 @@ def add_library(context: Context, file: InputFile, *, as_needed: bool = False) -
         return
     context.libraries.append(file)
     context.inputs.append(file)
-    names = context.names
+    names, wrapped = context.names, context.options.wrapped
+    if wrapped:
+        file.symbols = [
+            s if s.section else s._replace(name=wrapped_name(s.name, wrapped)) for s in file.symbols
+        ]
     if any(version for version, _ in file.versions):
         names.synchronise()
     for symbol, (version, is_default) in zip(file.symbols, file.versions, strict=True):
