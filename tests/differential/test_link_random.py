@@ -47,10 +47,14 @@ def build(made: Case) -> list[str] | None:
 
 
 def is_equal(seed: int) -> bool | None:
-    """Whether both linkers agree on a case; None when it can't be built."""
+    """Whether both linkers agree on a random case; None when it can't be built."""
+    return is_linked_equally(case(seed))
+
+
+def is_linked_equally(made: Case) -> bool | None:
+    """Whether both linkers make the same of a case, in an emptied current folder; None when it can't be built."""
     for name in os.listdir():
         Path(name).unlink()
-    made = case(seed)
     inputs = build(made)
     if inputs is None:
         return None
@@ -78,3 +82,19 @@ def test_links_that_differed(cause: str, tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     results = {seed: is_equal(seed) for seed in MENDED[cause]}
     assert results == dict.fromkeys(MENDED[cause], True)
+
+
+@pytest.mark.parametrize("arguments", ["", "-pie", "-pie -u missing", "-shared -z defs", "-shared"])
+@pytest.mark.parametrize(
+    "source", [".data\n.long missing, missing-.", "call missing@PLT", ".weak missing\ncall missing@PLT"]
+)
+def test_what_a_library_wants_too_is_missing(
+    source: str, arguments: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if shutil.which("as") is None:
+        pytest.skip("the GNU assembler is not installed")
+    monkeypatch.chdir(tmp_path)
+    start = f".globl _start\n_start: nop\n{source}"
+    emulation = ["-m", "elf_i386"]
+    made = Case(32, "", {"o": start}, {"lib": "call missing@PLT"}, [*emulation, *arguments.split()])
+    assert is_linked_equally(made)

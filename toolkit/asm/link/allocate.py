@@ -312,6 +312,8 @@ class Allocation(Scan):
             return True
         if not isinstance(key, Entry):
             return self.context.is_pic
+        if self._is_missing(key):
+            return False
         need = self.need(key)
         size = (
             kind in (elf.R_X86_64_SIZE32, elf.R_X86_64_SIZE64)
@@ -343,6 +345,13 @@ class Allocation(Scan):
             self.unused.append(pending)
             return False
         return key.dynamic_definition is not None or key.state == UNDEFINED
+
+    def _is_missing(self, entry: Entry) -> bool:
+        """Whether nobody defines what a program refers to: said when the relocation is applied."""
+        if self.context.may_lack_names:
+            return False
+        undefined = entry.state == UNDEFINED and entry.dynamic_definition is None
+        return undefined and not self.is_linkers(entry)
 
     def text_relocation(self) -> Pending | None:
         """A relocation with a row for memory that is not writable: the one that ld would name."""

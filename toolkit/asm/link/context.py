@@ -129,6 +129,11 @@ class Context:
         return self.options.kind == "shared"
 
     @property
+    def may_lack_names(self) -> bool:
+        """Whether names that nobody defines are left to the start of the program: in a shared object, without -z defs."""
+        return self.options.allow_undefined or (self.is_shared and not self.options.no_undefined)
+
+    @property
     def is_symbolic(self) -> bool:
         """Whether a shared object's references go to its own definitions."""
         return self.is_shared and self.options.symbolic

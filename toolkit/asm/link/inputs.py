@@ -21,7 +21,7 @@ from toolkit.asm.link.elfread import (
     is_shared_library,
     read_object,
 )
-from toolkit.asm.link.model import UNDEFINED
+from toolkit.asm.link.model import UNDEFINED, UNDEFINED_WEAK
 
 if TYPE_CHECKING:
     from toolkit.asm.link import LinkInput
@@ -42,6 +42,10 @@ def read_inputs(context: Context, objects: Sequence[LinkInput]) -> None:
     for item in objects:
         reader.open(item, 0)
     reader.close_group()
+    strict = context.libraries and not context.may_lack_names
+    for entry in context.names.entries.values() if strict else ():
+        if entry.state == UNDEFINED_WEAK and entry.wanted_by_library:  # some reference is not weak
+            entry.state = UNDEFINED
 
 
 class _Reader:

@@ -236,7 +236,7 @@ def missing_target(
             if not section.flags & elf.SHF_ALLOC or section.name == ".eh_frame"
             else _discarded(context, file, section, offset, number)
         )
-    if context.options.allow_undefined or context.is_shared:
+    if context.may_lack_names:
         return 0
     place, line = context.where(section, offset)
     context.say(
