@@ -33,6 +33,7 @@ KINDS = {
         1: (4, False, False, None),
         2: (4, True, False, None),
         3: (4, False, False, "..got"),
+        4: (4, True, False, "..plt"),
         9: (4, False, False, "..gotoff"),
         10: (4, False, False, "..gotpc"),
         15: (4, False, False, "..tlsie"),

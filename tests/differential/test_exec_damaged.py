@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from host import has_protection_keys
 
 from toolkit.kernel.errors import SyscallError
 from toolkit.kernel.kernel import Kernel
@@ -92,6 +93,7 @@ def native(folder: Path, image: bytes) -> tuple[str, bytes]:
 def emulated(machine: Machine, image: bytes) -> tuple[str, bytes]:
     """The same here."""
     with Kernel(machine, uid=0, gid=0) as kernel:
+        kernel.frames.protection_keys = has_protection_keys()
         try:
             kernel.spawn(image, ["./damaged"], {}, name="damaged")
         except SyscallError as error:

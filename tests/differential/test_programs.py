@@ -170,7 +170,7 @@ def test_i386_program_runs_as_on_linux(machine: Machine, tmp_path: Path) -> None
 
 COMMANDS = {
     "cat": ["/bin/cat", "/etc/passwd"],
-    "ls -l": ["/bin/ls", "-l", "/etc/passwd", "/usr/bin/env"],
+    "ls -l": ["/bin/ls", "-l", "/usr/bin/yes", "/usr/bin/env"],
     "sha256sum": ["/usr/bin/sha256sum", "/usr/bin/env"],
     "sort": ["/usr/bin/sort", "-r", "/etc/passwd"],
     "gzip": ["/bin/sh", "-c", "gzip -c < /etc/passwd | gzip -d"],

@@ -31,13 +31,17 @@ int main(void) {
     kill(pid, SIGTERM);
     waitpid(pid, &status, 0);
     report("term", status);
+    pipe(fds);
     pid = fork();
-    if (!pid) { raise(SIGSTOP); _exit(9); }
+    if (!pid) { char go; raise(SIGSTOP); read(fds[0], &go, 1); _exit(9); }  /* not before it was seen to go on */
     waitpid(pid, &status, WUNTRACED);
     report("stop", status);
     kill(pid, SIGCONT);
     waitpid(pid, &status, WCONTINUED);
     report("cont", status);
+    write(fds[1], "!", 1);
+    close(fds[0]);
+    close(fds[1]);
     waitpid(pid, &status, 0);
     report("after", status);
     pipe(fds);
