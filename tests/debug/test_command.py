@@ -16,6 +16,8 @@ from tests.debug.test_session import SOURCE
 pty = pytest.importorskip("pty", reason="pseudo-terminals are POSIX's")
 
 CONTROL_C = b"\3"
+CALLS_FOR_EVER = "global _start\n_start: mov eax, 39\n syscall\n jmp _start\n"
+"""System calls take their time: a plain loop has reached the most that one continue runs before Ctrl-C is typed."""
 PLAIN = "from toolkit.cli import main; main()"
 WITHOUT_TEXTUAL = f"import sys; sys.modules['textual'] = None; {PLAIN}"
 
@@ -85,7 +87,7 @@ def test_the_line_mode_tells_what_was_printed(tmp_path: Path) -> None:
 
 def test_control_c_stops_a_program_that_never_ends(tmp_path: Path) -> None:
     talk = [(b"> ", b"c\n"), (b"c", CONTROL_C), (b"stopped on the way", b"q\n")]
-    status, shown = converse(PLAIN, ["--line"], talk, tmp_path, "global _start\n_start: jmp _start\n")
+    status, shown = converse(PLAIN, ["--line"], talk, tmp_path, CALLS_FOR_EVER)
     assert (status, b"stopped on the way" in shown) == (0, True)
 
 
