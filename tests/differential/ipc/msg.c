@@ -92,14 +92,14 @@ int main(void) {
     said("empty one fits", msgsnd(id, &m, 0, IPC_NOWAIT));
     fflush(stdout);
     if (!(pid = fork())) { said("waited for room", put(id, 6, "late", 0)); fflush(stdout); _exit(0); }
-    usleep(30000);
+    usleep(200000); /* until the child waits */
     said("made room", msgrcv(id, &m, 8192, 0, 0));
     waitpid(pid, &status, 0);
     said("child", status);
     while (msgrcv(id, &m, 9000, 0, IPC_NOWAIT) >= 0) printf("took type %ld\n", m.type);
     fflush(stdout);
     if (!(pid = fork())) { take("waited", id, 100, 7, 0); fflush(stdout); _exit(0); }
-    usleep(30000);
+    usleep(200000); /* until the child waits */
     put(id, 8, "other", 0);
     put(id, 7, "mine", 0);
     take("stolen", id, 100, 7, IPC_NOWAIT);
@@ -107,7 +107,7 @@ int main(void) {
     take("other", id, 100, 0, 0);
     fflush(stdout);
     if (!(pid = fork())) { take("waited for a short one", id, 2, 7, 0); fflush(stdout); _exit(0); }
-    usleep(30000);
+    usleep(200000); /* until the child waits */
     put(id, 7, "long", 0);
     waitpid(pid, &status, 0);
     state("the long one stays", id);
@@ -115,7 +115,7 @@ int main(void) {
     struct sigaction action = {.sa_handler = nothing};
     sigaction(SIGUSR1, &action, 0);
     if (!(pid = fork())) { int r = msgrcv(id, &m, 10, 0, 0); _exit(r < 0 ? errno : 5); }
-    usleep(30000);
+    usleep(200000); /* until the child waits */
     kill(pid, SIGUSR1);
     waitpid(pid, &status, 0);
     said("interrupted", status == EINTR << 8);
@@ -159,7 +159,7 @@ int main(void) {
     said("bad command", msgctl(id, 77, &d));
     said("bad command of no id", msgctl(id + 32768, 77, &d));
     if (!(pid = fork())) { int r = msgrcv(id, &m, 10, 77, 0); _exit(r < 0 ? errno : 5); }
-    usleep(30000);
+    usleep(200000); /* until the child waits */
     said("remove", msgctl(id, IPC_RMID, 0));
     waitpid(pid, &status, 0);
     said("removed under it", status == EIDRM << 8);
