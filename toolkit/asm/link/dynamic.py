@@ -190,22 +190,6 @@ class Dynamic(Calls):
         self.relative_count = sum(row[1] == relative for row in rows)
         self.put(image, section, b"".join(self.pack_row(row) for row in rows))
 
-    def _sort(self, rows: list[_Row]) -> None:
-        """Relative ones first, by address; then symbol by symbol in the order of their lowest addresses; indirect ones last."""
-        relative, copy, indirect = self.codes.relative, self.codes.copy, self.codes.indirect
-        lowest: dict[int, int] = {}
-        for offset, kind, symbol, _ in rows:
-            if kind != relative:
-                lowest[symbol] = min(lowest.get(symbol, offset), offset)
-        classes = {relative: 0, copy: 2, indirect: 3}
-        chosen = {n for e, n in self.numbers.items() if self.is_indirect(e)}
-
-        def rank(row: _Row) -> tuple[int, int, int]:
-            order = 3 if row[2] in chosen else classes.get(row[1], 1)
-            return order, lowest[row[2]] if order else 0, row[0]
-
-        rows.sort(key=rank)
-
     def _is_symbolic(self, pending: Pending) -> bool:
         """Whether the dynamic linker looks the symbol up (``COPY_INPUT_RELOC_P``), rather than adding the load address."""
         key, kind = pending.key, pending.relocation.type
