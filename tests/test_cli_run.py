@@ -182,6 +182,10 @@ STREAMS = [
     ("exec toolkit run hello.asm >&-", 3),
     ("exec toolkit run hello.asm > /dev/full", 3),
     ("exec toolkit --help >&-", 0),
+    ("exec toolkit --help > /dev/full", 3),
+    ("exec toolkit list > /dev/full", 3),
+    ("exec toolkit nonsense 2> /dev/full", 2),
+    ("exec toolkit nonsense > /dev/full 2>&1", 2),
 ]
 
 

@@ -5,6 +5,8 @@ A subcommand's module is imported when it is called: ``toolkit --help`` imports 
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import importlib
 import io
 import os
@@ -98,13 +100,16 @@ def main() -> NoReturn:
         result = cli.main(prog_name="toolkit", standalone_mode=False)
         status = result if isinstance(result, int) else 0  # click returns the code of an Exit
     except click.ClickException as error:
-        error.show()
+        with contextlib.suppress(OSError):  # nobody can be told where standard error is full
+            error.show()
         status = error.exit_code
     except (KeyboardInterrupt, click.exceptions.Abort):
-        click.echo("interrupted", err=True)
+        _tell("interrupted")
         status = 130
     except (BrokenPipeError, SystemExit):  # click turns the former into the latter, and nothing else
         status = _closed_pipe()
+    except OSError as error:
+        status = _machine_error(error) if error.errno in _MACHINE_ERRORS else _internal_error(error)
     except Exception as error:
         status = _internal_error(error)
     _flush(status)
@@ -138,15 +143,42 @@ def _flush(status: int) -> NoReturn:
     except (OSError, ValueError) as error:
         if status == 0:
             status = 3
-        os.write(2, f"toolkit: can't write the output: {error}\n".encode())
+        with contextlib.suppress(OSError):
+            os.write(2, f"toolkit: can't write the output: {error}\n".encode())
     os._exit(status)
 
 
 def _closed_pipe() -> int:
     """Whoever read our output went away (``toolkit … | head``): as a native program, end quietly."""
+    _drop_output()
+    return 141
+
+
+# What the computer refuses whoever asks: no room for what is written, no memory, a device that fails.
+_MACHINE_ERRORS = frozenset(
+    {
+        errno.ENOSPC,
+        errno.EFBIG,
+        errno.EIO,
+        errno.ENOMEM,
+        errno.ENFILE,
+        errno.EMFILE,
+        getattr(errno, "EDQUOT", errno.ENOSPC),
+    }
+)
+
+
+def _machine_error(error: OSError) -> int:
+    where = f": {error.filename}" if error.filename else ""
+    _tell(f"toolkit: {error.strerror}{where}")
+    _drop_output()
+    return 3
+
+
+def _drop_output() -> None:
+    """What was not written yet can't be: without this it would be tried, and fail, once more at the end."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
-    return 141
 
 
 def _internal_error(error: Exception) -> int:
@@ -156,6 +188,11 @@ def _internal_error(error: Exception) -> int:
         traceback.print_exception(error)
     from toolkit.grading.worker import describe_exception
 
-    click.echo(f"toolkit: {describe_exception(error)}", err=True)
-    click.echo("This is a fault of toolkit, not yours. TOOLKIT_DEBUG=1 shows where it happened.", err=True)
+    _tell(f"toolkit: {describe_exception(error)}")
+    _tell("This is a fault of toolkit, not yours. TOOLKIT_DEBUG=1 shows where it happened.")
     return 3
+
+
+def _tell(text: str) -> None:
+    with contextlib.suppress(OSError):
+        click.echo(text, err=True)
