@@ -47,7 +47,7 @@ int main(void) {
     int status, pid;
     struct msqid_ds d;
     struct msginfo info;
-    setvbuf(stdout, 0, _IOLBF, 0);
+    setvbuf(stdout, 0, _IOFBF, 0); /* after a fork the parent prints what it did once its child has ended */
     msgctl(msgget(KEY, 0), IPC_RMID, 0);
     ok("no such key", msgget(KEY, 0600));
     int id = msgget(KEY, IPC_CREAT | IPC_EXCL | 0640);
