@@ -36,12 +36,27 @@ def text(app: Debugger, name: str) -> str:
     )
 
 
-async def press(app: Debugger, pilot: Pilot[None], keys: list[str]) -> None:
-    """Keys; ``=text`` is typed into the prompt at once and sent."""
+async def press(app: Debugger, pilot: Pilot[None], keys: list[str], waiting: bool = True) -> None:
+    """Keys; ``=text`` is typed into the prompt at once and sent.
+
+    The pilot's own ``press`` waits after each key until the processor is idle: while a program runs, a second.
+    """
     for key in keys:
         if key.startswith("="):
             app.query_one("#prompt", Input).value = key[1:]
-        await pilot.press("enter" if key.startswith("=") else key)
+        app.simulate_key("enter" if key.startswith("=") else key)
+        await pilot.pause(None if waiting else 0.05)
+        if waiting:
+            await at_rest(app, pilot)
+
+
+async def at_rest(app: Debugger, pilot: Pilot[None]) -> None:
+    """Wait until the movement under way is over."""
+    for _ in range(2000):
+        if app._moving is None:
+            return
+        await pilot.pause(0.01)
+    raise AssertionError("still moving")
 
 
 KEYS = [
@@ -63,6 +78,7 @@ def test_keys() -> None:
             finish(app.session.goto(0))
             app.session.breakpoints.clear()
             await press(app, pilot, ["full_stop", *keys])
+            await pilot.pause()
             assert (app.session.now.position, keys) == (position, keys)
             assert told in text(app, "story"), keys
 
@@ -72,6 +88,7 @@ def test_keys() -> None:
 def test_everything_is_on_the_screen() -> None:
     async def script(app: Debugger, pilot: Pilot[None]) -> None:
         await press(app, pilot, ["g", "=15"])
+        await pilot.pause()
         for name, expected in {
             "source": "dec r12d",
             "registers": "rip 0000000000401034",
@@ -102,16 +119,11 @@ def test_a_program_that_never_ends_leaves_the_screen_alive(monkeypatch: pytest.M
     monkeypatch.setattr("toolkit.debug.session.CONTINUED", 1 << 50)
 
     async def script(app: Debugger, pilot: Pilot[None]) -> None:
-        await press(
-            app, pilot, ["c", "s", "question_mark"]
-        )  # a step is not taken meanwhile, but help is there
+        # A step is not taken meanwhile, but help is there.
+        await press(app, pilot, ["c", "s", "question_mark"], waiting=False)
         assert isinstance(app.screen, Help)
-        await press(app, pilot, ["x", "escape"])
-        for _ in range(200):
-            await pilot.pause()
-            if app._moving is None:
-                break
-        assert app._moving is None
+        await press(app, pilot, ["x", "escape"], waiting=False)
+        await at_rest(app, pilot)
         assert "stopped on the way" in text(app, "story")
         assert app.session.now.position > 0
 
@@ -120,7 +132,7 @@ def test_a_program_that_never_ends_leaves_the_screen_alive(monkeypatch: pytest.M
 
 def test_quitting_on_the_way() -> None:
     async def script(app: Debugger, pilot: Pilot[None]) -> None:
-        await press(app, pilot, ["c", "q"])
+        await press(app, pilot, ["c", "q"], waiting=False)
 
     drive(LOOP, script)
 

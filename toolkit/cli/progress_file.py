@@ -78,15 +78,18 @@ def load(course: Path) -> ProgressFile:
         return ProgressFile(path, notice=f"{FILE_NAME} can't be read: {error.strerror}", writable=False)
     except ValueError:
         return _begin_anew(path, "is damaged")
-    if not isinstance(document, dict) or not isinstance(document.get("exercises"), dict):
+    if not isinstance(document, dict):
         return _begin_anew(path, "is damaged")
-    if document.get("version") != VERSION:
+    version = document.get("version")
+    if isinstance(version, int) and version > VERSION:  # whose shape is its own
         return ProgressFile(
             path,
             notice=f"{FILE_NAME} is of a newer toolkit; it is left as it is, and nothing is added to it."
             " Install that version again, or rename the file to begin anew",
             writable=False,
         )
+    if version != VERSION or not isinstance(document.get("exercises"), dict):
+        return _begin_anew(path, "is damaged")
     entries = {name: value for name, value in document["exercises"].items() if isinstance(value, dict)}
     return ProgressFile(path, entries)
 
