@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -35,24 +35,32 @@ def elf_files(limit: int) -> Iterator[str]:
                 yield str(path)
 
 
-def compare(path: str) -> None:
-    assert binary.size(path) == printed("size", path)
-    assert binary.size(path, sysv=True) == printed("size", "-A", path)
-    assert binary.objdump(path, file_header=True) == printed("objdump", "-f", path)
-    assert binary.objdump(path, file_header=True, section_headers=True) == printed(
-        "objdump", "-f", "-h", path
-    )
+def compare(*paths: str) -> None:
+    """Each view of each file is what binutils prints of all of them, one behind the other."""
+    head = binary.size(paths[0]).splitlines(keepends=True)[0]
+    rows = "".join(binary.size(path).removeprefix(head) for path in paths)
+    assert head + rows == printed("size", *paths)
+    views: list[tuple[tuple[str, ...], Callable[[str], str]]] = [
+        (("size", "-A"), lambda path: binary.size(path, sysv=True)),
+        (("objdump", "-f"), lambda path: binary.objdump(path, file_header=True)),
+        (
+            ("objdump", "-f", "-h"),
+            lambda path: binary.objdump(path, file_header=True, section_headers=True),
+        ),
+    ]
+    for command, view in views:
+        assert "".join(map(view, paths)) == printed(*command, *paths), command
 
 
 def test_system_files() -> None:
-    for path in elf_files(40):
-        compare(path)
+    compare(*elf_files(40))
 
 
 @pytest.mark.slow
 def test_all_system_files() -> None:
-    for path in elf_files(5000):
-        compare(path)
+    files = list(elf_files(5000))
+    for first in range(0, len(files), 50):
+        compare(*files[first : first + 50])
 
 
 @pytest.mark.parametrize("kind", ["elf64", "elf32"])
