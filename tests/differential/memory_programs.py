@@ -27,6 +27,7 @@ CONSTANTS = {
     "maymove": 1, "remapfixed": 2, "dontunmap": 4,
     "normal": 0, "random": 1, "sequential": 2, "willneed": 3, "dontneed": 4, "free": 8, "remove": 9, "dontfork": 10,
     "dofork": 11, "dontdump": 16, "wipeonfork": 18, "keeponfork": 19, "populate_read": 22, "populate_write": 23,
+    "guard_install": 102, "guard_remove": 103,
     "async": 1, "invalidate": 2, "sync": 4, "current": 1, "future": 2, "onfault": 4,
     "huge": 0xFFFFFFFFFFFFF000, "arena": 0x1000000000, "data": "path_data", "zero": "path_zero",
 }  # fmt: skip
@@ -183,7 +184,7 @@ def _scripts() -> dict[str, str]:
                 f"store a 1\nstore a+16384 2\nc = mremap a {old} {new} {flags}"
             )
     for advice in ("normal", "random", "sequential", "willneed", "dontneed", "free", "remove", "dontfork", "dontdump",
-                   "wipeonfork", "populate_read", "populate_write"):  # fmt: skip
+                   "wipeonfork", "populate_read", "populate_write", "guard_install", "guard_remove"):  # fmt: skip
         for kind in ("private|anonymous -1", "shared|anonymous -1", "private f", "shared f"):
             scripts[f"madvise {advice} {kind}"] = (
                 f"f = open data 2 0\na = mmap 0 16384 rw {kind} 0\nstore a+4096 1\nmadvise a 8192 {advice}\nload a+4096"

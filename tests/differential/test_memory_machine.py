@@ -39,7 +39,8 @@ pytestmark = pytest.mark.differential
 
 ARENA = 0x10_0000_0000
 PAGES = 24
-ADVICE = [0, 1, 2, 3, 4, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 22, 23, 24, 25, 77]
+ADVICE = [0, 1, 2, 3, 4, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 22, 23, 24, 25, 77, 102, 102, 103]
+DONTFORK = 10
 EDGES = [0, 1, 4095, 4097, 1 << 47, (1 << 64) - 4096, (1 << 64) - 1, (1 << 63)]
 
 
@@ -130,7 +131,10 @@ class Player:
         self.both.check(BRK, heap + self.chance.choice([-5, 0, 1, 4096, 10000, 40960, 1 << 46]))
 
     def madvise(self) -> None:
-        self.both.check(MADVISE, self.address(), self.length(), self.chance.choice(ADVICE))
+        length, advice = self.length(), self.chance.choice(ADVICE)
+        if advice == DONTFORK and length > 1 << 47:
+            length = 4096  # all the way up: the child would have no stack
+        self.both.check(MADVISE, self.address(), length, advice)
 
     def lock(self) -> None:
         chance = self.chance

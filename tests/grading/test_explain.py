@@ -63,6 +63,10 @@ CASES: dict[str, tuple[FaultRecord, list[str]]] = {
         fault("c6 03 01", si_code=2, address=0x401000, access="write", rbx=0x401000),
         ["there lies: 00401000-00402000 r-xp", "rule: the area's rights are r-xp; to write it must have w"],
     ),
+    "guard": (
+        fault("c6 03 01", address=0x402000, access="write", rbx=0x402000),
+        ["there lies: 00402000-00403000 rw-p", "rule: madvise(MADV_GUARD_INSTALL) made this page a guard"],
+    ),
     "straddling": (
         fault("48 8b 03", address=0x403000, access="read", rbx=0x402FFC),
         ["address 0x403000 = rbx (0x402ffc), byte 4 of it"],

@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.abi.memory import MAP_ANONYMOUS, MAP_PRIVATE, PAGE_SIZE, PROT_READ, PROT_WRITE
+from toolkit.abi.memory import (
+    MADV_GUARD_INSTALL,
+    MAP_ANONYMOUS,
+    MAP_PRIVATE,
+    PAGE_SIZE,
+    PROT_READ,
+    PROT_WRITE,
+)
 from toolkit.kernel.mm.snapshot import AreaRow, MapSnapshot, PageRun, take_snapshot
 from toolkit.views import memory, pages
 from toolkit.views.memory_words import role, size_text
@@ -271,11 +278,13 @@ def test_walk_shows_four_levels_and_the_physical_address() -> None:
         (HEAP + 0x1000, "the kernel finds a page"),
         (0x10, "nothing is mapped here"),
         (HEAP + 0x2000, "allows no access"),
+        (HEAP + 0x3000, "the page is a guard (MADV_GUARD_INSTALL)"),
     ],
 )
 def test_walk_says_why_there_is_no_translation(address: int, words: str) -> None:
     space = new_space()
-    space.brk(HEAP + 3 * PAGE_SIZE)
+    space.brk(HEAP + 4 * PAGE_SIZE)
+    space.madvise(HEAP + 3 * PAGE_SIZE, PAGE_SIZE, MADV_GUARD_INSTALL)
     space.write(HEAP, b"x")
     space.write(HEAP + 2 * PAGE_SIZE, b"x")
     space.mprotect(HEAP + 2 * PAGE_SIZE, PAGE_SIZE, 0)
@@ -287,6 +296,7 @@ def test_pages_lists_what_is_in_memory() -> None:
     start = space.mmap(0, 8 * PAGE_SIZE, RW, PRIVATE)
     space.write(start, b"x")
     space.read(start + PAGE_SIZE, 1)
+    space.madvise(start + 2 * PAGE_SIZE, PAGE_SIZE, MADV_GUARD_INSTALL)
     lines = pages.pages(space, start).splitlines()[1:]
-    assert [line.split()[2] for line in lines] == ["anonymous", "zero"]
+    assert [line.split()[2] for line in lines] == ["anonymous", "zero", "guard"]
     assert lines[0].endswith("1  present writable accessed dirty")

@@ -176,6 +176,8 @@ def _rule(fault: FaultRecord, decoded: Decoded | None, area: AreaRow | None, are
     address = fault.address or 0
     if fault.signal == "SIGBUS":
         return "rule: a page of a mapping that lies wholly beyond the end of its file can't be touched"
+    if fault.code == SEGV_MAPERR and area is not None:
+        return "rule: madvise(MADV_GUARD_INSTALL) made this page a guard; every access to it is refused, whatever the area's rights are"
     if fault.access == "execute":
         return _execute_rule(address, area, areas)
     if fault.code == SEGV_ACCERR and area is not None:

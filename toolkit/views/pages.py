@@ -20,6 +20,7 @@ from toolkit.abi.memory import (
     PTE_WRITABLE,
 )
 from toolkit.kernel.fs.procfs_memory import maps_line
+from toolkit.kernel.mm.residence import GUARD
 from toolkit.kernel.mm.snapshot import take_snapshot
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ def entry_words(entry: int) -> str:
     """``frame 0x1f present writable user``; ``empty``; a swapped page says so."""
     if not entry:
         return "empty"
+    if entry == GUARD:
+        return "not present: a guard"
     if not entry & (PTE_PRESENT | PTE_PROTNONE):
         return f"not present: swap slot {(entry >> 12) - 1}"
     names = [name for bit, name in _FLAGS if entry & bit]
@@ -74,6 +77,8 @@ def _conclusion(space: AddressSpace, address: int, steps: list[Step]) -> str:
         return f"offset  11-0    {address & (PAGE_SIZE - 1):#x}\nphysical address {place:#x}"
     if space.area_at(address) is None:
         return "page fault: nothing is mapped here, so an access ends in SIGSEGV"
+    if last.entry == GUARD and len(steps) == 4:
+        return "page fault: the page is a guard (MADV_GUARD_INSTALL), so an access ends in SIGSEGV"
     if last.entry & PTE_PROTNONE and len(steps) == 4:
         return "page fault: the area allows no access, so an access ends in SIGSEGV"
     return "page fault: the area is mapped, so the kernel finds a page on the first access"
@@ -100,7 +105,9 @@ def _touched(space: AddressSpace, start: int, end: int) -> list[int]:
 
 def page_line(state: PageState) -> str:
     """One page: address, frame, whose it is, how many entries show it, and its bits."""
-    if state.frame is None:
+    if state.guard:
+        where, kind, names = "none", "guard", ["refused"]
+    elif state.frame is None:
         where = f"slot {state.swap}"
         kind, names = "swap", ["swapped"]
     else:

@@ -25,7 +25,7 @@ from toolkit.abi.memory import (
 from toolkit.kernel.errors import SyscallError
 from toolkit.kernel.mm import accounting, oom
 from toolkit.kernel.mm.frames import ANONYMOUS, FILE, FIXED, SHMEM, TABLE
-from toolkit.kernel.mm.residence import RESIDENT, swap_slot
+from toolkit.kernel.mm.residence import GUARD, RESIDENT, swap_slot
 from toolkit.kernel.mm.snapshot import AreaRow, MapSnapshot, area_row, gate_row, take_snapshot
 
 if TYPE_CHECKING:
@@ -279,13 +279,14 @@ def status_lines(space: AddressSpace) -> str:
 
 
 _PAGEMAP_PRESENT, _PAGEMAP_SWAPPED = 1 << 63, 1 << 62
-_PAGEMAP_FILE, _PAGEMAP_EXCLUSIVE = 1 << 61, 1 << 56
+_PAGEMAP_FILE, _PAGEMAP_EXCLUSIVE, _PAGEMAP_GUARD = 1 << 61, 1 << 56, 1 << 58
+_GUARD_MARKER = 31 | 4 << 5  # SWP_PTE_MARKER as the swap type, PTE_MARKER_GUARD as the slot
 
 
 def pagemap(space: AddressSpace, first: int, count: int, *, privileged: bool = True) -> bytes:
     """/proc/PID/pagemap: a 64-bit word for each of ``count`` virtual pages from number ``first``.
 
-    Bit 63 present, 62 swapped, 61 a file's page or shared anonymous, 56 mapped once; bits 0-54 the frame, or the swap type and slot,
+    Bit 63 present, 62 swapped, 61 a file's page or shared anonymous, 58 a guard, 56 mapped once; bits 0-54 the frame, or the swap type and slot,
     0 for readers without privilege (Documentation/admin-guide/mm/pagemap.rst).
     """
     words = [0] * count
@@ -299,6 +300,8 @@ def pagemap(space: AddressSpace, first: int, count: int, *, privileged: bool = T
 
 
 def _pagemap_word(space: AddressSpace, address: int, entry: int, privileged: bool) -> int:
+    if entry == GUARD:
+        return _PAGEMAP_SWAPPED | _PAGEMAP_GUARD | (_GUARD_MARKER if privileged else 0)
     if not entry & RESIDENT:
         return _PAGEMAP_SWAPPED | (swap_slot(entry) << 5 if privileged else 0)
     area = space.areas.find(address)

@@ -28,7 +28,7 @@ from toolkit.abi.memory import (
 from toolkit.kernel.errors import SyscallError
 from toolkit.kernel.mm import faults
 from toolkit.kernel.mm.frames import ZERO_PAGE, OutOfMemoryError
-from toolkit.kernel.mm.residence import RESIDENT, swap_slot
+from toolkit.kernel.mm.residence import GUARD, RESIDENT, swap_slot
 
 if TYPE_CHECKING:
     from toolkit.kernel.mm.space import AddressSpace
@@ -173,6 +173,8 @@ def _peek_page(space: AddressSpace, address: int) -> bytes | None:
     frames, entry = space.frames, space.table.entry(address)
     if entry & RESIDENT:
         return frames.read((entry & PTE_FRAME_MASK) >> PAGE_SHIFT)
+    if entry == GUARD:
+        return None
     if entry:
         return frames.swap.content(swap_slot(entry))
     if area.backing is None:

@@ -17,6 +17,8 @@ from toolkit.abi.memory import (
     MADV_DONTNEED,
     MADV_DONTNEED_LOCKED,
     MADV_FREE,
+    MADV_GUARD_INSTALL,
+    MADV_GUARD_REMOVE,
     MADV_HUGEPAGE,
     MADV_KEEPONFORK,
     MADV_MERGEABLE,
@@ -42,6 +44,7 @@ from toolkit.abi.memory import (
     VM_HUGEPAGE,
     VM_IO,
     VM_LOCKED,
+    VM_MAYBE_GUARD,
     VM_MAYSHARE,
     VM_MAYWRITE,
     VM_MERGEABLE,
@@ -57,8 +60,9 @@ from toolkit.abi.memory import (
     page_ceiling,
 )
 from toolkit.kernel.errors import SyscallError
-from toolkit.kernel.mm import locking, reclaim, residence
+from toolkit.kernel.mm import faults, locking, reclaim, residence
 from toolkit.kernel.mm.areas import ADDRESS_END, Area
+from toolkit.kernel.mm.frames import OutOfMemoryError
 from toolkit.kernel.mm.modifying import modify
 from toolkit.kernel.mm.shared import SharedMemory, SpecialPages
 
@@ -180,7 +184,7 @@ def _residence(space: AddressSpace, area: Area, address: int, count: int) -> byt
     for start, slot, entries in space.table.slots(address, end):
         position = (start - address) >> PAGE_SHIFT
         for index, entry in enumerate(space.table.words[slot : slot + entries].tolist(), position):
-            if entry:
+            if entry not in (0, residence.GUARD):
                 state[index] = 1 if entry & residence.RESIDENT or _in_swap_cache(space, entry) else 0
                 absent.discard(index)
     if area.backing is not None:
@@ -301,6 +305,30 @@ def _collapse(space: AddressSpace, area: Area, start: int, end: int) -> None:
     raise SyscallError(Errno.EINVAL)
 
 
+def _install_guards(space: AddressSpace, area: Area, start: int, end: int) -> None:
+    """MADV_GUARD_INSTALL: what the pages held goes, and every access to them is refused (madvise_guard_install).
+
+    The whole area is marked as one that may have guards, so that fork copies its entries; an anonymous one gets its group.
+    """
+    if area.flags & (VM_SPECIAL | VM_LOCKED):
+        raise SyscallError(Errno.EINVAL)
+    if area.backing is None:
+        area = faults.prepare_group(space, area)
+    marked = area._replace(flags=area.flags | VM_MAYBE_GUARD)
+    space.areas.replace(area, marked)
+    residence.zap(space, marked, start, end)
+    try:
+        residence.install_guards(space, start, end)
+    except OutOfMemoryError as error:
+        raise SyscallError(Errno.ENOMEM) from error
+
+
+def _remove_guards(space: AddressSpace, area: Area, start: int, end: int) -> None:
+    if area.flags & VM_SPECIAL:
+        raise SyscallError(Errno.EINVAL)
+    residence.remove_guards(space, start, end)
+
+
 _PAGE_ADVICE: dict[int, Visit] = {
     MADV_DONTNEED: _dont_need,
     MADV_DONTNEED_LOCKED: _dont_need_locked,
@@ -310,6 +338,8 @@ _PAGE_ADVICE: dict[int, Visit] = {
     MADV_PAGEOUT: _page_out,
     MADV_REMOVE: _remove,
     MADV_COLLAPSE: _collapse,
+    MADV_GUARD_INSTALL: _install_guards,
+    MADV_GUARD_REMOVE: _remove_guards,
 }
 
 

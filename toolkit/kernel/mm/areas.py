@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from operator import sub
+from functools import reduce
+from operator import or_, sub
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from toolkit.abi.memory import (
@@ -21,6 +22,7 @@ from toolkit.abi.memory import (
     STACK_GUARD_PAGES,
     VM_GROWSDOWN,
     VM_SHARED,
+    VM_STICKY,
 )
 from toolkit.kernel.mm import merging
 
@@ -305,8 +307,10 @@ class AreaSet:
 
         The whole has the group and chain of the first of left, right, ``area`` that has one (dup_anon_vma).
         """
-        donor = next((one for one in (left, right, area) if one is not None and one.group is not None), area)
-        whole = area._replace(group=donor.group, chain=donor.chain)
+        parts = [one for one in (left, right, area) if one is not None]
+        donor = next((one for one in parts if one.group is not None), area)
+        flags = reduce(or_, (one.flags & VM_STICKY for one in parts), area.flags)
+        whole = area._replace(flags=flags, group=donor.group, chain=donor.chain)
         if right is not None:
             whole = whole._replace(end=right.end)
         if left is not None:

@@ -1,6 +1,6 @@
 """fork's copy of an address space: pages are shared and write-protected on both sides (mm/mmap.c dup_mmap).
 
-As in Linux, entries are copied only for areas that have private pages of their own; the child faults the rest in again.
+As in Linux, entries are copied only for areas that have private pages of their own, or guards; the child faults the rest in again.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from toolkit.abi.memory import (
     VM_DONTCOPY,
     VM_LOCKED,
     VM_LOCKONFAULT,
+    VM_MAYBE_GUARD,
     VM_SHARED,
     VM_WIPEONFORK,
 )
@@ -27,7 +28,7 @@ from toolkit.kernel.mm import accounting, mapping
 from toolkit.kernel.mm.areas import Area
 from toolkit.kernel.mm.frames import FIXED, OutOfMemoryError
 from toolkit.kernel.mm.merging import inherited
-from toolkit.kernel.mm.residence import RESIDENT, swap_slot
+from toolkit.kernel.mm.residence import RESIDENT, is_swapped, swap_slot
 
 if TYPE_CHECKING:
     from toolkit.kernel.mm.space import AddressSpace, Limits
@@ -66,7 +67,7 @@ def _copy_area(space: AddressSpace, child: AddressSpace, area: Area) -> None:
     flags = area.flags & ~(VM_LOCKED | VM_LOCKONFAULT)
     child.areas.insert(area._replace(flags=flags, group=group, chain=chain))
     child.changed_areas(area.pages)
-    if group is not None:
+    if not wiped and (group is not None or area.flags & VM_MAYBE_GUARD):
         _copy_entries(space, child, area)
 
 
@@ -101,6 +102,6 @@ def _count(child: AddressSpace, entries: list[int]) -> None:
             kind = kinds[index]
             if kind != FIXED:
                 resident[kind] += 1
-        elif entry:
+        elif is_swapped(entry):
             frames.swap.hold(swap_slot(entry))
             child.swap_entries += 1

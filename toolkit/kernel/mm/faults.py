@@ -25,6 +25,7 @@ from toolkit.abi.memory import (
     VM_RAND_READ,
     VM_SEQ_READ,
     VM_SHARED,
+    VM_STICKY,
     VM_WRITE,
 )
 from toolkit.abi.process import RLIMIT_STACK
@@ -36,7 +37,7 @@ from toolkit.kernel.mm.frames import ANONYMOUS, SHMEM, OutOfMemoryError
 from toolkit.kernel.mm.merging import AnonymousGroup
 from toolkit.kernel.mm.page_cache import READ_AROUND
 from toolkit.kernel.mm.page_table import LEAF_SHIFT
-from toolkit.kernel.mm.residence import RESIDENT, attach, detach, may_write, protection, swap_slot
+from toolkit.kernel.mm.residence import GUARD, RESIDENT, attach, detach, may_write, protection, swap_slot
 from toolkit.kernel.mm.shared import SpecialPages
 
 if TYPE_CHECKING:
@@ -113,6 +114,8 @@ def resolve(space: AddressSpace, area: Area, address: int, write: bool) -> Resol
         if area.backing is None or getattr(area.backing, "zero_device", False):
             return _anonymous(space, area, slot, write)
         return _file(space, area, address, slot, write, had_table)
+    if entry == GUARD:
+        return _UNMAPPED
     if not entry & RESIDENT:
         return _swap_in(space, area, address, slot, entry, write)
     if write and not entry & PTE_WRITABLE:
@@ -172,7 +175,7 @@ def _could_merge(left: Area, right: Area) -> bool:
     """Whether two neighbours are alike but for their rights (anon_vma_compatible)."""
     return (
         left.backing is right.backing
-        and not (left.flags ^ right.flags) & ~VM_ACCESS
+        and not (left.flags ^ right.flags) & ~(VM_ACCESS | VM_STICKY)
         and left.offset + left.pages == right.offset
     )
 

@@ -169,7 +169,7 @@ def unmap(space: AddressSpace, start: int, end: int) -> None:
         return
     pages = 0
     for area in taken:
-        residence.zap(space, area, area.start, area.end)
+        residence.unmap(space, area)
         accounting.uncharge(space, area.flags, area.pages)
         pages += area.pages
     space.changed_areas(-pages)
@@ -225,7 +225,7 @@ def release(space: AddressSpace) -> None:
         return
     areas = list(space.areas)
     for area in areas:
-        residence.zap(space, area, area.start, area.end)
+        residence.unmap(space, area)
         accounting.uncharge(space, area.flags, area.pages)
         space.areas.remove(area)
     space.changed_areas(-space.total_pages)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from toolkit.abi.memory import PAGE_SHIFT, VM_SPECIAL
+from toolkit.abi.memory import PAGE_SHIFT, VM_SPECIAL, VM_STICKY
 
 if TYPE_CHECKING:
     from toolkit.kernel.mm.areas import Area
@@ -70,7 +70,7 @@ def alike(left: Area, right: Area) -> bool:
     """Whether ``right`` begins where ``left`` ends with the same attributes (is_mergeable_vma)."""
     return (
         left.end == right.start
-        and left.flags == right.flags
+        and not (left.flags ^ right.flags) & ~VM_STICKY
         and not left.flags & VM_SPECIAL
         and left.backing is right.backing
         and left.name == right.name

@@ -132,7 +132,7 @@ def reap(space: AddressSpace) -> None:
     """Free the private pages of a process that will never run again (__oom_reap_task_mm)."""
     for area in list(space.areas):
         if not area.flags & (VM_PFNMAP | VM_SHARED):
-            residence.zap(space, area, area.start, area.end)
+            residence.unmap(space, area)
 
 
 def _total(frames: Frames) -> int:

@@ -20,7 +20,7 @@ from toolkit.abi.memory import (
     VM_SHARED,
 )
 from toolkit.kernel.mm.frames import ANONYMOUS, FILE, FIXED, SHMEM, Frames
-from toolkit.kernel.mm.residence import RESIDENT, detach, note_peak, swap_entry
+from toolkit.kernel.mm.residence import GUARD, RESIDENT, detach, note_peak, swap_entry
 
 if TYPE_CHECKING:
     from toolkit.kernel.mm.areas import Area
@@ -156,7 +156,7 @@ def mark_free(space: AddressSpace, start: int, end: int) -> None:
     words, frames = space.table.words, space.frames
     for _, slot, count in space.table.slots(start, end):
         for position, entry in enumerate(words[slot : slot + count].tolist(), slot):
-            if not entry:
+            if entry in (0, GUARD):
                 continue
             if not entry & RESIDENT:
                 words[position] = 0

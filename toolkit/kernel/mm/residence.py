@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from toolkit.abi.memory import (
     PAGE_SHIFT,
+    PAGE_SIZE,
     PTE_ACCESSED,
     PTE_DIRTY,
     PTE_FRAME_MASK,
@@ -19,6 +20,7 @@ from toolkit.abi.memory import (
     PTE_WRITABLE,
     VM_ACCESS,
     VM_EXEC,
+    VM_MAYBE_GUARD,
     VM_PKEY_EXECUTE_ONLY,
     VM_RAND_READ,
     VM_SEQ_READ,
@@ -43,6 +45,11 @@ _EXECUTE_ONLY = _PROTECTION[VM_EXEC] | 1 << PTE_KEY_SHIFT
 SWAP_SHIFT = 12
 """A swapped page's entry is its slot + 1, shifted left by this; PRESENT and PROTNONE are clear."""
 
+GUARD = 1 << 9
+"""The entry of a page that MADV_GUARD_INSTALL has made a guard (PTE_MARKER_GUARD): it stands for no frame and no slot.
+
+Invariant: an area with such entries has VM_MAYBE_GUARD."""
+
 _NOTHING = memoryview(array("Q", bytes(512 * 8)))
 
 
@@ -59,8 +66,13 @@ def swap_entry(slot: int) -> int:
     return (slot + 1) << SWAP_SHIFT
 
 
+def is_swapped(entry: int) -> bool:
+    """Whether an entry stands for a swap slot."""
+    return not entry & RESIDENT and entry not in (0, GUARD)
+
+
 def swap_slot(entry: int) -> int:
-    """The slot an entry names. Precondition: the entry is neither 0 nor resident."""
+    """The slot an entry names. Precondition: the entry is swapped."""
     return (entry >> SWAP_SHIFT) - 1
 
 
@@ -78,7 +90,7 @@ def attach(space: AddressSpace, slot: int, entry: int, frame: int, rights: int) 
 
 
 def detach(space: AddressSpace, entry: int) -> None:
-    """An entry that was not 0 has gone: drop what it held."""
+    """An entry that was resident or swapped has gone: drop what it held."""
     frames = space.frames
     if not entry & RESIDENT:
         frames.release_slot(swap_slot(entry))
@@ -102,7 +114,10 @@ def note_peak(space: AddressSpace) -> None:
 
 
 def zap(space: AddressSpace, area: Area, start: int, end: int) -> None:
-    """Clear the entries of [start, end), part of ``area``; dirty bits go to the page cache (zap_page_range)."""
+    """Clear the entries of [start, end), part of ``area``; dirty bits go to the page cache (zap_page_range).
+
+    Guards stay.
+    """
     note_peak(space)
     words = space.table.words
     shared = area.flags & VM_SHARED
@@ -117,7 +132,9 @@ def zap(space: AddressSpace, area: Area, start: int, end: int) -> None:
         part[:] = _NOTHING[:count]
         flush = True
         for position, entry in enumerate(entries):
-            if entry:
+            if entry == GUARD:
+                part[position] = GUARD
+            elif entry:
                 if shared and entry & PTE_DIRTY:
                     area.backing.pages.dirty.add(area.page_offset(address + (position << PAGE_SHIFT)))
                 if noted and entry & PTE_ACCESSED:
@@ -125,6 +142,28 @@ def zap(space: AddressSpace, area: Area, start: int, end: int) -> None:
                 detach(space, entry)
     if flush:
         space.machine.flush_tlb()
+
+
+def unmap(space: AddressSpace, area: Area) -> None:
+    """As zap, for all of an area that goes: its guards go too (ZAP_FLAG_DROP_MARKER)."""
+    zap(space, area, area.start, area.end)
+    if area.flags & VM_MAYBE_GUARD:
+        remove_guards(space, area.start, area.end)
+
+
+def install_guards(space: AddressSpace, start: int, end: int) -> None:
+    """Make every page of [start, end) a guard. Precondition: nothing else is behind them. Raises OutOfMemoryError."""
+    for address in range(start, end, PAGE_SIZE):
+        space.table.words[space.table.slot(address)] = GUARD
+
+
+def remove_guards(space: AddressSpace, start: int, end: int) -> None:
+    """Guards in [start, end) are pages that were never touched again."""
+    words = space.table.words
+    for _, slot, count in space.table.slots(start, end):
+        for position, entry in enumerate(words[slot : slot + count].tolist(), slot):
+            if entry == GUARD:
+                words[position] = 0
 
 
 def _note_use(space: AddressSpace, entry: int) -> None:

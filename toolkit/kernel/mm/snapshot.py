@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 FLAG_LETTERS: tuple[tuple[int, str], ...] = (
     *((1 << bit, name) for bit, name in enumerate(("rd", "wr", "ex", "sh", "mr", "mw", "me", "ms", "gd"))),
     (1 << 10, "pf"),
+    (1 << 11, "gu"),
     (1 << 13, "lo"),
     (1 << 14, "io"),
     (1 << 15, "sr"),

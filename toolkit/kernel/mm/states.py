@@ -13,7 +13,7 @@ from toolkit.abi.memory import (
     PTE_WRITABLE,
 )
 from toolkit.kernel.mm.frames import ANONYMOUS, FIXED
-from toolkit.kernel.mm.residence import RESIDENT, swap_slot
+from toolkit.kernel.mm.residence import GUARD, RESIDENT, is_swapped, swap_slot
 
 if TYPE_CHECKING:
     from toolkit.kernel.mm.areas import Area
@@ -24,7 +24,8 @@ class PageState(NamedTuple):
     """One page of a process. ``frame`` is None when it is not resident; ``swap`` is the slot it was written to.
 
     ``sharers`` counts the page-table entries that show the frame; ``anonymous`` tells the process's own memory from
-    the page cache's; ``dirty`` includes what the page cache has still to write back. ``zero`` is the shared zero page.
+    the page cache's; ``dirty`` includes what the page cache has still to write back. ``zero`` is the shared zero page. ``guard``:
+    MADV_GUARD_INSTALL made the page one that no access may touch.
     """
 
     address: int
@@ -36,6 +37,7 @@ class PageState(NamedTuple):
     accessed: bool
     anonymous: bool
     zero: bool
+    guard: bool
 
 
 def page_state(space: AddressSpace, address: int) -> PageState:
@@ -72,8 +74,10 @@ def page_runs(space: AddressSpace, area: Area) -> list[list[int]]:
 def _entry_state(
     space: AddressSpace, area: Area, page: int, entry: int
 ) -> tuple[int, int, int, int, int, int] | None:
-    """(resident, anonymous, dirty, accessed, sharers, lazy) of an entry that is not 0; None for the zero page."""
+    """(resident, anonymous, dirty, accessed, sharers, lazy) of an entry that is not 0; None for the zero page and guards."""
     frames = space.frames
+    if entry == GUARD:
+        return None
     if not entry & RESIDENT:
         return 0, 1, 0, 0, frames.swap.references[swap_slot(entry)], 0
     frame = (entry & PTE_FRAME_MASK) >> PAGE_SHIFT
@@ -98,9 +102,11 @@ def _swapped_file_pages(area: Area) -> list[list[int]]:
 def _state(space: AddressSpace, area: Area | None, address: int, entry: int) -> PageState:
     frames = space.frames
     if not entry & RESIDENT:
-        slot = swap_slot(entry) if entry else None
+        slot = swap_slot(entry) if is_swapped(entry) else None
         sharers = frames.swap.references[slot] if slot is not None else 0
-        return PageState(address, None, slot, sharers, False, False, False, slot is not None, False)
+        return PageState(
+            address, None, slot, sharers, False, False, False, slot is not None, False, entry == GUARD
+        )
     frame = (entry & PTE_FRAME_MASK) >> PAGE_SHIFT
     index = frame - frames.first
     kind = frames.kind[index]
@@ -118,4 +124,5 @@ def _state(space: AddressSpace, area: Area | None, address: int, entry: int) -> 
         bool(entry & PTE_ACCESSED),
         anonymous,
         kind == FIXED,
+        False,
     )
