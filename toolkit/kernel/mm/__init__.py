@@ -13,7 +13,7 @@ the CPU walks, are only a cache of areas and pages: throw an entry away and the 
     placing.py      where a new mapping goes
     mapping.py      mmap, munmap, brk, the stack
     modifying.py    splitting and merging areas in use; the area limit
-    protection.py   mprotect            remapping.py    mremap
+    protection.py   mprotect, mseal     remapping.py    mremap
     advice.py       madvise, msync, mincore, names of areas
     locking.py      mlock and its family, populating
     accounting.py   RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK       overcommit.py   Committed_AS, CommitLimit

@@ -52,6 +52,7 @@ from toolkit.abi.memory import (
     VM_PFNMAP,
     VM_RAND_READ,
     VM_READ,
+    VM_SEALED,
     VM_SEQ_READ,
     VM_SHARED,
     VM_SPECIAL,
@@ -89,6 +90,20 @@ _FLAG_ADVICE: dict[int, tuple[int, int]] = {
 }
 
 
+# What takes contents away: refused for sealed anonymous memory that may not be written either (is_discard).
+_DISCARDING = frozenset(
+    {
+        MADV_DONTFORK,
+        MADV_DONTNEED,
+        MADV_DONTNEED_LOCKED,
+        MADV_FREE,
+        MADV_GUARD_INSTALL,
+        MADV_REMOVE,
+        MADV_WIPEONFORK,
+    }
+)
+
+
 def madvise(space: AddressSpace, address: int, length: int, advice: int) -> None:
     """See AddressSpace.madvise (do_madvise)."""
     populating = advice in (MADV_POPULATE_READ, MADV_POPULATE_WRITE)
@@ -99,12 +114,18 @@ def madvise(space: AddressSpace, address: int, length: int, advice: int) -> None
         return
     if populating:
         _populate(space, address, end, advice == MADV_POPULATE_WRITE)
-    elif advice in _FLAG_ADVICE:
-        _walk(
-            space, address, end, lambda space, area, start, stop: _set_flags(space, area, start, stop, advice)
-        )
     else:
-        _walk(space, address, end, _PAGE_ADVICE[advice])
+        _walk(space, address, end, lambda *part: _advise(*part, advice))
+
+
+def _advise(space: AddressSpace, area: Area, start: int, end: int, advice: int) -> None:
+    """One area's part of a range (madvise_vma_behavior)."""
+    if advice in _DISCARDING and area.flags & (VM_SEALED | VM_WRITE) == VM_SEALED and area.backing is None:
+        raise SyscallError(Errno.EPERM)
+    if advice in _FLAG_ADVICE:
+        _set_flags(space, area, start, end, advice)
+    else:
+        _PAGE_ADVICE[advice](space, area, start, end)
 
 
 def name_area(space: AddressSpace, address: int, length: int, name: bytes | None) -> None:

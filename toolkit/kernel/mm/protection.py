@@ -1,4 +1,4 @@
-"""mprotect (mm/mprotect.c): area by area, and what was changed before a failure stays changed."""
+"""mprotect and mseal (mm/mprotect.c, mm/mseal.c): area by area, and what was changed before a failure stays changed."""
 
 from __future__ import annotations
 
@@ -63,6 +63,24 @@ def mprotect(space: AddressSpace, address: int, length: int, prot: int) -> None:
         if flags != area.flags or area.flags & VM_SEALED:
             _protect(space, area, start, stop, flags)
         start = stop
+
+
+def mseal(space: AddressSpace, address: int, length: int, flags: int) -> None:
+    """See AddressSpace.mseal (do_mseal)."""
+    rounded = page_ceiling(length) % ADDRESS_END
+    if flags or address & (PAGE_SIZE - 1) or (length and not rounded) or address + rounded >= ADDRESS_END:
+        raise SyscallError(Errno.EINVAL)
+    end = address + rounded
+    parts = space.areas.overlapping(address, end)
+    if sum(min(area.end, end) - max(area.start, address) for area in parts) < rounded:
+        raise SyscallError(Errno.ENOMEM)
+    while address < end:
+        area = space.areas.find(address)
+        assert area is not None
+        stop = min(area.end, end)
+        if not area.flags & VM_SEALED:
+            modify(space, area, address, stop, flags=area.flags | VM_SEALED)
+        address = stop
 
 
 def _first_address(space: AddressSpace, address: int, end: int, grows: int) -> int:

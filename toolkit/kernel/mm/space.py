@@ -181,6 +181,13 @@ class AddressSpace:
         """mremap(2): the address of the mapping now. Raises EAGAIN, EFAULT, EINVAL, ENOMEM, EPERM."""
         return remapping.mremap(self, old, old_length, new_length, flags, new)
 
+    def mseal(self, address: int, length: int, flags: int) -> None:
+        """mseal(2): the areas of the range can no longer be unmapped, moved, replaced or given other rights.
+
+        Raises EINVAL, ENOMEM.
+        """
+        protection.mseal(self, address, length, flags)
+
     def madvise(self, address: int, length: int, advice_number: int) -> None:
         """madvise(2). Raises EACCES, EAGAIN, EBADF, EFAULT, EINVAL, ENOMEM, EPERM."""
         advice.madvise(self, address, length, advice_number)

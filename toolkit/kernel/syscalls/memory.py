@@ -133,6 +133,13 @@ def madvise(thread: Thread, address: Address, length: Size, advice: Int) -> int:
 
 
 @syscall()
+def mseal(thread: Thread, address: Address, length: Size, flags: Word) -> int:
+    """mseal(2)."""
+    thread.memory.mseal(address, length, flags)
+    return 0
+
+
+@syscall()
 def msync(thread: Thread, address: Address, length: Size, flags: Int) -> int:
     """msync(2)."""
     thread.memory.msync(address, length, flags)
