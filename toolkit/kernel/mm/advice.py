@@ -115,7 +115,7 @@ def madvise(space: AddressSpace, address: int, length: int, advice: int) -> None
     if populating:
         _populate(space, address, end, advice == MADV_POPULATE_WRITE)
     else:
-        _walk(space, address, end, lambda *part: _advise(*part, advice))
+        _walk(space, address, end, lambda space, area, start, stop: _advise(space, area, start, stop, advice))
 
 
 def _advise(space: AddressSpace, area: Area, start: int, end: int, advice: int) -> None:
