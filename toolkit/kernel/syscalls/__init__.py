@@ -24,6 +24,7 @@ FAMILIES = (
     "files",
     "descriptors",
     "directories",
+    "names",
     "inodes",
     "poll",
     "ipc",
