@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from struct import pack
 from typing import TYPE_CHECKING
 
@@ -143,7 +144,9 @@ def dirent_32(number: int, offset: int, kind: int, name: bytes) -> bytes:
     return (pack("<IIH", number & 0xFFFFFFFF, offset, length) + name).ljust(length - 1, b"\0") + bytes([kind])
 
 
-def list_directory(thread: Thread, fd: int, buffer: int, count: int, record) -> int:  # type: ignore[no-untyped-def]
+def list_directory(
+    thread: Thread, fd: int, buffer: int, count: int, record: Callable[[int, int, int, bytes], bytes]
+) -> int:
     """As many whole records as fit; EINVAL when not even one does."""
     file = thread.process.files.get(fd)
     if not file.can_read:

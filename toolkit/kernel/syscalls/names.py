@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from toolkit.abi import files as f
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from toolkit.kernel.task import Thread
 
 
-def make(thread: Thread, directory: int, path: bytes, inode_of) -> int:  # type: ignore[no-untyped-def]
+def make(thread: Thread, directory: int, path: bytes, inode_of: Callable[[Found], Inode]) -> int:
     """Enter a new inode under a free name."""
     found = locate(thread, directory, path, follow=False)
     if found.inode is not None:
