@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 from host import has_protection_keys
 
+from toolkit.kernel.fs import procfs_memory
 from toolkit.kernel.kernel import Kernel
 from toolkit.machine.cpu import Machine
 
@@ -37,3 +39,14 @@ def test_output_is_linux_s(name: str, tmp_path: Path) -> None:
         outcome = kernel.run(2_000_000_000)
     assert outcome.exit_code == 0
     assert outcome.stdout.decode().splitlines() == done.stdout.decode().splitlines()
+
+
+def test_meminfo_has_linux_s_lines() -> None:
+    """Names, their order and the width of what stands behind them; which DirectMap sizes there are, the CPU decides."""
+
+    def shape(text: str) -> list[str]:
+        lines = (line for line in text.splitlines() if not line.startswith(("DirectMap2M", "DirectMap1G")))
+        return [re.sub(r" +\d+", lambda found: "#" * max(len(found[0]), 9), line) for line in lines]
+
+    with Kernel(Machine()) as kernel:
+        assert shape(procfs_memory.meminfo(kernel.frames)) == shape(Path("/proc/meminfo").read_text())

@@ -354,7 +354,13 @@ def meminfo(frames: Frames) -> str:
         "CommitLimit": commitment.limit,
         "Committed_AS": commitment.committed,
     }
-    return "".join(f"{label + ':':<16}{pages << 2:8} kB\n" for label, pages in values.items()) + _MEMINFO_REST
+    # The kernel's own map of memory: of single pages here (arch_report_meminfo).
+    direct = {"DirectMap4k": frames.total, "DirectMap2M": 0, "DirectMap1G": 0}
+    return _meminfo_lines(values) + _MEMINFO_REST + _meminfo_lines(direct)
+
+
+def _meminfo_lines(values: dict[str, int]) -> str:
+    return "".join(f"{label + ':':<16}{pages << 2:8} kB\n" for label, pages in values.items())
 
 
 _MEMINFO_REST = (
