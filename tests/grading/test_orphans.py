@@ -1,4 +1,4 @@
-"""A worker whose parent was killed does not go on."""
+"""A worker whose parent was killed does not go on, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -25,9 +25,15 @@ sandbox.run(RunRequest(BuildRequest("p", (source,)), budget=1 << 50))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="parents are killed by signals on POSIX systems")
-def test_a_worker_ends_with_its_parent() -> None:
+def test_a_worker_ends_with_its_parent(tmp_path: Path) -> None:
     root = Path(__file__).resolve().parents[2]
-    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True, cwd=root)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=root,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+    )
     assert parent.stdout is not None
     worker = int(parent.stdout.readline())
     time.sleep(0.5)  # the run has begun
@@ -36,6 +42,7 @@ def test_a_worker_ends_with_its_parent() -> None:
     parent.stdout.close()
     for _ in range(600):
         if not _runs(worker):
+            assert not list(tmp_path.iterdir())
             return
         time.sleep(0.1)
     os.kill(worker, signal.SIGKILL)

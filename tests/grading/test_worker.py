@@ -356,7 +356,8 @@ def test_a_worker_holds_nothing_of_its_parents(sandbox: WorkerSandbox) -> None:
         os.readlink(f"/proc/{pid}/fd/{name}").split(":")[0] for name in os.listdir(f"/proc/{pid}/fd")
     }
     assert descriptors <= {"pipe", "/dev/null"}
-    assert os.listdir(os.readlink(f"/proc/{pid}/cwd")) == []
+    assert os.readlink(f"/proc/{pid}/cwd").endswith(" (deleted)")
+    assert os.listdir(f"/proc/{pid}/cwd") == []
     with open(f"/proc/{pid}/limits") as limits:
         rows = {line[:26].strip(): line[26:].split()[0] for line in limits}
     assert (rows["Max core file size"], rows["Max file size"], rows["Max processes"]) == ("0", "0", "0")

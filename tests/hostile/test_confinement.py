@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -179,10 +180,11 @@ def test_a_worker_is_confined_before_its_first_job() -> None:
         )
         descriptors = sorted(int(each.name) for each in Path(f"/proc/{process}/fd").iterdir())
         environment = Path(f"/proc/{process}/environ").read_bytes()
-        directory = Path(f"/proc/{process}/cwd").resolve()
+        directory = Path(f"/proc/{process}/cwd")
         assert (status["Seccomp"], status["NoNewPrivs"]) == ("2", "1")
         assert environment == b""
         assert list(directory.iterdir()) == []
-        assert directory.name.startswith("toolkit-worker-")
+        # Unlinked: nobody can put anything there, and nothing is left behind.
+        assert re.fullmatch(r"toolkit-worker-\w+ \(deleted\)", directory.readlink().name)
         targets = {Path(f"/proc/{process}/fd/{each}").readlink().name for each in descriptors}
         assert {name for name in targets if not name.startswith("pipe:")} <= {"null"}, targets

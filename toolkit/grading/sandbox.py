@@ -7,7 +7,6 @@ becomes ``Broken`` with the reason; the next job gets a fresh worker.
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -117,6 +116,7 @@ class _Worker:
             if greeting.kind != "ready":
                 raise UnfitWorkerError(greeting.broken.reason if greeting.broken else "no greeting")
             self._ready = True
+            self._drop_directory()
         self._set_deadline(limit)
         send(self._stdin, job)
         reply = receive_reply(self._stdout)
@@ -148,7 +148,15 @@ class _Worker:
         for stream in (self._stdin, self._stdout):
             with suppress(OSError):  # unsent bytes of a job for a worker that is gone
                 stream.close()
-        shutil.rmtree(self._directory, ignore_errors=True)
+        self._drop_directory()
+
+    def _drop_directory(self) -> None:
+        """Unlink the empty directory; where the system allows it under a process, that one stays in what nobody can fill.
+
+        So nothing is left behind by a parent that is killed.
+        """
+        with suppress(OSError):
+            os.rmdir(self._directory)
 
     def _exit_status(self) -> int | None:
         """Its status if it ends by itself: a pipe breaks a moment before its process can be waited for."""
