@@ -16,6 +16,34 @@ def wave(steps: int, tail: int = 30) -> str:
     return "\n".join([*lines, f" times {tail} nop", f"l{steps - 1}: ret", ""])
 
 
+def falling_waves(steps: int, group: int = 900) -> str:
+    """A wave that may go on for more than nasm's thousand passes: every ``group`` steps, fewer labels move than before.
+
+    What a jump grows by, the alignment behind it takes back.
+    """
+    lines = ["bits 64"]
+    for number in range(steps):
+        names = [f"m{number}_{extra}:" for extra in range(number // group)]
+        lines += [f" jz l{number}", " db '1234567'", f"l{number - 1}:" if number else " ", *names]
+        lines += [f" db '{'.' * 107}'", "align 8"]
+    return "\n".join([*lines, " times 30 nop", f"l{steps - 1}: ret", ""])
+
+
+def dense_jumps(chance: Random, count: int = 0) -> str:
+    """Jumps over each other, most of them near the end of a short one's reach; ``count`` of them, or some."""
+    count = count or chance.randrange(10, 400)
+    lines = []
+    for number in range(count):
+        target = min(max(number + chance.choice((-1, 1)) * chance.randint(8, 30), 0), count - 1)
+        lines += [f"l{number}:", f" {chance.choice(JUMPS)} l{target}"]
+        if chance.random() < 0.5:
+            lines.append(f" times {chance.randint(1, 9)} nop")
+        if chance.random() < 0.02:
+            unusual = ("align 16", "mov eax, [rbx+l0-$]", f"e{number} equ $-l{number // 2}", "section .data")
+            lines += [" " + chance.choice(unusual), chance.choice((" nop", "section .text"))]
+    return "\n".join(lines) + "\n"
+
+
 class Interleaved:
     """Sections, absolute space, EQU, alignment and jumps, all of whose sizes count by labels not far away."""
 

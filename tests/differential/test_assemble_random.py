@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.asm.moving_programs import interleaved_program, wave
+from tests.asm.moving_programs import dense_jumps, falling_waves, interleaved_program, wave
 from toolkit.asm import assemble
 
 BATCH = 250
@@ -186,6 +186,7 @@ def differences(make: object, seed: int, folder: Path, count: int) -> list[str]:
 FORMATS = {
     moving_program: ("elf64", "elf64", "bin"),
     interleaved_program: ("elf64", "elf64", "elf32", "bin"),
+    dense_jumps: ("elf64", "elf32", "bin"),
     everything: ("elf64",),
 }
 
@@ -205,7 +206,13 @@ def test_a_wave_of_growing_jumps(steps: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.differential
-@pytest.mark.parametrize("make", [moving_program, interleaved_program, everything])
+@pytest.mark.slow
+def test_waves_of_more_passes_than_nasm_goes_on_in_vain(tmp_path: Path) -> None:
+    assert not compare(falling_waves(1020, 600), tmp_path, "elf64")
+
+
+@pytest.mark.differential
+@pytest.mark.parametrize("make", [moving_program, interleaved_program, dense_jumps, everything])
 def test_some_random_programs(make: object, tmp_path: Path) -> None:
     found = differences(make, 0, tmp_path, 40)
     assert not found, "\n".join(found[:3])

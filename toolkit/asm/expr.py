@@ -27,6 +27,10 @@ class StatementError(Exception):
         self.start = start
         self.end = end
 
+    def again(self) -> StatementError:
+        """The same without a traceback, whose frames would keep alive the program it was first raised for."""
+        return StatementError(self.message, self.start, self.end)
+
 
 class Environment(Protocol):
     """What an expression may ask. ``lookup`` raises StatementError for a symbol that may not be unknown here."""

@@ -275,7 +275,7 @@ class Pass:
             except PlaceError as error:
                 self.report("error", error.message, line, statement.start, statement.end)
             except LabelError as error:
-                self.report("error", error.message, line, statement.start, statement.end)
+                self._report_label(error, statement.start, statement.end)
 
     def _lay_out(self, statement: Statement) -> None:
         for message, category, start, end in statement.warnings:
@@ -302,7 +302,7 @@ class Pass:
             layout_pseudo.incbin(self, statement)
         elif kind == WRONG:
             assert statement.error
-            raise statement.error
+            raise statement.error.again()
         elif statement.lone_label:
             message = "label alone on a line without a colon might be in error"
             self.warn(message, "label-orphan", statement.label_start, statement.label_end)
@@ -315,17 +315,19 @@ class Pass:
         try:
             self.labels.define(name, base, offset, scope=scope, where=(line.report_file, line.report_line))
         except LabelError as error:
-            related: tuple[tuple[str, Span], ...] = ()
-            if error.other is not None:
-                place = Span(error.other.file, error.other.line)
-                related = ((f"label `{error.other.name}' originally defined here", place),)
-            start, end = statement.label_start, statement.label_end
-            self.report("error", error.message, line, start, end, related=related)
+            self._report_label(error, statement.label_start, statement.label_end)
         if self.final and self.labels.changed > moved and statement.kind != EQU:
             self.final = False  # nasm tells of the first one alone
             message = f"label `{self.labels.full_name(name)}' changed during code generation"
             start, end = statement.label_start, statement.label_end
             self.report("error", message, line, start, end, "error=label-redef-late")
+
+    def _report_label(self, error: LabelError, start: int, end: int) -> None:
+        related: tuple[tuple[str, Span], ...] = ()
+        if error.other is not None:
+            place = Span(error.other.file, error.other.line)
+            related = ((f"label `{error.other.name}' originally defined here", place),)
+        self.report("error", error.message, self.line, start, end, related=related)
 
     def times(self, statement: Statement) -> int:
         """How often TIMES wants the statement. Raises StatementError."""

@@ -104,10 +104,7 @@ def _number(item: Number, run: Pass, result: Rendered) -> None:
         data += (value & (1 << item.width * 8) - 1).to_bytes(item.width, "little")
         return
     if not value.unknown or value.terms:
-        fixup = _fixup(value, item, run, result)
-        if overflows(value.constant, item.width):
-            run.warn(overflow_message(item.width), "number-overflow", item.start, item.end)
-        result.fixups.append(fixup)
+        result.fixups.append(_fixup(value, item, run, result))
     data += bytes(item.width)
 
 

@@ -49,6 +49,7 @@ class Evaluated:
         "context",
         "depends",
         "line",
+        "placed",
         "scope",
         "section",
         "size",
@@ -66,6 +67,7 @@ class Evaluated:
         steps = _steps(statement)
         named = {run.labels.find(argument) for operation, argument in steps if operation == "symbol"}
         self.depends = [label for label in named if label is not None]
+        self.placed: list[tuple[Label, int, int]] = []  # plain ones of them: stretch, distance in it
         bases = {label.base for label in self.depends}
         relative = len(bases) == 1 and None not in bases and ("base", "") not in steps
         needs_place = needs_place or any(operation == "here" for operation, _ in steps)
@@ -101,12 +103,11 @@ Placed = tuple[Label, int]  # a label and how far it is from the start of its st
 
 
 class Model:
-    """``places``: where stretches begin; ``labels``: the plain labels in each; ``watched``: those that statements look at."""
+    """``places``: where stretches begin; ``labels``: the plain labels in each."""
 
     def __init__(self) -> None:
         self.places: list[int] = []
         self.labels: list[list[Placed]] = []
-        self.watched: list[list[Placed]] = []
         self.items: list[Jump] = []
         self.evaluated = 0
         self.sound = True
@@ -115,7 +116,6 @@ class Model:
         """The number of a new stretch, which begins at ``place``."""
         self.places.append(place)
         self.labels.append([])
-        self.watched.append([])
         return len(self.places) - 1
 
 
@@ -155,9 +155,7 @@ class RecordedPass(Pass):
     def _watch(self, evaluated: Evaluated) -> None:
         for label in evaluated.depends:
             if label in self._labels:
-                stretch, distance = self._labels[label]
-                if (label, distance) not in self.model.watched[stretch]:
-                    self.model.watched[stretch].append((label, distance))
+                evaluated.placed.append((label, *self._labels[label]))
 
     def _enter(self) -> None:
         """A stretch of its own for what follows a change of place."""

@@ -134,7 +134,9 @@ class Labels:
         if label is None:
             label = self.table[full] = Label(full)
         old = label.kind
-        if old is LOCAL and kind is EXTERN and label.defined:
+        if kind is COMMON and label.defined and label.symbol is None:
+            raise LabelError(f"label `{full}' inconsistently redefined", label)
+        if old is LOCAL and kind in (EXTERN, REQUIRED) and label.defined:
             label.kind = GLOBAL
         elif old == kind or old is LOCAL:
             label.kind = kind
@@ -149,7 +151,7 @@ class Labels:
             label.attributes = label.attributes or attributes
             return label
         else:
-            raise LabelError(f"symbol `{full}' declared both as {old} and {kind}", label)
+            raise LabelError(f"symbol `{full}' declared both as {old} and {kind}")
         if attributes:
             if label.attributes and label.attributes.lower() != attributes.lower():
                 raise LabelError(

@@ -85,7 +85,7 @@ def parse_line(text: str, mode: FloatMode | None = None) -> Statement:
     try:
         parser.parse()
     except StatementError as error:
-        statement.kind, statement.error = WRONG, error
+        statement.kind, statement.error = WRONG, error.again()
     statement.warnings = tuple(parser.warnings)
     return statement
 
