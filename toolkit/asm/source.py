@@ -316,7 +316,9 @@ class SourceTree:
         files: Mapping[str, bytes] | None = None,
         max_source_bytes: int = MAX_SOURCE_BYTES,
         max_incbin_bytes: int = MAX_INCBIN_BYTES,
+        max_lines: int | None = None,
     ) -> None:
+        self.max_lines = max_lines
         self.max_source_bytes = max_source_bytes
         self.max_incbin_bytes = max_incbin_bytes
         self._files = (
@@ -339,9 +341,19 @@ class SourceTree:
         return cls(folder, include), name
 
     @classmethod
-    def from_memory(cls, files: Mapping[str, bytes], include: Sequence[str] = ()) -> SourceTree:
-        """A tree of the given files (name with ``/`` → contents); ``include`` names folders within it."""
-        return cls("", include, files=files)
+    def from_memory(
+        cls,
+        files: Mapping[str, bytes],
+        include: Sequence[str] = (),
+        *,
+        max_source_bytes: int = MAX_SOURCE_BYTES,
+        max_lines: int | None = None,
+    ) -> SourceTree:
+        """A tree of the given files (name with ``/`` → contents); ``include`` names folders within it.
+
+        A source of more than ``max_source_bytes`` bytes or ``max_lines`` lines is refused.
+        """
+        return cls("", include, files=files, max_source_bytes=max_source_bytes, max_lines=max_lines)
 
     def _root(self, place: str) -> _Root:
         prefix = place if not place or place.endswith(("/", os.sep)) else place + "/"
@@ -352,6 +364,11 @@ class SourceTree:
         found, data = self._open(name, self.max_source_bytes, "source file")
         if found not in self._cache:
             lines, raw = split_lines(data.decode("latin-1"))
+            if self.max_lines is not None and len(raw) > self.max_lines:
+                raise SourceError(
+                    f"`{found}' has {len(raw):,} lines; the limit is {self.max_lines:,}",
+                    "put large data into a file of its own and take it in with incbin, or use `times'",
+                )
             longest = max(raw, key=len, default="")
             if len(longest) > MAX_LINE_BYTES:
                 number = raw.index(longest) + 1

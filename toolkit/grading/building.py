@@ -59,7 +59,11 @@ def build(request: BuildRequest) -> Built:
     from toolkit.asm.source import SourceTree
 
     files = {file.name: file.data for file in (*request.support, *request.sources)}
-    tree = SourceTree.from_memory(files)
+    bounds = request.bounds
+    if bounds is None:
+        tree = SourceTree.from_memory(files)
+    else:
+        tree = SourceTree.from_memory(files, max_source_bytes=bounds.size, max_lines=bounds.lines)
     inputs, said = [], list[DiagnosticRecord]()
     for source in request.sources:
         assembly = assemble(
@@ -68,7 +72,7 @@ def build(request: BuildRequest) -> Built:
             format=request.format,
             defines=request.defines,
             tree=tree,
-            most_lines=request.most_lines,
+            most_lines=bounds.lines if bounds is not None else None,
         )
         said += records(assembly.diagnostics)
         if assembly.object is not None:

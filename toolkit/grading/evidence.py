@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 from toolkit.kernel.mm.snapshot import MapSnapshot
 
-LINE_LIMIT = 50_000  # lines that the macros and repetitions of a submission may make
 DEFAULT_BUDGET = 100_000_000  # instructions a graded run may execute
 EVENT_LIMIT = 10_000  # system calls, faults, signals and changes of its own code that a graded run may cause (`Limits.events`)
 
@@ -24,11 +23,19 @@ class FileData:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceBounds:
+    """How large sources may be. ``lines``: of a file, and of what macros and repetitions make; ``size``: bytes of a file."""
+
+    lines: int = 20_000
+    size: int = 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
 class BuildRequest:
     """Sources to assemble and link, in this order; or, instead, ``elf``: a finished executable.
 
     ``support``: files that ``%include`` and ``incbin`` may read beside the sources. ``name`` is the program's.
-    ``most_lines``: how many lines macros and repetitions may make; ``None``: as many as the assembler takes.
+    ``bounds``: those of a submission; ``None``: as much as the assembler takes.
     """
 
     name: str
@@ -38,7 +45,7 @@ class BuildRequest:
     elf: bytes | None = None
     disassemble: bool = False
     defines: tuple[tuple[str, str], ...] = ()
-    most_lines: int | None = None
+    bounds: SourceBounds | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.grading.checks import BrokenCheck, Check, GraderError
-from toolkit.grading.evidence import LINE_LIMIT, BuildRequest, FileData
+from toolkit.grading.evidence import BuildRequest, FileData, SourceBounds
 from toolkit.grading.program import ProgramOptions
 
 LARGEST_FILE = 32 << 20  # bytes of one file of an exercise or a submission
@@ -89,7 +89,7 @@ class Exercise:
             sources=submission.sources,
             support=(*submission.support, *self.support),
             format=self.grader.constants.get("FORMAT", "elf64"),
-            most_lines=LINE_LIMIT,
+            bounds=SourceBounds(),
         )
 
     def own_submission(self) -> Submission:
