@@ -62,12 +62,14 @@ class Swap:
         """Slots in use."""
         return len(self.references)
 
-    def store(self, frame: int, content: bytes) -> int | None:
-        """A slot with the frame's content, referenced once more; None when the device is full."""
+    def has_room(self, frame: int) -> bool:
+        """Whether there is a slot for the frame: its own, or a free one."""
+        return len(self.references) < self.size or frame in self.slot_of
+
+    def store(self, frame: int, content: bytes) -> int:
+        """A slot with the frame's content, referenced once more. Precondition: there is room."""
         slot = self.slot_of.get(frame)
         if slot is None:
-            if self.used >= self.size:
-                return None
             slot = self._released.pop() if self._released else self.used
             self.references[slot] = 0
             self.slot_of[frame], self._frame_of[slot] = slot, frame

@@ -7,6 +7,7 @@ anonymous page goes to swap.
 
 from __future__ import annotations
 
+from array import array
 from typing import TYPE_CHECKING
 
 from toolkit.abi.memory import (
@@ -62,9 +63,14 @@ class Reclaimer:
         for area in list(space.areas):
             if area.end <= self._address or area.flags & (VM_LOCKED | VM_PFNMAP):
                 continue
-            start = max(area.start, self._address)
+            start, stuck = max(area.start, self._address), self._is_stuck(area)
             for address, slot, count in space.table.slots(start, area.end):
-                for position in range(count):
+                if stuck:
+                    _make_unused(space, slot, count)
+                    continue
+                for position, entry in enumerate(space.table.words[slot : slot + count].tolist()):
+                    if not entry & RESIDENT:
+                        continue
                     taken += take_page(space, area, address + (position << PAGE_SHIFT), slot + position)
                     if taken >= BATCH:
                         self._address = address + ((position + 1) << PAGE_SHIFT)
@@ -72,6 +78,12 @@ class Reclaimer:
                         return
         space.machine.flush_tlb()
         self._space, self._address = spaces[(spaces.index(space) + 1) % len(spaces)], 0
+
+    def _is_stuck(self, area: Area) -> bool:
+        """Whether no page of the area can go: private memory, all of it in use, and no room in swap."""
+        swap = self.frames.swap
+        full = len(swap.references) >= swap.size and not swap.slot_of
+        return full and area.backing is None and not area.flags & VM_DROPPABLE and not self.frames.lazy
 
     def _drop_unmapped(self, wanted: int) -> None:
         """Give up pages of the caches that nothing maps."""
@@ -81,6 +93,14 @@ class Reclaimer:
             wanted -= drop_unmapped(cache, wanted)
             if wanted <= 0:
                 return
+
+
+def _make_unused(space: AddressSpace, slot: int, count: int) -> None:
+    """Forget that the pages of these entries were used."""
+    part = space.table.words[slot : slot + count]
+    part[:] = memoryview(
+        array("Q", [entry & ~PTE_ACCESSED if entry & RESIDENT else entry for entry in part.tolist()])
+    )
 
 
 def take_page(space: AddressSpace, area: Area, address: int, slot: int, *, now: bool = False) -> bool:
@@ -98,9 +118,9 @@ def take_page(space: AddressSpace, area: Area, address: int, slot: int, *, now: 
         return False
     given_up = area.flags & VM_DROPPABLE or (frame in frames.lazy and not entry & PTE_DIRTY)
     if kind == ANONYMOUS and not given_up:
-        number = frames.swap.store(frame, frames.read(frame))
-        if number is None:
+        if not frames.swap.has_room(frame):
             return False
+        number = frames.swap.store(frame, frames.read(frame))
         words[slot] = swap_entry(number)
         space.swap_entries += 1
         frames.lazy.discard(frame)  # written again, so it counts as the others from now on
