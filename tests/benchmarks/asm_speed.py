@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.asm.moving_programs import falling_waves
 from toolkit.asm import assemble, build
 
 ROOT = Path(__file__).parents[2]
@@ -142,6 +143,33 @@ def long_programs() -> Iterator[Row]:
     yield Row("3 MB of numbers on one line", best(lambda: assemble(data), 1), 30, "s")
 
 
+def chained_waves(lines: int) -> str:
+    """Jumps that grow one after the other, a pass each, all through the program; fewer labels move the longer that goes on."""
+    steps = written = 0
+    while written < lines:
+        steps, written = steps + 1, written + 5 + steps // 900
+    return falling_waves(steps)
+
+
+def scaling(folder: Path) -> Iterator[Row]:
+    """Seconds by the number of lines; nasm's as long as it takes no more than some seconds."""
+    for name, make, patience in (("ordinary", long_program, 40_000), ("chained waves", chained_waves, 5_000)):
+        times = {}
+        for lines in (5_000, 10_000, 20_000, 40_000):
+            source = folder / "scaling.asm"
+            source.write_text(make(lines))
+            result = assemble(source)
+            assert result.object is not None
+            times[lines] = best(lambda source=source: assemble(source), 2)  # type: ignore[misc]
+            text = f"{name}, {lines:,} lines, {result.passes:,} passes: {times[lines]:.2f} s here"
+            if shutil.which("nasm") and lines <= patience:
+                command = ["nasm", "-f", "elf64", str(source), "-o", str(folder / "scaling.o")]
+                run = lambda command=command: subprocess.run(command, check=True)  # noqa: E731
+                text += f", {best(run, 1, time.perf_counter):.2f} s nasm"
+            print(text)
+        yield Row(f"{name}: 40,000 lines, of 20,000 (2: linear)", times[40_000] / times[20_000], 2.5, "")
+
+
 def fresh(code: str) -> float:
     """Seconds ``code`` prints in a process of its own; the best of five."""
     found = []
@@ -162,6 +190,8 @@ def imports() -> Iterator[Row]:
 
 def main() -> int:
     rows = [*imports(), one_program(), *long_programs()]
+    with tempfile.TemporaryDirectory() as folder:
+        rows += scaling(Path(folder))
     if shutil.which("nasm") and shutil.which("ld"):
         with tempfile.TemporaryDirectory() as folder:
             rows += repository(Path(folder))
