@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from toolkit.abi import elf
 from toolkit.asm.objfile import Module, Refusal, Section, Symbol
+from toolkit.asm.source import to_bytes
 from toolkit.asm.statement import Fixup
 
 _ALIGNMENT = 16  # of every section in the file, and of its length
@@ -89,7 +90,7 @@ def _symbol_table(module: Module, tables: _Tables, wide: bool) -> tuple[bytes, b
     for symbol in module.symbols:
         if _is_written(symbol):
             (local if symbol.binding == "local" else public).append((symbol, len(strings)))
-            strings += symbol.name.encode("utf-8", "surrogateescape") + b"\0"
+            strings += to_bytes(symbol.name) + b"\0"
     pack = _pack_symbol64 if wide else _pack_symbol32
     rows = [pack(0, 0, 0, 0, 0, 0), pack(1, elf.STT_FILE, 0, elf.SHN_ABS, 0, 0)]
     rows += [pack(0, elf.STT_SECTION, 0, number, 0, 0) for number in tables.sections.values()]
@@ -304,7 +305,7 @@ def _assemble_file(
     numbers = {section: number for number, section in enumerate(module.sections, 1)}
     names = [section.name for section in module.sections]
     names += [".shstrtab", ".symtab", ".strtab"] + [prefix + section.name for section, _ in relocations]
-    shstrtab = b"\0" + b"".join(name.encode("utf-8", "surrogateescape") + b"\0" for name in names)
+    shstrtab = b"\0" + b"".join(to_bytes(name) + b"\0" for name in names)
     shstrtab_number = len(module.sections) + 1
     # type, flags, body, size, link, info, alignment, entry size
     rows: list[tuple[int, int, bytes | bytearray | None, int, int, int, int, int]] = [
@@ -365,7 +366,7 @@ def _pack_file(
     for name, (kind, flags, body, size, link, info, alignment, entry) in zip(names, rows, strict=True):
         size &= largest
         pieces.append(row.pack(name_offset, kind, flags, 0, position, size, link, info, alignment, entry))
-        name_offset += len(name.encode("utf-8", "surrogateescape")) + 1
+        name_offset += len(to_bytes(name)) + 1
         if body is not None:
             padding = -len(body) % _ALIGNMENT
             contents += (body, bytes(padding))

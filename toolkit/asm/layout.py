@@ -302,6 +302,7 @@ class Pass:
             layout_pseudo.incbin(self, statement)
         elif kind == WRONG:
             assert statement.error
+            self.times(statement)
             raise statement.error.again()
         elif statement.lone_label:
             message = "label alone on a line without a colon might be in error"

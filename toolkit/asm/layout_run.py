@@ -84,7 +84,7 @@ class _Passes:
         self.once()
         modes_changed = self.run.keep_modes()
         if labels.pass_number == 1:
-            moved = modes_changed or self.run.uncertain or labels.promoted
+            moved = modes_changed or self.run.uncertain or labels.promoted or labels.outside_scope
             return not moved and self.preprocessor.stable
         has_errors = self.reporter.diagnostics.has_errors
         if not labels.changed or (has_errors and self.total > MAX_LINES_IN_VAIN):

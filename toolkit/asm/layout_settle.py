@@ -23,11 +23,13 @@ _EVALUATED = 20  # what evaluating a statement costs, in jumps
 
 def settle(model: Model, layout: Layout, hopeless: Callable[[], bool]) -> bool:
     """Pass after pass until no label moves; ``hopeless`` is asked behind each in which one did. False: there is no hope."""
-    settler = _Settler(model, layout)
     labels = layout.labels
+    scope = labels.scope
+    settler = _Settler(model, layout)
     while settler.visits < MAX_VISITS:
         labels.begin_pass()
         settler.once()
+        labels.scope = scope
         if not labels.changed:
             settler.place_labels()
             return True

@@ -59,20 +59,23 @@ class Labels:
         self.table: dict[str, Label] = {}
         self.pass_number = 0
         self.changed = 0
-        self.scope = ""  # the label that ``.local`` ones belong to
+        self.scope = ""  # the label that ``.local`` ones belong to; at a pass's start the last one of the pass before, as in nasm
+        self.outside_scope = (
+            False  # a local one was met before any other: in the second pass it has another name
+        )
         self.order: list[Label] = []
         self.promoted = False  # an EXTERN turned out to be defined here: uses before it saw the wrong value
 
     def begin_pass(self) -> None:
         self.pass_number += 1
         self.changed = 0
-        self.scope = ""
         self.order = []
         self.promoted = False
 
     def full_name(self, name: str) -> str:
         """``.loop`` after ``main:`` is ``main.loop`` (nasm manual 3.9)."""
         if name[0] == "." and name[1:2] != ".":
+            self.outside_scope |= not self.scope
             return self.scope + name
         return name
 

@@ -185,7 +185,7 @@ class LineParser:
 
     def _body(self) -> None:
         statement, token = self.statement, self.token
-        if token.kind is scan.END:
+        if token.kind is scan.END and (statement.prefixes or statement.times is None):
             statement.kind = PREFIX_ONLY if statement.prefixes else EMPTY
             return
         if token.kind is not scan.MNEMONIC:

@@ -439,7 +439,7 @@ class SourceTree:
         absolute = name.startswith(("/", "\\")) or os.path.isabs(name)
         shown = name if absolute else shown
         # latin-1 transparent text names the file by its bytes, in whatever encoding the host's names are
-        path = os.path.realpath(os.path.join(root.folder or "", os.fsdecode(_to_bytes(name))))
+        path = os.path.realpath(os.path.join(root.folder or "", os.fsdecode(to_bytes(name))))
         try:
             mode = os.stat(path).st_mode
         except (OSError, ValueError):
@@ -466,7 +466,8 @@ class SourceTree:
         return None
 
 
-def _to_bytes(name: str) -> bytes:
+def to_bytes(name: str) -> bytes:
+    """A name as its file has it: latin-1 transparent, or a host's name with characters beyond that."""
     try:
         return name.encode("latin-1")
     except UnicodeEncodeError:

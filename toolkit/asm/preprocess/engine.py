@@ -49,6 +49,7 @@ from toolkit.asm.preprocess.tokens import (
     Tokens,
     plain_line,
     skip_white,
+    text_of,
     tokenize_cached,
     unquote,
 )
@@ -233,7 +234,7 @@ class Engine:
         return value
 
     def evaluate_tokens(self, tokens: Sequence[Token]) -> tuple[int | None, str] | None:
-        """Evaluate expanded tokens: (its constant, None when it is not constant; text behind it).
+        """Evaluate expanded tokens, up to what looks like a directive: (its constant, None when it is not constant; text behind it).
 
         None after reporting why it can't be evaluated.
         """
@@ -241,15 +242,17 @@ class Engine:
             kind in (IDENTIFIER, LOCAL_MACRO) or text in ("$", "$$") for kind, text in tokens
         ):
             self.stable = False
-        text = self.text(short_constants(tokens, self.warn))
+        end = next((place for place, (kind, _) in enumerate(tokens) if kind == DIRECTIVE), len(tokens))
+        text, beyond = self.text(short_constants(tokens[:end], self.warn)), text_of(tokens[end:])
         simple = simple_value(text)
         if simple is not None:
-            return simple, ""
+            return simple, beyond
         try:
             value, rest = self._evaluate(text)
         except EvaluationError as error:
             self.error(error.message, error.student_message, error.help)
             return None
+        rest += beyond
         if isinstance(value, int):
             return value, rest
         return (value.constant if value.is_constant and not value.unknown else None), rest
