@@ -130,7 +130,7 @@ def test_build_reports_every_error_of_every_file(tmp_path: Path, hello: Path) ->
     result = toolkit("build", hello, bad, cwd=tmp_path)
     assert result.returncode == 1
     text = result.stderr.decode()
-    assert "bad.asm:1:6: error:" in text
+    assert "bad.asm:1:1: error:" in text
     assert "bad.asm:2:" in text
     assert "^" in text
     assert not (tmp_path / "hello").exists()

@@ -14,6 +14,7 @@ from toolkit.asm import assemble, hints_messages, hints_preprocess
 from toolkit.asm.hints import Context, explain, nearest, remarks
 from toolkit.asm.hints_habits import habit
 from toolkit.asm.hints_words import distance, resized, split_operands, take_apart, without_comment
+from toolkit.asm.reports import without_repeats
 
 MISTAKES = json.loads(Path(__file__).with_name("data").joinpath("student-mistakes.json").read_text())
 
@@ -28,12 +29,12 @@ SAID: dict[str, tuple[str, str]] = {
     "missing comma": ("comma is missing between the operands `rax' and `rbx'", "mov rax, rbx"),
     "wrong register size": ("rax has 64 bits and ebx has 32", "movsxd rax, ebx"),
     "wrong reg size (8/32)": ("al has 8 bits and ebx has 32", "add al, bl"),
-    "immediate too big": ("300 doesn't fit into 1 byte", "larger register"),
-    "imm too big add r64": ("signed 32-bit number", "mov rcx, 0x123456789a"),
+    "immediate too big": ("300 doesn't fit into 1 byte", "larger register: mov eax, 300"),
+    "imm too big add r64": ("signed 32-bit number", "mov rcx, 0x123456789a\nadd rax, rcx"),
     "imm 32-bit unsigned to r64 add": ("signed 32-bit number", "mov rcx, 0xffffffff"),
     "misspelt mnemonic": ("no instruction `movv'", "`mov'? write: mov rax, 1"),
     "misspelt mnemonic no operand": ("`sycall' is no instruction", "`syscall'"),
-    "misspelt register": ("`rxa' is neither a register nor a label", "rax"),
+    "misspelt register": ("`rxa' is neither a register nor a label", "mov rax, 1"),
     "unterminated string": ('opened with " is not closed', 'write " at its end'),
     "missing %endmacro": ("macro `f' that begins on line 1 has no `%endmacro'", "%endmacro"),
     "missing %endif": ("`%if' on line 1 is never closed", "%endif"),
@@ -42,8 +43,8 @@ SAID: dict[str, tuple[str, str]] = {
     "unknown directive": ("no instruction `sektion'", "directive `section'? write: section .text"),
     "AT&T syntax": ("AT&T", "mov rax, 1"),
     "AT&T mem": ("AT&T", "mov rbx, [rax]"),
-    "bad scale": ("1, 2, 4 or 8 only, not by 3", "imul rcx, rcx, 3"),
-    "rsp as index": ("rsp can't be multiplied", "mov rcx, rsp"),
+    "bad scale": ("1, 2, 4 or 8 only, not by 3", "imul rcx, rcx, 3\nmov rax, [rbx+rcx]"),
+    "rsp as index": ("rsp can't be multiplied", "mov rcx, rsp\nmov rax, [rbx+rcx*2]"),
     "three registers": ("adds 3 registers", "lea rbx, [rbx+rcx] and then use [rbx+rdx]"),
     "MASM ptr": ("MASM", "mov eax, dword [rax]"),
     "too many operands": ("`rcx' is too much", "mov rax, rbx"),
@@ -92,6 +93,26 @@ def test_a_typical_mistake_is_explained(mistake: dict[str, str]) -> None:
     expected = [f"t.asm:{line}" for line in mistake["nasm"]]
     assert in_nasm_words == expected
     assert any(d.is_error for d in found) == bool(mistake["status"])
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=[m["name"] for m in MISTAKES])
+def test_a_typical_mistake_is_told_once(mistake: dict[str, str]) -> None:
+    shown = without_repeats(assemble(mistake["source"] + "\n", name="t.asm").diagnostics)
+    assert len(shown) == 1
+
+
+def test_different_values_of_one_line_are_told_apart() -> None:
+    assert len(without_repeats(assemble("db 300, 1, 400").diagnostics)) == 2
+
+
+def test_a_misspelt_mnemonic_is_what_the_caret_is_under() -> None:
+    (found,) = assemble("a: movv rax, 1").diagnostics
+    assert (found.span.column, found.span.length) == (4, 4)
+
+
+def test_a_length_in_another_section_is_explained() -> None:
+    (found,) = assemble("section .data\nmsg: db 1\nsection .text\nlen equ $-msg\n").diagnostics
+    assert "`msg' is in another" in found.message
 
 
 def test_every_mistake_has_its_expectation() -> None:
@@ -174,7 +195,7 @@ def test_good_lines_are_no_habits(line: str) -> None:
         ("symbol `dwrod' not defined", "mov dwrod [rax], 1", Context(), "`dword'"),
         ("symbol `main.lop' not defined", "jmp .lop", Context(symbols=["main.loop"]), "`main.loop'"),
         ("parser: instruction expected", "pirnt 5", Context(macros=["print"]), "`print'"),
-        ("parser: instruction expected", "print 5, 6", Context(macros=["print"]), "as many arguments"),
+        ("parser: instruction expected", "print 5, 6", Context(macros=["print"]), "as many, with commas"),
         ("parser: instruction expected", "rax 5", Context(), "mov rax, 1"),
         ("parser: instruction expected", "vfmad132ps xmm0, xmm1, xmm2", Context(), "vfmadd132ps"),
         (

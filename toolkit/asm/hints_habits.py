@@ -69,6 +69,29 @@ _MASM_DATA = {
     "byte": "db", "word": "dw", "dword": "dd", "qword": "dq", "sbyte": "db", "sdword": "dd", "real4": "dd", "real8": "dq",
 }  # fmt: skip
 _AT_T_MNEMONIC = re.compile(r"(mov|add|sub|cmp|test|and|or|xor|push|pop|inc|dec|neg|not|lea|imul|idiv|div|mul|sh[lr]|sar|call|jmp|ret)([bwlq])$")  # fmt: skip
+_OF_NASM = frozenset(
+    [
+        "equ",
+        "times",
+        "db",
+        "dw",
+        "dd",
+        "dq",
+        "dt",
+        "do",
+        "dy",
+        "dz",
+        "resb",
+        "resw",
+        "resd",
+        "resq",
+        "rest",
+        "reso",
+        "resy",
+        "resz",
+        "incbin",
+    ]
+)
 _AT_T_SIZES = {"b": "byte", "w": "word", "l": "dword", "q": "qword"}
 _AT_T_MEMORY = re.compile(
     r"(?P<offset>[-+\w.]*)\(\s*(?P<base>%\w+)?\s*(?:,\s*(?P<index>%\w+)\s*(?:,\s*(?P<scale>\w+))?)?\s*\)"
@@ -113,7 +136,7 @@ def _masm_word(written: Written) -> Explanation | None:
 
 
 def _at_and_t(written: Written) -> Explanation | None:
-    if not any(o.kind == "at&t" for o in written.operands):
+    if not any(o.kind == "at&t" for o in written.operands) or written.mnemonic.lower() in _OF_NASM:
         return None
     translated = [_from_at_and_t(o.text) for o in written.operands]
     suffix = _AT_T_MNEMONIC.match(written.mnemonic.lower())

@@ -121,6 +121,24 @@ def finish_diagnostics(
     return tuple(explained)
 
 
+def without_repeats(diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
+    """Those that tell a reader something new: nasm often warns of what it then refuses, or warns twice of one number."""
+    refused = {
+        (d.span.file, d.span.line, words) for d in diagnostics if d.is_error for words in (d.message, d.help)
+    }
+    kept: list[Diagnostic] = []
+    warned: set[tuple[Span, str]] = set()
+    for d in diagnostics:
+        if d.severity == "warning":
+            place = d.span.file, d.span.line
+            again = (d.span, d.category) in warned and d.category == "number-overflow"
+            if again or (*place, d.message) in refused or (d.help and (*place, d.help) in refused):
+                continue
+            warned.add((d.span, d.category))
+        kept.append(d)
+    return kept
+
+
 def _defined_though_external(label: Label, preprocessor: Preprocessor) -> Diagnostic:
     """A note of ours: nasm takes such a label as GLOBAL without a word."""
     return Diagnostic(

@@ -220,8 +220,10 @@ def print_diagnostics(diagnostics: Sequence[Diagnostic], messages: str = "text")
         click.echo(line, err=True, color=color)
 
 
-def _rendered(diagnostics: Iterable[Diagnostic], messages: str, color: bool) -> Iterable[str]:
-    for each in diagnostics:
-        text = each.render_nasm() if messages == "nasm" else each.render(color=color)
-        if text:
-            yield text
+def _rendered(diagnostics: Sequence[Diagnostic], messages: str, color: bool) -> Iterable[str]:
+    if messages == "nasm":
+        yield from filter(None, (each.render_nasm() for each in diagnostics))
+    elif diagnostics:
+        from toolkit.asm.reports import without_repeats
+
+        yield from (each.render(color=color) for each in without_repeats(diagnostics))

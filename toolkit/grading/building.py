@@ -98,8 +98,11 @@ def _texts(files: Mapping[str, bytes]) -> dict[str, list[str]]:
     }
 
 
-def records(diagnostics: Iterable[Diagnostic]) -> list[DiagnosticRecord]:
-    """Diagnostics as evidence keeps them."""
+def records(diagnostics: Sequence[Diagnostic]) -> list[DiagnosticRecord]:
+    """Diagnostics as evidence keeps them, none that only repeats another."""
+    if not diagnostics:
+        return []
+    from toolkit.asm.reports import without_repeats
     from toolkit.asm.source import readable_lines
 
     return [
@@ -110,7 +113,7 @@ def records(diagnostics: Iterable[Diagnostic]) -> list[DiagnosticRecord]:
             Location(each.span.file, each.span.line, each.span.column) if each.span.line else None,
             readable_lines(each.help) or None,
         )
-        for each in diagnostics
+        for each in without_repeats(diagnostics)
     ]
 
 
