@@ -20,7 +20,8 @@ from toolkit.asm.layout_format import Format
 from toolkit.asm.layout_place import Place, PlaceError
 from toolkit.asm.layout_symbols import LabelError, Labels
 from toolkit.asm.objfile import Section
-from toolkit.asm.parser import (
+from toolkit.asm.parser import parse_line
+from toolkit.asm.parser_statement import (
     DATA,
     DIRECTIVE,
     EQU,
@@ -30,7 +31,6 @@ from toolkit.asm.parser import (
     RESERVE,
     WRONG,
     Statement,
-    parse_line,
 )
 from toolkit.asm.preprocess import EvaluationError, SourceLine
 from toolkit.asm.scan import ERROR, scan

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from toolkit.asm.layout_model import Evaluated, Jump, Model
 from toolkit.asm.layout_symbols import Label, Labels
-from toolkit.asm.parser import EQU
+from toolkit.asm.parser_statement import EQU
 
 CHUNK = 64  # items
 NEAR = 2048  # bytes between a jump's reach and its target, below which a chunk asks about the target in each pass

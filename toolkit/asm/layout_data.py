@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from toolkit.asm.data import Bytes, Item, Number, Repeat, Reserve, overflow_message, overflows
 from toolkit.asm.expr import StatementError, evaluate
 from toolkit.asm.layout_place import MAX_CONTENTS, PlaceError
-from toolkit.asm.parser import DATA, RESERVE, Statement
+from toolkit.asm.parser_statement import DATA, RESERVE, Statement
 from toolkit.asm.statement import Fixup, Value
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from toolkit.asm.expr import Program
 from toolkit.asm.layout import Pass
 from toolkit.asm.layout_symbols import Label
 from toolkit.asm.objfile import Section
-from toolkit.asm.parser import DATA, DIRECTIVE, EQU, INCBIN, INSTRUCTION, RESERVE, Statement
+from toolkit.asm.parser_statement import DATA, DIRECTIVE, EQU, INCBIN, INSTRUCTION, RESERVE, Statement
 from toolkit.asm.parser_templates import Immediate, Memory, is_dynamic
 from toolkit.asm.statement import (
     EncodingContext,

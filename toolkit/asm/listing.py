@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from toolkit.abi.elf import SHT_NOBITS
 from toolkit.asm.layout import Record
-from toolkit.asm.parser import INCBIN, RESERVE
+from toolkit.asm.parser_statement import INCBIN, RESERVE
 from toolkit.asm.preprocess import ListedLine
 from toolkit.asm.source import Diagnostic
 
