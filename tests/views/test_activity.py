@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from toolkit.kernel.outcome import ExitRecord, SignalRecord, SyscallRecord, TraceRecord
@@ -19,7 +17,7 @@ def call(
 LINES: dict[str, tuple[TraceRecord, str]] = {
     "a result": (call("write", ("1", '"hello\\n"', "6"), 6), 'write(1, "hello\\n", 6)                  = 6'),
     "an address": (
-        replace(call("brk", ("NULL",), 0x404000), result_text="0x404000"),
+        call("brk", ("NULL",), 0x404000)._replace(result_text="0x404000"),
         "brk(NULL)                               = 0x404000",
     ),
     "an error": (
@@ -62,7 +60,7 @@ def test_several_threads_are_told_apart() -> None:
 
 
 def test_a_call_during_which_others_came_is_told_in_two_lines() -> None:
-    waits = replace(call("read", ("3", '"x"', "1"), 1), early=1, ended=3)
+    waits = call("read", ("3", '"x"', "1"), 1)._replace(early=1, ended=3)
     text = render_trace([waits, call("getpid", (), 12, tid=12), ExitRecord(12, 12, 0, None, False)])
     assert text.splitlines() == [
         "read(3,  <unfinished ...>",

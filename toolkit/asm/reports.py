@@ -72,6 +72,8 @@ class Reporter:
         """Say something of ``line``; ``start`` and ``end`` are columns of its text from 0."""
         if self.strict and severity == "warning" and category in STRICT:
             severity = "error"
+        if self.diagnostics.only_counts(line.report_file, line.report_line):
+            return
         span = line.span(start + 1, max(end - start, 0))
         of_file = error if isinstance(error, SourceError) else None
         message, help = (of_file.message, of_file.help) if of_file else (nasm_message, "")

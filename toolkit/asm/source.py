@@ -185,6 +185,14 @@ class Diagnostics:
     suppressed: int = 0
     _seen: set[tuple[object, ...]] = field(default_factory=set)
     _errors: int = 0  # among the items
+    _lines: set[tuple[str, int]] = field(default_factory=set)  # of which an item speaks
+
+    def only_counts(self, file: str, line: int) -> bool:
+        """Whether no more can be kept of what is said of a line, and then counts it: a program may be wrong in every line."""
+        if self._errors < self.limit or (file, line) in self._lines:
+            return False
+        self.suppressed += 1
+        return True
 
     def add(self, diagnostic: Diagnostic) -> None:
         """Keep it, unless the same was said of the same place, or the limit is reached (an error then displaces a warning)."""
@@ -196,6 +204,7 @@ class Diagnostics:
             self.suppressed += 1
             return
         self._seen.add(key)
+        self._lines.add((d.span.file, d.span.line))
         self._errors += d.is_error
         self.items.append(d)
 
@@ -217,6 +226,7 @@ class Diagnostics:
         """Forget everything (a new pass says it again)."""
         self.items.clear()
         self._seen.clear()
+        self._lines.clear()
         self.suppressed = self._errors = 0
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from toolkit.abi.process import CORE_BIT
 from toolkit.abi.signals import Signal, code_name, signal_name, signal_text
@@ -71,9 +71,8 @@ class FaultDetail:
         return f"{signal_name(self.signal)} {code_name(self.signal, self.code)}"
 
 
-@dataclass(frozen=True, slots=True)
-class SyscallRecord:
-    """One system call, in the order in which the calls began."""
+class SyscallRecord(NamedTuple):
+    """One system call, in the order in which the calls began. (A run makes many: a tuple is made five times as fast as a dataclass.)"""
 
     pid: int
     tid: int

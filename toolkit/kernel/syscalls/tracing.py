@@ -22,7 +22,7 @@ INSTRUCTION_LENGTH = 2
 ERESTARTSYS, ERESTARTNOHAND, ERESTART_RESTARTBLOCK = 512, 514, 516
 
 
-@dataclass
+@dataclass(slots=True)
 class Pending:
     """A call that has begun: the index of its record, how it is printed, and what was printed of it."""
 
@@ -131,20 +131,8 @@ class Tracer:
                 texts = _end(pending.call, pending.signature, texts)
             if not shown:
                 text, note = result_text(pending.call)
-        self._records[pending.index] = SyscallRecord(
-            record.pid,
-            record.tid,
-            record.number,
-            record.name,
-            record.abi,
-            record.values,
-            tuple(texts),
-            result,
-            record.address,
-            note,
-            text,
-            record.early,
-            len(self._records),
+        self._records[pending.index] = record._replace(
+            arguments=tuple(texts), result=result, note=note, result_text=text, ended=len(self._records)
         )
 
     def _flush(self, thread: Thread) -> None:
