@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 import subprocess
 from pathlib import Path
 
@@ -61,7 +62,36 @@ def is_linked_equally(made: Case) -> bool | None:
     command = [*made.arguments, *inputs]
     done = subprocess.run(["ld", *command, "-o", "reference"], capture_output=True, check=False)
     linked, _ = link_files(command)
-    return linked.elf == (Path("reference").read_bytes() if done.returncode == 0 else None)
+    reference = Path("reference").read_bytes() if done.returncode == 0 else None
+    return settled(linked.elf) == settled(reference)
+
+
+def settled(data: bytes | None) -> bytes | None:
+    """A file without what ld leaves to chance.
+
+    To the .eh_frame_hdr of an .eh_frame that lost all entries it adds four bytes that it never set, and they are in
+    the build ID.
+    """
+    if data is None:
+        return None
+    start = data.find(b"\x01\x1b\xff\xff")
+    if start < 0 or not _is_header_without_table(data, start):
+        return data
+    note = data.find(b"\4\0\0\0\x14\0\0\0\3\0\0\0GNU\0")
+    holes = [(start + 8, 4)] + ([(note + 16, 20)] if note >= 0 else [])
+    for at, size in holes:
+        data = data[:at] + bytes(size) + data[at + size :]
+    return data
+
+
+def _is_header_without_table(data: bytes, offset: int) -> bool:
+    """Whether an .eh_frame_hdr of 12 bytes is there."""
+    row, table, width = ("<IIIIII", 0x20, 4) if data[4] == 1 else ("<IIQQQQ", 0x28, 8)
+    start = int.from_bytes(data[table : table + width], "little")
+    size = struct.calcsize(row)
+    step = 40 if data[4] == 1 else 64
+    rows = (struct.unpack_from(row, data, at) for at in range(start, len(data) - size + 1, step))
+    return any(found[4:6] == (offset, 12) for found in rows)
 
 
 @pytest.mark.parametrize("start", range(0, COUNT, BATCH))

@@ -41,7 +41,7 @@ class Allocation(Scan):
 
     def adjust(self, entries: list[Entry]) -> None:
         """PLT entry, copy, or neither, for what libraries define."""
-        read_only: set[Key] = {p.key for p in self.pending if not p.section.flags & elf.SHF_WRITE}
+        read_only: set[Key] = {p.key for p in self.pending if self.is_read_only(p.section)}
         for entry in entries:
             real = self.aliases.get(entry)
             if real is not None and entry.dynamic_definition is not None:
@@ -168,6 +168,7 @@ class Allocation(Scan):
         self.relocated = [p for p in self.pending if not self.is_indirect(p.key) and self._stays(p)]
         if self.context.is_dynamic and not self.context.is_shared:
             self._check_protected()
+            self._check_copied()
         for found in self.distances if self.context.is_dynamic else ():
             if isinstance(found.key, Entry) and self._is_too_far(found.key):
                 self.refuse(found.section, found.relocation, found.key)
@@ -176,15 +177,29 @@ class Allocation(Scan):
         """A program's protected name can't be left to the dynamic linker in code."""
         for found in self.relocated:
             key, section = found.key, found.section
-            if (
-                not isinstance(key, Entry)
-                or key.visibility != elf.STV_PROTECTED
-                or section.flags & elf.SHF_WRITE
-            ):
+            if not isinstance(key, Entry) or not key.protected or not self.is_read_only(section):
                 continue
             place, line = self.context.where(section, found.relocation.offset)
             text = f"copy relocation against non-copyable protected symbol `{key.name}'"
             self.context.say("error", text, place, line=line, ld_message=f"{section.file.name}: {text}")
+
+    def _check_copied(self) -> None:
+        """ld's i386 back end has no distance to a variable that it copies into a PIE (``reloc against …: error 6``)."""
+        if self.context.is64 or self.context.options.kind != "pie":
+            return
+        for found in self.relocated:
+            key, section = found.key, found.section
+            if isinstance(key, Entry) and self.need(key).copied and self.is_relative(found.relocation.type):
+                place, line = self.context.where(section, found.relocation.offset)
+                self.context.say(
+                    "error",
+                    f"the distance to `{key.name}' is not known: a shared library defines it, as a variable",
+                    place,
+                    line=line,
+                    help=f"call functions through the PLT (`call {key.name} wrt ..plt'), or give `{key.name}' the type function",
+                    ld_message=f"{section.file.name}({section.name}+{found.relocation.offset:#x}): "
+                    f"reloc against `{key.name}': error 6",
+                )
 
     def _is_too_far(self, entry: Entry) -> bool:
         """Whether x86-64 code can't be at a fixed distance from what the name will mean (``R_X86_64_PC32``)."""
@@ -355,7 +370,7 @@ class Allocation(Scan):
 
     def text_relocation(self) -> Pending | None:
         """A relocation with a row for memory that is not writable: the one that ld would name."""
-        found = [p for p in (*self.relocated, *self.unused) if not p.section.flags & elf.SHF_WRITE]
+        found = [p for p in (*self.relocated, *self.unused) if self.is_read_only(p.section)]
         local = next((p for p in found if not isinstance(p.key, Entry)), None)
         if local is not None or not found:
             return local

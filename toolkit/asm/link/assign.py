@@ -54,9 +54,9 @@ def assign_sections(context: Context) -> None:
             key = (0, "") if place.sort == script.PLAIN else _sort_key(place.sort, section.name)
             sequence += 1
             members[output].append((place.rank, key, sequence, section))
-    for section in orphans:
+    for number, section in enumerate(orphans):
         sequence += 1
-        output = _orphan_output(context, section, sequence)
+        output = _orphan_output(context, section, sequence, orphans[number + 1 :])
         members.setdefault(output, []).append((9, (0, ""), sequence, section))
     for output, parts in members.items():
         if len(parts) > 1:
@@ -124,16 +124,29 @@ def _writable_twins(context: Context) -> dict[str, int]:
     return found
 
 
-def _orphan_output(context: Context, section: InputSection, sequence: int) -> OutputSection:
+def _orphan_output(
+    context: Context, section: InputSection, sequence: int, later: list[InputSection]
+) -> OutputSection:
     name = section.name
     output = context.by_name.get(name)
     if output is not None and _is_alike(output, section):
         return output
-    after = script.orphan_place(name, section.type, section.flags, _lacks_place_for_notes(context))
+    flags = _flags_together(section, later)
+    after = script.orphan_place(name, section.type, flags, _lacks_place_for_notes(context))
     output = OutputSection(name, _orphan_position(context, section, after, sequence))
     context.by_name[name] = output
     output.flags, output.type = section.flags, section.type
     return output
+
+
+def _flags_together(section: InputSection, others: list[InputSection]) -> int:
+    """Its flags with those of later orphans of the same name and kind: what any of them asks for decides the place."""
+    flags = section.flags
+    for other in others:
+        alike = other.name == section.name and other.type == section.type
+        if alike and not (other.flags ^ flags) & elf.SHF_ALLOC:
+            flags |= other.flags & (elf.SHF_WRITE | elf.SHF_EXECINSTR | elf.SHF_TLS)
+    return flags
 
 
 def _orphan_position(

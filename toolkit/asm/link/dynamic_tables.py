@@ -45,11 +45,11 @@ class DynamicTables(Threads):
                 context.names.entry(name)
         entries = context.names.in_hash_order()
         self._export(entries)
+        self.strings.add(options.soname.encode("utf-8", "surrogateescape"))
         for entry in entries:
-            if entry in self.only_asked and (entry.dynamic_definition is not None or entry.dynamic_reference):
+            if entry in self.asked and (entry.dynamic_definition is not None or entry.dynamic_reference):
                 self.record(entry)
-        for text in (options.soname, options.runpath):
-            self.strings.add(text.encode("utf-8", "surrogateescape"))
+        self.strings.add(options.runpath.encode("utf-8", "surrogateescape"))
         self.adjust(entries)
         self.versions = NeededVersions(e for e in entries if e in self.recorded)
         self.versions.add_names(self.strings)
@@ -186,14 +186,14 @@ class DynamicTables(Threads):
             self.got_plt = created_section(context, ".got.plt", 1, 3, word, word)
 
     def _make_frames(self) -> None:
-        """Unwind information of the PLT sections, where the program has some of its own."""
+        """Unwind information of the PLT sections, where the program has an entry of its own; else ld leaves an empty section."""
         if not self.context.options.unwind_tables:
             return
         alignment = self.context.word
         present = any(
-            s.size for f in self.context.files for s in f.content() if s.kept and s.name == ".eh_frame"
+            s.size > 8 for f in self.context.files for s in f.content() if s.kept and s.name == ".eh_frame"
         )
-        if not present:  # ld leaves an empty section
+        if not present:
             self.add(".eh_frame", elf.SHT_PROGBITS, 2, alignment, 0)
             return
         for name in (".plt", ".plt.got", ".plt.sec"):

@@ -358,8 +358,8 @@ def _rewrite(edited: Edited) -> None:
 
 
 def make_header(context: Context) -> InputSection | None:
-    """An .eh_frame_hdr (--eh-frame-hdr), where there is an .eh_frame."""
-    if any(s.size for f in context.files for s in f.content() if s.kept and s.name == ".eh_frame"):
+    """An .eh_frame_hdr (--eh-frame-hdr), where some .eh_frame has room for an entry: more than 8 bytes."""
+    if any(s.size > 8 for f in context.files for s in f.content() if s.kept and s.name == ".eh_frame"):
         return created_section(context, ".eh_frame_hdr", elf.SHT_PROGBITS, elf.SHF_ALLOC, 4)
     return None
 
@@ -367,7 +367,9 @@ def make_header(context: Context) -> InputSection | None:
 def size_header(context: Context, header: InputSection) -> None:
     """Room for the search table: one row for each FDE that stays."""
     frames = _table_frames(context)
-    header.size = 8 if frames is None or not frames else 12 + 8 * len(frames)
+    header.size = (
+        8 if frames is None else 12 + 8 * len(frames)
+    )  # ld makes room for the count, and then has no table
     header.data = bytes(header.size)
 
 

@@ -88,9 +88,12 @@ def place_sections(context: Context, header_size: int) -> None:
 
 
 def has_relro(context: Context) -> bool:
-    """Whether some input that takes room matches a description between the script's data segment start and RELRO end."""
+    """Whether some input that takes room matches a description between the script's data segment start and RELRO end.
+
+    ld asks before it edits .eh_frame, which has a description there as well.
+    """
     return any(
-        output.size
+        (output.size or (output.name == ".eh_frame" and context.had_frames))
         and output.name in script.RELRO_NAMES
         and output.position[1] == 0
         and not (output.flags & elf.SHF_TLS and output.type == elf.SHT_NOBITS)
@@ -321,12 +324,17 @@ class ScriptSymbols:
         self.define(prefix + "_end", section, address + size, hidden=True)
 
     def _start_stop(self) -> None:
-        """__start_NAME and __stop_NAME for sections whose names are C identifiers."""
-        for output in self.outputs:
-            if not output.name.isidentifier():
+        """__start_NAME and __stop_NAME of sections whose names are C identifiers: where the first of the inputs went."""
+        firsts: dict[str, OutputSection] = {}
+        for file in self.context.files:
+            for section in file.content():
+                if section.name.isidentifier() and section.output is not None:
+                    firsts.setdefault(section.name, section.output)
+        for name, output in firsts.items():
+            if output.removed or output.name != name:
                 continue
             for prefix, address in (("__start_", 0), ("__stop_", output.size)):
-                entry = self.define(prefix + output.name, output, output.address + address)
+                entry = self.define(prefix + name, output, output.address + address)
                 if entry is not None and entry.visibility == 0:
                     entry.visibility = elf.STV_PROTECTED
 

@@ -121,6 +121,7 @@ class Entry:
     defined_by_library: bool = False  # by some library, whether that counts or not
     wanted_by_library: bool = False  # not weakly
     marked: bool = False
+    protected: bool = False  # by the definition that counts, whatever other files say
     version: str = ""  # of the library's definition: ``GLIBC_2.2.5``
 
     @property
@@ -272,20 +273,23 @@ class StringTable:
     __slots__ = ("_strings", "offsets", "size")
 
     def __init__(self) -> None:
-        self._strings: dict[bytes, None] = {}
+        self._strings: dict[bytes, bool] = {}  # in order of first addition; whether it is wanted
         self.offsets: dict[bytes, int] = {}
         self.size = 1
 
     def add(self, string: bytes) -> None:
         if string:
-            self._strings[string] = None
+            self._strings[string] = True
 
     def discard(self, string: bytes) -> None:
-        self._strings.pop(string, None)
+        """Leave a string out; added again it stands where it did."""
+        if string in self._strings:
+            self._strings[string] = False
 
     def finish(self) -> bytes:
         """Assign the offsets, in order of addition, and return the table."""
-        ordered = sorted(string[::-1] for string in self._strings)
+        wanted = [string for string, is_wanted in self._strings.items() if is_wanted]
+        ordered = sorted(string[::-1] for string in wanted)
         holder: dict[bytes, bytes] = {}
         longest: bytes | None = None
         for string in reversed(ordered):
@@ -295,7 +299,7 @@ class StringTable:
                 longest = string
         parts = [b"\0"]
         offset = 1
-        for string in self._strings:
+        for string in wanted:
             if string not in holder:
                 self.offsets[string] = offset
                 parts.append(string + b"\0")

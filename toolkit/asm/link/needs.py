@@ -22,6 +22,7 @@ from toolkit.asm.link.model import (
     StringTable,
 )
 from toolkit.asm.link.plt import I386, X86_64, layout
+from toolkit.asm.link.script import place_of
 from toolkit.asm.link.special import BY_LINKER, Key, Special
 
 # what kind of GOT entry: bits, as several kinds of access to one thread-local variable are combined
@@ -65,7 +66,8 @@ class Needs(Special):
         self.codes = X86_64 if context.is64 else I386
         self.needs: dict[Key, Need] = {}
         self.recorded: dict[Entry, None] = {}  # the names of .dynsym, in the order in which they became known
-        self.only_asked: set[Entry] = set()  # names that the command line refers to, and no object
+        self.asked: set[Entry] = set()  # names that the command line refers to
+        self.only_asked: set[Entry] = set()  # and no object
         self.strings = StringTable()
         self.pending: list[Pending] = []
         self.distances: list[Pending] = []  # of x86-64 code from global names
@@ -76,6 +78,7 @@ class Needs(Special):
         self.local_module = False  # some access is by the module's own block
         self.static_threads = False  # the code relies on being loaded at program start
         tracking = context.options.tracking or bool(context.features & elf.GNU_PROPERTY_X86_FEATURE_1_IBT)
+        self.written = _written_outputs(context)
         self.layout = layout(context.is64, context.is_pic, tracking)
 
     def need(self, key: Key) -> Need:
@@ -83,6 +86,10 @@ class Needs(Special):
         if found is None:
             found = self.needs[key] = Need()
         return found
+
+    def is_read_only(self, section: InputSection) -> bool:
+        """Whether the program may not write where it ends up: one writable part makes an output section writable."""
+        return _output_name(section) not in self.written
 
     # ---- who defines it ----------------------------------------------------------------------------------------
 
@@ -172,10 +179,10 @@ class Needs(Special):
             entry = self.context.names.entry(name)
             if self.context.is_shared or entry.dynamic_reference:
                 self.record(entry)
-        asked = {self.context.names.entry(name) for name in self.context.options.asked}
-        for entry in asked:
+        self.asked = {self.context.names.entry(name) for name in self.context.options.asked}
+        for entry in self.asked:
             entry.strongly = True
-        self.only_asked = asked - by_objects
+        self.only_asked = self.asked - by_objects
 
     def record(self, entry: Entry) -> None:
         """Give a name a row in .dynsym; a hidden one becomes local instead."""
@@ -270,3 +277,19 @@ class Needs(Special):
             ld_message=f"{section.file.name}: relocation {name} against {what} can not be used when making {output}; "
             f"recompile with {flag}",
         )
+
+
+def _output_name(section: InputSection) -> str:
+    place = place_of(section.name)
+    return section.name if place is None else place.name
+
+
+def _written_outputs(context: Context) -> set[str]:
+    """The output sections with a writable part; ld keeps .text read-only all the same."""
+    written = {
+        _output_name(section)
+        for file in context.files
+        for section in file.content()
+        if section.kept and section.flags & elf.SHF_WRITE
+    }
+    return written - {".text"}

@@ -95,11 +95,24 @@ def symbol_rows(context: Context) -> tuple[list[SymbolRow], int]:
         rows += forced
     count = len(rows)
     for entry in entries:
-        if not entry.local and (entry.referenced or _is_own(entry)) and not _is_discarded(entry):
+        if not entry.local and (_is_mentioned(context, entry) or _is_own(entry)) and not _is_discarded(entry):
             row = global_row(context, entry)
             if row is not None:
                 rows.append(row)
     return rows, count
+
+
+def _is_mentioned(context: Context, entry: Entry) -> bool:
+    """Whether an undefined name is still needed.
+
+    A program's strong reference is either refused or, like a rewritten call of __tls_get_addr, gone; what stood
+    in dropped sections only was never one. --gc-sections has its own marks.
+    """
+    options = context.options
+    may_stay = context.is_shared or options.gc_sections or options.allow_undefined
+    if may_stay or entry.state != UNDEFINED or entry.dynamic >= 0 or entry.dynamic_definition is not None:
+        return entry.referenced
+    return entry.name in (*options.undefined, options.entry or "_start")
 
 
 def _is_own(entry: Entry) -> bool:
@@ -122,7 +135,10 @@ def _files_in_output_order(context: Context) -> list[InputFile]:
         if output.type != elf.SHT_NOBITS or output.flags & elf.SHF_TLS:
             for section in output.inputs:
                 own = section.file is context.linker_file  # ld's own sections hang on the first file
-                seen.setdefault(context.files[0] if own else section.file)
+                if not own:
+                    seen.setdefault(section.file)
+                elif section.name != ".note.gnu.build-id":  # which BFD writes after all others
+                    seen.setdefault(context.files[0])
     return list(seen)
 
 

@@ -155,6 +155,7 @@ def _define(
     entry.value = symbol.value
     entry.file = file
     entry.dynamic_definition = None
+    entry.protected = symbol.other & 3 == elf.STV_PROTECTED
     entry.unique = symbol.binding == elf.STB_GNU_UNIQUE
     if symbol.type or state != COMMON:
         entry.type = symbol.type or entry.type

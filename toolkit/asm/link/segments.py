@@ -221,6 +221,10 @@ def place_in_file(context: Context, segments: list[Segment], header_size: int) -
             segment.file_size = segment.memory_size = header_size
         else:
             offset = _place_load(segment, offset, header_size)
+    placed = {output for segment in loads for output in segment.sections}
+    for output in context.outputs:
+        if output.flags & elf.SHF_ALLOC and output not in placed:  # a .tbss alone
+            output.file_offset = offset + (output.address - offset) % output.alignment
     for segment in segments:
         if segment.type not in (elf.PT_LOAD, elf.PT_GNU_STACK):
             _place_other(context, segment, loads, header_size)

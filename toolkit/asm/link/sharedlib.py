@@ -201,6 +201,7 @@ def add_library(context: Context, file: InputFile, *, as_needed: bool = False) -
             continue
         entry.state = DEFINED_WEAK if symbol.binding == elf.STB_WEAK else DEFINED
         entry.dynamic_definition = symbol
+        entry.protected = symbol.other & 3 == elf.STV_PROTECTED
         entry.section, entry.value, entry.file, entry.version = None, 0, file, version
         entry.type = elf.STT_FUNC if symbol.type == elf.STT_GNU_IFUNC else symbol.type
         entry.size = symbol.size

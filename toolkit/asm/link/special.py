@@ -106,16 +106,6 @@ class Special:
         return self.own_address(key) - (self.context.tls.address if self.context.tls is not None else 0)
 
 
-def forget_call(context: Context) -> None:
-    """The call of __tls_get_addr was rewritten: a name that is not defined is not needed any more."""
-    if context.options.gc_sections:  # its mark stays on the name
-        return
-    for name in ("__tls_get_addr", "___tls_get_addr"):
-        entry = context.names.get(name)
-        if entry is not None and not entry.is_defined:
-            entry.referenced = False
-
-
 def is_weak_undefined(key: Key | None) -> bool:
     return isinstance(key, Entry) and key.state == UNDEFINED_WEAK
 

@@ -7,7 +7,7 @@ from toolkit.asm.link import relax64, relax386
 from toolkit.asm.link.indirect import Indirect
 from toolkit.asm.link.model import Entry, InputSection, Relocation
 from toolkit.asm.link.needs import BOTH, INITIAL, POSITIVE, Pending
-from toolkit.asm.link.special import MODULE, TP_NEGATED, TP_OFFSET, GotEntry, Key, forget_call
+from toolkit.asm.link.special import MODULE, TP_NEGATED, TP_OFFSET, GotEntry, Key
 
 
 class Threads(Indirect):
@@ -33,9 +33,6 @@ class Threads(Indirect):
         relocations[access.number] = changed
         if with_call and access.number + 1 < len(relocations):
             relocations[access.number + 1] = relocations[access.number + 1]._replace(type=0)
-            called = relocations[access.number + 1].symbol
-            if not self.is_dynamic(self.key(access.section.file, called)):
-                forget_call(self.context)
 
     def _failed(self, access: Pending) -> None:
         section, relocation = access.section, access.relocation

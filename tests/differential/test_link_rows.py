@@ -1,0 +1,137 @@
+"""Small links in the assembler's language, each for one rule of GNU ld that random links met: the same bytes, or refused by both."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.asm.link_programs import Case
+from tests.differential.test_link_random import is_linked_equally
+
+pytestmark = pytest.mark.differential
+
+START = ".globl _start\n_start: nop\n"
+FRAMED = '.section .text.f,"ax"\n.cfi_startproc\nnop\n.cfi_endproc\n'
+GROUP = '.section .text.g,"axG",@progbits,g,comdat\n.weak g\ng: '
+GENERAL = ".byte 0x66; lea v@TLSGD(%rip), %rdi\n.value 0x6666; rex64\ncall __tls_get_addr@PLT\n"
+THREAD = '.section .tdata,"awT"\n.globl v\nv: .long 1\n'
+PLACES = ".data\n.quad __start_part, __stop_part\n"
+PART = '.section part,"a"\n.long 1\n'
+ALPHA = '.globl alpha\n.section {},"aw"\nalpha: .long 1\n.size alpha, 4\n'
+PIE = "-pie -dynamic-linker /lib/ld.so"
+
+# name → (arguments, objects, the shared library "lib.so" if there is one)
+ROWS: dict[str, tuple[str, list[str], str]] = {
+    "a protected name, hidden elsewhere, in a PIE's code": (
+        f"-m elf_i386 {PIE}",
+        [START + "mov $v, %eax\n.weak v\n.hidden v\n", ".globl v\n.protected v\n.data\nv: .long 1\n"],
+        "",
+    ),
+    "a hidden name, protected elsewhere, in a PIE's code": (
+        f"-m elf_i386 {PIE}",
+        [
+            START + "mov $v, %eax\n.globl v\n.hidden v\n.data\nv: .long 1\n",
+            ".weak v\n.protected v\n.data\nv: .long 1\n",
+        ],
+        "",
+    ),
+    "a library's protected variable": (
+        f"-m elf_i386 {PIE}",
+        [START + "mov $alpha, %eax\n"],
+        ".protected alpha\n" + ALPHA.format(".data"),
+    ),
+    "the distance to a copied variable": (
+        f"-m elf_i386 {PIE}",
+        [START + "call alpha\n"],
+        ALPHA.format(".data"),
+    ),
+    "the distance to a copied variable in data": (
+        f"-m elf_i386 {PIE}",
+        [START + "mov $alpha, %eax\n.data\n.long alpha-.\n"],
+        ALPHA.format(".data"),
+    ),
+    "the distance to a variable without a copy": (
+        f"-m elf_i386 {PIE}",
+        [START + ".data\n.long alpha-.\n"],
+        ALPHA.format(".data"),
+    ),
+    "a writable part of .text": (
+        f"-m elf_i386 {PIE}",
+        [START + '.section .text.x,"awx"\nmov $alpha, %eax\n'],
+        ".globl alpha\n.data\nalpha: .long 1\n",
+    ),
+    "an orphan of several kinds": (
+        "",
+        [START, '.section odd,"a"\n.long 1\n', '.section odd,"ax"\n.long 2\n'],
+        "",
+    ),
+    "an orphan that becomes writable": (
+        "",
+        [START, '.section odd,"aR"\n.long 1\n.section odd,"aw"\n.long 2\n'],
+        "",
+    ),
+    "__start_ of a part that is not loaded": (
+        "",
+        [START + PLACES, '.section part,""\n.long 1\n', PART],
+        "",
+    ),
+    "__start_ of a part that is": ("", [START + PLACES, PART, '.section part,""\n.long 1\n'], ""),
+    "a name added again to .dynstr": (
+        f"-m elf_i386 {PIE}",
+        [START + ".weak maybe\ncall maybe\n.data\n.long alpha\n"],
+        ALPHA.format(".data") + ".weak maybe\n.long maybe\n",
+    ),
+    "a soname, the entry of a library and a path": (
+        f"-soname so.1 -rpath /opt -e alpha {PIE}",
+        [START],
+        ALPHA.format(".data") + ".type alpha, @function\n",
+    ),
+    "a hidden name of the command line": (
+        "-dynamic-linker /lib/ld.so -u g",
+        [START + ".weak g\n.hidden g\ng: nop\n"],
+        ".globl g\n.type g, @function\ng: nop\n",
+    ),
+    "a name only in a dropped group": ("", [START + GROUP + "ret\n", GROUP + "call foo\n"], ""),
+    "a name that nothing refers to": ("", [START + ".globl foo\n"], ""),
+    "a name that nothing refers to, in a PIE": (PIE, [START + ".globl foo\n"], ""),
+    "a name that only the command line refers to": ("-u foo", [START + ".globl foo\n"], ""),
+    "a missing entry": ("", [".globl _start, foo\nnop\n"], ""),
+    "__tls_get_addr only in a dropped group": (
+        "",
+        [START + GROUP + "ret\n", GROUP + GENERAL + THREAD],
+        "",
+    ),
+    "__tls_get_addr rewritten": ("", [START + GENERAL + THREAD], ""),
+    "the first local names after a build ID": (
+        "--build-id=sha1",
+        [START + "one: nop\n", '.section .text.hot,"ax"\ntwo: nop\n'],
+        "",
+    ),
+    "only thread-local storage behind code": (
+        "",
+        [START + '.section .tbss,"awT",@nobits\n.p2align 4\n.zero 8\n'],
+        "",
+    ),
+    "relocation read-only memory without frames": (
+        "-m elf_i386 --gc-sections",
+        [START + "lea _GLOBAL_OFFSET_TABLE_, %eax\nmov v, %eax\n.data\nv: .long 1\n", FRAMED],
+        "",
+    ),
+    "a frame header without entries": ("--gc-sections --eh-frame-hdr", [START, FRAMED], ""),
+    "a frame header for a terminator": ("--eh-frame-hdr", [START, '.section .eh_frame,"a"\n.long 0\n'], ""),
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_same_as_ld(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if shutil.which("as") is None:
+        pytest.skip("the GNU assembler is not installed")
+    monkeypatch.chdir(tmp_path)
+    arguments, sources, library = ROWS[name]
+    bits = 32 if "elf_i386" in arguments else 64
+    objects = {f"o{number}": text for number, text in enumerate(sources)}
+    emulation = [] if bits == 32 else ["-m", "elf_x86_64"]
+    made = Case(bits, "", objects, {"lib": library} if library else {}, [*emulation, *arguments.split()])
+    assert is_linked_equally(made)
