@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from toolkit.grading import building
 from toolkit.grading.engine import Engine
 from toolkit.grading.evidence import BuildRequest, Evidence, FileData, RunRequest
+from toolkit.kernel.kernel import Kernel
+from toolkit.kernel.moments import Moment
+from toolkit.machine.cpu import Machine
 
 START = "global _start\nsection .text\n"
 END = "\n mov eax, 60\n xor edi, edi\n syscall\n"
@@ -110,3 +114,48 @@ def test_an_observer_forgets_its_label_in_front_of_another_one() -> None:
         kernel.spawn(built.elf, ["p"])
         outcome = kernel.run(budget=1000)
     assert (outcome.exit_code, seen) == (0, ["first", "second", "second", "second"])
+
+
+RECURSION = b"""
+global _start
+section .text
+down:  push rbx
+       dec rdi
+first: call leaf
+       test rdi, rdi
+       jz end
+again: call down                ; back into blocks that were translated while this breakpoint was lifted
+end:   pop rbx
+leaf:  ret
+_start: mov r12, 3
+outer: mov rdi, 4
+enter: call down
+       dec r12
+       jnz outer
+       mov ecx, 5
+turn:  loop turn
+       mov eax, 60
+       xor edi, edi
+       syscall
+"""
+
+
+def test_every_arrival_is_told_in_code_that_comes_back_to_itself() -> None:
+    """With the labels observed a program executes the same instructions, and changes none of its code."""
+    elf = building.build(BuildRequest("r", (FileData("r.asm", RECURSION),))).elf
+    assert elf is not None
+    names = ("first", "again", "enter", "turn", "leaf", "end")
+    machine = Machine()
+    seen: dict[str, int] = {}
+    with Kernel(machine) as kernel:
+        kernel.spawn(elf)
+        plain = kernel.run(budget=10_000).instructions
+    with Kernel(machine) as kernel:
+        kernel.spawn(elf)
+        for name in names:
+            kernel.at(
+                Moment("label", name, 0), lambda stop, name=name: seen.update({name: seen.get(name, 0) + 1})
+            )
+        assert kernel.run(budget=10_000).instructions == plain
+        assert machine.rewrites == 0
+    assert seen == {"first": 12, "again": 9, "enter": 3, "turn": 5, "leaf": 24, "end": 12}

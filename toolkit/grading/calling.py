@@ -12,6 +12,8 @@ that differs afterwards was written; it was the function's to write only if rsp 
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from toolkit.abi.memory import (
@@ -43,6 +45,19 @@ MOST_FOLLOWED = 5_000  # instructions of a call whose rsp is followed
 MASK = (1 << 64) - 1
 
 
+@lru_cache(maxsize=4)
+def rubbish_of(seed: int) -> tuple[dict[str, int], bytes]:
+    """What stands in the registers, and on the stack below the function's frame, when it is called."""
+    chance = random.Random(seed)
+    names = [name for name in NAMES if name not in ("rsp", "rip", "rflags")]
+    return {name: chance.getrandbits(64) for name in names}, chance.randbytes(FILLED)
+
+
+def came_back(registers: Mapping[str, int]) -> bool:
+    """Whether these registers of the end are those of a function that returned to its caller."""
+    return registers.get("rip") == RETURN
+
+
 class Caller:
     """One call in one run."""
 
@@ -50,7 +65,7 @@ class Caller:
         assert request.call is not None
         self._call = request.call
         self._built = built
-        self._random = random.Random(request.seed)
+        self._seed = request.seed
         self._kept: dict[str, int] = {}
         self._addresses: dict[int, int] = {}
         self._buffers: dict[int, bytes] = {}
@@ -67,8 +82,9 @@ class Caller:
         """Set the call up when the program is loaded, look at it when it ends."""
         from toolkit.kernel.moments import Moment
 
-        kernel.at("start", self._begin)
-        kernel.at("exit", self._end)
+        kernel.return_address = RETURN
+        kernel.at(Moment("start"), self._begin)
+        kernel.at(Moment("exit"), self._end)
         for address, following in self._built.call_sites.items():
             kernel.at(Moment("label", f"{address:#x}", 0), self._before_call)
             if self._call.keep_red_zone:
@@ -82,9 +98,9 @@ class Caller:
 
     def evidence(self, outcome: Outcome) -> CallEvidence:
         """How the call went."""
-        fault = outcome.fault
-        returned = fault is not None and fault.access == "execute" and fault.address == RETURN
-        if not returned or fault is None:
+        from toolkit.kernel.outcome import Ending
+
+        if outcome.ending not in (Ending.RETURNED, Ending.SIGNALED) or not came_back(outcome.registers):
             return CallEvidence(
                 False,
                 buffers=self._buffers,
@@ -92,7 +108,7 @@ class Caller:
                 label_count=self._count,
                 calls=self._calls,
             )
-        registers = dict(fault.registers)
+        registers = outcome.registers
         return CallEvidence(
             True,
             registers["rax"],
@@ -111,16 +127,13 @@ class Caller:
         return seen.get(f"label:{self._call.count_label}", 0)
 
     def _begin(self, stop: Stop) -> None:
-        registers = {
-            name: self._random.getrandbits(64) for name in NAMES if name not in ("rsp", "rip", "rflags")
-        }
+        rubbish, self._pattern = rubbish_of(self._seed)
         words = [self._argument(stop, index) for index in range(len(self._call.arguments))]
-        registers |= dict(zip(ARGUMENT_REGISTERS, words, strict=False))
+        registers = rubbish | dict(zip(ARGUMENT_REGISTERS, words, strict=False))
         on_stack = words[len(ARGUMENT_REGISTERS) :]
         rsp = (stop.registers["rsp"] - 256 & ~15) - 16 * ((len(on_stack) + 1) // 2)
         frame = b"".join(word.to_bytes(8, "little") for word in [RETURN, *on_stack])
         stop.process.memory.write(rsp - 8, frame)
-        self._pattern = self._random.randbytes(FILLED)
         stop.process.memory.write(rsp - 8 - FILLED, self._pattern)
         registers |= {"rsp": rsp - 8, "rip": self._built.symbols[self._call.function], "rflags": 0x202}
         self._kept = {name: registers[name] for name in KEPT_REGISTERS} | {"rsp": rsp}
@@ -195,7 +208,7 @@ class Caller:
         if difference:
             self._lowest_write = low + ((difference & -difference).bit_length() - 1) // 8
 
-    def _violations(self, registers: dict[str, int]) -> list[str]:
+    def _violations(self, registers: Mapping[str, int]) -> list[str]:
         found = [
             f"{name} must be kept: it was {self._kept[name]:#x} and is {registers[name]:#x}"
             for name in KEPT_REGISTERS

@@ -198,6 +198,7 @@ def _run(made: _Call) -> Evidence:
             seed=program.options.seed,
             budget=program.options.budget if made.budget is None else made.budget,
             events=program.options.events,
+            moments=(),
             call=CallRequest(made.function, arguments, made.count_label, made.keep_red_zone),
         )
     )

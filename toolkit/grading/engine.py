@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from toolkit.grading import building
 from toolkit.grading.building import Built
 from toolkit.grading.calling import MOST_FOLLOWED
+from toolkit.grading.computers import PRINTED_CALLS, Computers
 from toolkit.grading.evidence import (
     Broken,
     BuildEvidence,
@@ -27,15 +28,8 @@ if TYPE_CHECKING:
     from toolkit.grading.recording import Recorder
     from toolkit.kernel.kernel import Kernel
     from toolkit.kernel.outcome import FaultDetail, Outcome, PastInstruction
-    from toolkit.machine.cpu import Machine
 
 KEPT_BUILDS = 64
-OUTPUT_LIMIT = 8 << 20  # bytes a graded run may print
-PRINTED_CALLS = 2_000  # of a graded run's system calls that are written out as strace does
-STORAGE_LIMIT = 32 << 20  # bytes a graded run may write into files
-MEMORY_LIMIT = (
-    128 << 20
-)  # bytes of physical memory of the emulated computer, unless the grader says otherwise
 
 _WARM_UP = (
     b"global _start\nsection .data\nx: dq 1\nsection .text\n_start: mov eax, 60\nxor edi, edi\nsyscall\n"
@@ -47,7 +41,7 @@ class Engine:
 
     def __init__(self) -> None:
         self._builds: OrderedDict[BuildRequest, Built] = OrderedDict()
-        self._machine: Machine | None = None
+        self._computers = Computers()
 
     def warm_up(self) -> None:
         """Import and set up everything that the first request would else wait for."""
@@ -55,18 +49,6 @@ class Engine:
 
     def close(self) -> None:
         """Nothing is held that needs closing."""
-
-    @property
-    def machine(self) -> Machine:
-        """The one machine, made on first use."""
-        if self._machine is None:
-            from toolkit.machine.cpu import Machine
-
-            self._machine = Machine()
-            # The first change to compatibility mode needs a machine on which nothing has run; the CPU's state is kept.
-            self._machine.set_mode(32)
-            self._machine.set_mode(64)
-        return self._machine
 
     def build(self, request: BuildRequest) -> BuildEvidence:
         """Assemble and link."""
@@ -98,62 +80,26 @@ class Engine:
         return replace(evidence, call=replace(evidence.call, violations=followed.call.violations))
 
     def _run_once(self, request: RunRequest) -> Evidence | Broken:
+        from toolkit.grading.recording import Recorder
         from toolkit.kernel.errors import SyscallError
-        from toolkit.kernel.kernel import Kernel
-        from toolkit.kernel.limits import Limits
 
         built = self.built(request.build)
         if built.elf is None:
             return Broken("a program that does not assemble and link can't be run")
-        kernel = Kernel(
-            self.machine,
-            seed=request.seed,
-            memory=request.memory or MEMORY_LIMIT,
-            swap=request.swap,
-            files={file.name: file.data for file in request.files},
-            limits=Limits(
-                output=OUTPUT_LIMIT,
-                storage=STORAGE_LIMIT,
-                events=request.events,
-                trace=request.events,
-                printed=PRINTED_CALLS,
-            ),
-            trace=True,
-        )
-        if request.memory is None:  # promises are those of the whole machine, as large mappings are common
-            kernel.frames.commitment.memory = self.machine.memory_size >> 12
-        with kernel:
-            try:
-                return _Session(kernel, built, request).run()
-            except SyscallError as error:
-                return Broken(f"the program can't be executed: {error.errno.name}")
-
-
-class _Session:
-    """One run: observers in, evidence out."""
-
-    def __init__(self, kernel: Kernel, built: Built, request: RunRequest) -> None:
-        from toolkit.grading.recording import Recorder
-
-        self.kernel = kernel
-        self.built = built
-        self.request = request
-        self.recorder = Recorder(built, request)
-
-    def run(self) -> Evidence:
-        """Raises SyscallError when the file can't be executed."""
-        request, kernel = self.request, self.kernel
-        assert self.built.elf is not None
-        kernel.spawn(
-            self.built.elf,
-            [f"./{request.build.name}".encode(), *request.arguments],
-            request.environment,
-            name=request.build.name,
-            stdin=request.stdin,
-        )
-        self.recorder.attach(kernel)
-        outcome = kernel.run(budget=request.budget)
-        return evidence_of(kernel, self.built, request, self.recorder, outcome)
+        try:
+            kernel = self._computers.ready(request, built.elf)
+        except SyscallError as error:
+            return Broken(f"the program can't be executed: {error.errno.name}")
+        try:
+            recorder = Recorder(built, request)
+            recorder.attach(kernel)
+            outcome = kernel.run(budget=request.budget)
+            evidence = evidence_of(kernel, built, request, recorder, outcome)
+        except BaseException:
+            self._computers.shut_down()
+            raise
+        self._computers.done()
+        return evidence
 
 
 def evidence_of(

@@ -92,6 +92,7 @@ class CallRequest:
 class RunRequest:
     """One run of one program. Equal requests have equal evidence: chance comes from ``seed`` alone.
 
+    ``moments``: those to record; of a call that does not come back ``exit`` is recorded all the same.
     ``budget``: instructions; ``events``: as `kernel.limits.Limits.events`.
     ``memory`` and ``swap``: the machine's, in bytes; ``None``: as much as it has.
     """

@@ -36,6 +36,8 @@ class Recorder:
 
             self._caller = Caller(self._built, request)
             self._caller.attach(kernel)
+            if "exit" not in request.moments:
+                kernel.at("exit", self._note_fate)
         kernel.at("exit", self._note_instruction)
         for moment in request.moments:
             kernel.at(moment, lambda stop, moment=moment: self._note(moment, stop))  # type: ignore[misc]
@@ -48,6 +50,13 @@ class Recorder:
     def call_evidence(self, outcome: Outcome) -> CallEvidence | None:
         """How the call went, if the request was one."""
         return None if self._caller is None else self._caller.evidence(outcome)
+
+    def _note_fate(self, stop: Stop) -> None:
+        """The process at the end of a call that does not come back: the explanation is made of it."""
+        from toolkit.grading.calling import came_back
+
+        if not came_back(stop.registers):
+            self._note("exit", stop)
 
     def _note(self, moment: str, stop: Stop) -> None:
         from toolkit.kernel.mm.snapshot import take_snapshot

@@ -47,6 +47,7 @@ def _inputs(request: RunRequest) -> RunRequest:
 
 def trace(program: Program, request: RunRequest, detail: Detail) -> tuple[object, ...]:
     """What one run did, to be compared with another's."""
+    request = replace(request, moments=tuple(dict.fromkeys((*request.moments, "exit"))))
     evidence = program.evidence(request)
     code = code_range(program)
     return (

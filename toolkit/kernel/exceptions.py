@@ -68,7 +68,7 @@ def page_fault(kernel: Kernel, thread: Thread, event: events.PageFault) -> None:
     answer = thread.memory.fault(address, code)
     if isinstance(answer, Resolved):
         kernel.charge_fault(before)
-    else:
+    elif not (code & PF_INSTRUCTION and kernel.comes_back(thread, address)):
         if address >= layout.task_size:
             code |= 1
         raise_signal(

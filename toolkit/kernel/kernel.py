@@ -123,6 +123,8 @@ class Kernel(Services):
         self._yielded = False
         self._idle_wakes = 0
         self._budget = UNLIMITED
+        self.return_address: int | None = None
+        """Where nothing is mapped: a jump there by the main process, whose death it would be, ends the run instead."""
         self.cut_slice: tuple[Thread, int] | None = None
         """The thread whose slice a pause cut in two, and the instructions left of it."""
         self.futexes: dict[Any, list[Waiter]] = {}
@@ -133,8 +135,8 @@ class Kernel(Services):
         self.messages: Messages = Messages(self)
         self._labels = Labels(machine, self.moments)
         self._vdso: dict[int, VdsoFrames] = {}
-        self._tables: dict[str, SyscallTable] = {"x86_64": table(X86_64), "i386": table(I386)}
-        self._table_64 = self._tables["x86_64"].entries
+        self.tables: dict[str, SyscallTable] = {"x86_64": table(X86_64), "i386": table(I386)}
+        self._table_64 = self.tables["x86_64"].entries
 
     # --- for the outside -----------------------------------------------------------------------------------
 
@@ -445,7 +447,7 @@ class Kernel(Services):
 
     def _call_slowly(self, thread: Thread, number: int, abi: str) -> None:
         """A call that is traced, observed, unknown, new, or made through int 0x80."""
-        entry = self._tables[abi].entry(number)
+        entry = self.tables[abi].entry(number)
         thread.call_number = number
         if (
             self.moments.syscalls
@@ -456,7 +458,7 @@ class Kernel(Services):
             if self._ending is not None or thread.state is not State.RUNNABLE:
                 return
         if self.tracer is not None:
-            thread.call_record = self.tracer.begin(thread, entry, self._tables[abi].personality)
+            thread.call_record = self.tracer.begin(thread, entry, self.tables[abi].personality)
         if entry.invoke is None:
             self._refuse_unknown(thread, entry, abi)
             return
@@ -501,7 +503,7 @@ class Kernel(Services):
 
     def _refuse_unknown(self, thread: Thread, entry: Entry, abi: str) -> None:
         """ENOSYS; a call that Linux has and this kernel lacks makes the run *broken*."""
-        if entry.number in self._tables[abi].personality.syscall_names:
+        if entry.number in self.tables[abi].personality.syscall_names:
             key = (abi, entry.number)
             self.unknown_syscalls.setdefault(key, UnknownSyscall(entry.number, entry.name, abi))
         self._values[RAX] = -Errno.ENOSYS & thread.process.word_mask
@@ -573,6 +575,17 @@ class Kernel(Services):
             self._observe(thread, self.moments.exit)
             if self.current is thread:
                 self.processes.final_registers = self.machine.registers.as_dict()
+
+    def comes_back(self, thread: Thread, address: int) -> bool:
+        """Whether a fetch from `address`, which kills, is the main process's return while nobody else runs: the last look at it."""
+        main, alone = self.processes.main, len(self.processes.by_pid) == 1
+        if address != self.return_address or thread.process is not main or not alone or len(main.threads) > 1:
+            return False
+        if signals.handles(thread, Signal.SIGSEGV):
+            return False
+        self._observe(thread, self.moments.exit)
+        self.end(Ending.RETURNED)
+        return True
 
     def thread_ended(self, thread: Thread) -> None:
         """A thread is gone: tell who joins it."""

@@ -28,6 +28,8 @@ class Ending(Enum):
     """It printed more than `Limits.output` bytes."""
     DEADLOCK = "deadlock"
     """Every process waits for something that can't happen any more: `Outcome.waiting`."""
+    RETURNED = "returned"
+    """The main process jumped to `Kernel.return_address`: it lives."""
     FINISHED = "finished"
     """An observer called `Stop.finish`."""
 

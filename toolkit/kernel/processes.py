@@ -67,6 +67,12 @@ class Processes:
         self.final_registers: dict[str, int] | None = None
         self._stdout: Capture | None = None
         self._stderr: Capture | None = None
+        self._stdin: InputStream | None = None
+
+    def feed(self, data: bytes) -> None:
+        """Change the standard input of a main process that has not begun, and has no terminal."""
+        assert self._stdin is not None
+        self._stdin.hold(data)
 
     @property
     def stdout(self) -> bytes:
@@ -165,7 +171,8 @@ class Processes:
                 table.put(descriptor, file)
             return table
         system = kernel.files.pipe_system
-        table.put(0, InputStream(StreamNode(system, self.uid, self.gid), stdin))
+        self._stdin = InputStream(StreamNode(system, self.uid, self.gid), stdin)
+        table.put(0, self._stdin)
         table.put(1, OutputStream(StreamNode(system, self.uid, self.gid), self._stdout))
         table.put(2, OutputStream(StreamNode(system, self.uid, self.gid), self._stderr))
         return table

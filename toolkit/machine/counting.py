@@ -151,6 +151,17 @@ class Meter:
         self._next_record.value = self.address + 8 * free
         return free < self._full
 
+    @property
+    def mark(self) -> int:
+        """For `blocks_since`."""
+        return self._free
+
+    def blocks_since(self, mark: int) -> Iterator[Block]:
+        """The blocks translated since then, but for those that were to be one instruction long."""
+        for index in range(mark if mark <= self._free else self._first, self._free, RECORD):
+            if self.words[index] != EXCEPTIONAL:
+                yield self.block(self.address + 8 * index)
+
     def rewritten(self) -> bool:
         """Note that translated code was changed by the program; True each REWRITES_TOLD times."""
         self.rewrites += 1

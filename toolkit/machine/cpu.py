@@ -114,6 +114,22 @@ class Machine(Runner):
         if context.root != self._notes.root:
             self._engine.set_root(self._notes.root)
 
+    def rewind(self, context: Context, *, keep_code: bool) -> None:
+        """Back to a context of the program that is loaded, whose memory the caller has put back.
+
+        Breakpoints stay. With `keep_code` what was translated is used again: the pages it came from are what they were, or
+        `frame_changed` will be called for them.
+        """
+        engine, notes = self._engine, self._notes
+        if not keep_code:
+            engine.flush_code()
+            engine.meter.forget_blocks()
+        engine.meter.rewrites = 0
+        notes.scanned.clear()
+        self._fetched = None
+        self.restore_context(context)
+        self.set_page_table(context.root)
+
     def enter_program(self, bits: int = 64) -> None:
         """The CPU state in which exec starts a program: memory and the page table stay as they are.
 

@@ -199,7 +199,8 @@ def translation_callback(notes: Notes) -> Any:
             count = decode.instructions_in(code, bits)
         special_cost = 0
         if count == 1 or address in notes.translated:
-            special_cost = exceptional(notes, address, count, code, flags)
+            forgotten = not notes.stops.isdisjoint((address, address + size))  # by the engine, after each run
+            special_cost = exceptional(notes, address, count, code, flags, forgotten)
         else:
             notes.translated.add(address)
         room = admit(address, size, count, special_cost)
@@ -218,7 +219,7 @@ def translation_callback(notes: Notes) -> Any:
     return EDGE_HOOK(guarded(notes, translated))
 
 
-def exceptional(notes: Notes, address: int, count: int, code: bytes, flags: int) -> int:
+def exceptional(notes: Notes, address: int, count: int, code: bytes, flags: int, forgotten: bool) -> int:
     """What the meter must know of a block that `limit_callback` has to look at each time, else 0.
 
     Such are a jump to itself, of which all turns can be counted at once, and a block that the engine was asked to end
@@ -227,7 +228,7 @@ def exceptional(notes: Notes, address: int, count: int, code: bytes, flags: int)
     asked = notes.asked_for(address)
     if asked:
         return EXCEPTIONAL if asked == count == 1 else 0
-    if address in notes.translated:
+    if address in notes.translated and not forgotten:
         note_rewrite(notes)
     notes.translated.add(address)
     return EXCEPTIONAL + 1 if code in JUMPS_TO_THEMSELVES and not flags & TRAP_FLAG else 0

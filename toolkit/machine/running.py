@@ -429,23 +429,34 @@ class Runner:
 
     def set_breakpoints(self, addresses: Collection[int]) -> None:
         """Replace the set of virtual addresses before whose instruction `run` returns Breakpoint."""
-        self._breakpoints = frozenset(addresses)
-        self._engine.set_exits(self._notes.exits | self._breakpoints)
+        if self._breakpoints == frozenset(addresses):
+            return
+        self._stop_at(frozenset(addresses))
         self._engine.flush_code()
 
     def _run_over_breakpoint(self, limit: int) -> Event:
-        """Execute the instruction under a breakpoint alone, with all of them lifted, then go on.
+        """Execute the instruction under a breakpoint alone, with that one lifted, then go on.
 
-        All: a budget that is used up at another breakpoint is used up, even if a branch led there.
+        A budget that is used up at another breakpoint is used up, even if a branch led there.
         """
-        breakpoints = self._breakpoints
-        self.set_breakpoints(())
+        breakpoints, place, meter = self._breakpoints, self.registers.values[RIP], self._engine.meter
+        mark = meter.mark
+        self._stop_at(breakpoints - {place})
         event = self._run_legs(1)
-        self.set_breakpoints(breakpoints)
+        self._stop_at(breakpoints)
+        for block in meter.blocks_since(mark):
+            if block.address <= place < block.address + block.size:
+                self._engine.drop_block(block.address, block.size)
+        if isinstance(event, Breakpoint):
+            event = BudgetSpent()
         if not isinstance(event, BudgetSpent) or limit == 1:
             return event
         self._prepare()
         return Breakpoint() if self.registers.values[RIP] in breakpoints else self._run_legs(limit)
+
+    def _stop_at(self, breakpoints: frozenset[int]) -> None:
+        self._breakpoints = breakpoints
+        self._engine.set_exits(self._notes.exits | breakpoints)
 
     # ---- memory
 

@@ -94,6 +94,11 @@ class InputStream(OpenFile):
     def __init__(self, inode: StreamNode, data: bytes | Source) -> None:
         super().__init__(inode, f.O_RDONLY)
         inode.stream = self
+        self._source: Source | None
+        self.hold(data)
+
+    def hold(self, data: bytes | Source) -> None:
+        """Have this to be read from now on."""
         self._data = data if isinstance(data, bytes) else b""
         self._source = None if isinstance(data, bytes) else data
 

@@ -193,7 +193,7 @@ def _anonymous(space: AddressSpace, area: Area, slot: int, write: bool) -> Resol
     frames.mappings[index] = 1
     space.resident[ANONYMOUS] += 1
     if flags & VM_EXEC:
-        frames.code[index] = 1
+        frames.show_executable(index)
     space.table.words[slot] = frame << PAGE_SHIFT | protection(flags) | PTE_WRITABLE | PTE_DIRTY
     return MINOR
 

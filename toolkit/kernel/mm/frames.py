@@ -23,6 +23,7 @@ FREE, ANONYMOUS, FILE, SHMEM, TABLE, FIXED = range(6)
 """What a frame holds. FIXED frames (the zero page, vvar) are neither counted as resident nor reclaimed."""
 
 _GROWTH = 1024
+FIRST_MEMORY_INODE = 1024
 
 
 class PhysicalMemory(Protocol):
@@ -133,6 +134,8 @@ class Frames:
         self.kind = bytearray()
         self.code = bytearray()
         """1: the frame was mapped executable since it was last handed out, so translated code may exist."""
+        self.translated: dict[int, bytes] = {}
+        """Frames that are data now, and which translated code is kept of all the same, with what they held then."""
         self.spaces: dict[AddressSpace, None] = {}
         self.caches: dict[PageCache, None] = {}
         self.reclaim: Callable[[], bool] = lambda: False
@@ -148,7 +151,7 @@ class Frames:
         self.referenced: set[int] = set()
         """Frames marked as used (PG_referenced), which smaps counts like an entry's accessed bit."""
         self._active: set[int] = set()
-        self._memory_inodes = 1024
+        self._memory_inodes = FIRST_MEMORY_INODE
         self._free: list[int] = []
         self.fresh = 0
         """How many different frames were ever handed out: those from `first` on."""
@@ -162,6 +165,11 @@ class Frames:
     def count(self, kind: int) -> int:
         """How many frames hold ``kind``."""
         return self.kind.count(kind)
+
+    @property
+    def memory_files(self) -> int:
+        """How many files were made on the kernel's own tmpfs."""
+        return self._memory_inodes - FIRST_MEMORY_INODE
 
     def next_memory_inode(self) -> int:
         """A new inode number on the kernel's own tmpfs, which shared anonymous memory and memfds live on."""
@@ -189,10 +197,26 @@ class Frames:
         if self.code[index]:
             self.code[index] = 0
             self.machine.frame_changed(frame)
+        elif self.translated and kind != FILE:
+            self._forget_translated(frame)
         if clear:
             base = frame << PAGE_SHIFT
             self.bytes[base : base + PAGE_SIZE] = ZERO_PAGE
         return frame
+
+    def show_executable(self, index: int) -> None:
+        """The program may fetch instructions from a frame (its index) from now on: from what it holds, not from what it held."""
+        self.code[index] = 1
+        frame = self.first + index
+        if frame in self.translated:
+            if self.translated[frame] == self.read(frame):
+                del self.translated[frame]
+            else:
+                self._forget_translated(frame)
+
+    def _forget_translated(self, frame: int) -> None:
+        if self.translated.pop(frame, None) is not None:
+            self.machine.frame_changed(frame)
 
     def free(self, frame: int) -> None:
         """Give a frame back. Precondition: no entry points at it."""

@@ -85,7 +85,7 @@ def attach(space: AddressSpace, slot: int, entry: int, frame: int, rights: int) 
     if kind != FIXED:
         space.resident[kind] += 1
     if rights & VM_EXEC:
-        frames.code[index] = 1
+        frames.show_executable(index)
     space.table.words[slot] = frame << PAGE_SHIFT | entry
 
 
@@ -200,7 +200,7 @@ def protect(space: AddressSpace, area: Area, start: int, end: int) -> None:
             if writable and may_write(space, area, entry):
                 new |= PTE_WRITABLE
             if executable:
-                frames.code[((entry & PTE_FRAME_MASK) >> PAGE_SHIFT) - frames.first] = 1
+                frames.show_executable(((entry & PTE_FRAME_MASK) >> PAGE_SHIFT) - frames.first)
             words[position] = new
     space.machine.flush_tlb()
 
