@@ -119,6 +119,28 @@ ROWS: dict[str, tuple[str, list[str], str]] = {
         [START + "lea _GLOBAL_OFFSET_TABLE_, %eax\nmov v, %eax\n.data\nv: .long 1\n", FRAMED],
         "",
     ),
+    "the last string is a part of another": (
+        "",
+        [
+            START + '.section .rodata.str1.8,"aMS",@progbits,1\n.p2align 3\n.asciz "trombone"\n.p2align 3\n',
+            '.section .rodata.str1.8,"aMS",@progbits,1\n.p2align 3\n.asciz ""\n.p2align 3\n'
+            '.section .rodata.str2.2,"aMS",@progbits,2\n.p2align 1\n.string16 "a"\n',
+        ],
+        "",
+    ),
+    "boundaries in a shared object": ("-shared", [START + PART + PLACES], ""),
+    "boundaries in a collected shared object": ("-shared --gc-sections", [START + PART + PLACES], ""),
+    "boundaries that a library has too": ("-dynamic-linker /lib/ld.so", [START + PART], PART + PLACES),
+    "boundaries that a library has too, of code": (PIE, [START + PART + PLACES], PART + PLACES),
+    "boundaries called in i386": (
+        "-m elf_i386 -shared",
+        [
+            START
+            + PART
+            + "call __start_part@PLT\nmov __stop_part@GOT(%ebx), %eax\n.data\n.long __start_part\n"
+        ],
+        "",
+    ),
     "a frame header without entries": ("--gc-sections --eh-frame-hdr", [START, FRAMED], ""),
     "a frame header for a terminator": ("--eh-frame-hdr", [START, '.section .eh_frame,"a"\n.long 0\n'], ""),
 }

@@ -7,6 +7,7 @@ kept section refers to is kept; .eh_frame keeps what the entries of kept functio
 from __future__ import annotations
 
 from toolkit.abi import elf
+from toolkit.asm.link import boundaries
 from toolkit.asm.link.context import Context
 from toolkit.asm.link.model import Entry, InputFile, InputSection
 
@@ -24,8 +25,9 @@ def collect_sections(context: Context) -> None:
         _sweep(file, collector.live)
     for entry in context.names.entries.values():
         own = entry.is_defined and entry.dynamic_definition is None
-        if not entry.marked and not own and collector.first_section(entry) not in collector.live:
+        if not entry.marked and not own:
             entry.referenced = False
+    boundaries.forget(context, collector.live)
 
 
 def _sweep(file: InputFile, live: set[InputSection]) -> None:
@@ -77,15 +79,6 @@ class _Collector:
             return
         if isinstance(entry.section, InputSection):
             self.mark(entry.section)
-        elif (first := self.first_section(entry)) is not None:
-            self.mark(first)
-
-    def first_section(self, entry: Entry) -> InputSection | None:
-        """The first section whose start or end the name is, as ``__start_NAME``: ld takes that for its section."""
-        if not self.context.is_boundary(entry):
-            return None
-        name = entry.name.removeprefix("__start_").removeprefix("__stop_")
-        return next(iter(self.named.get(name, ())), None)
 
     def _may_be_wanted(self, entry: Entry) -> bool:
         context = self.context
@@ -93,6 +86,7 @@ class _Collector:
             return entry.dynamic_reference or context.is_shared or context.options.export_dynamic
         # hidden in a program, and a library has it too: ld does not make it local yet
         also = entry.dynamic_reference and entry.defined_by_library
+        also = also and entry not in context.boundaries
         return also and not entry.wanted_by_library and not context.is_shared
 
     def mark(self, section: InputSection) -> None:
@@ -107,10 +101,10 @@ class _Collector:
         entry.marked = True
         if isinstance(entry.section, InputSection):
             self.mark(entry.section)
-        for prefix in ("__start_", "__stop_"):
-            if entry.name.startswith(prefix) and not entry.is_defined:
-                for section in self.named.get(entry.name.removeprefix(prefix), ()):
-                    self.mark(section)
+        first = self.context.boundaries.get(entry)
+        if first is not None:
+            for section in self.named[first.name]:
+                self.mark(section)
 
     def run(self) -> None:
         while self.pending:

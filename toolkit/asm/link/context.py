@@ -117,7 +117,9 @@ class Context:
     notes_last: bool | None = (
         None  # where a shared object's notes stand among sections the script does not name
     )
-    section_names: set[str] = field(default_factory=set)  # those that are C identifiers, of the inputs
+    boundaries: dict[Entry, InputSection] = field(
+        default_factory=dict
+    )  # __start_NAME, __stop_NAME → the first section of the name
     dots: dict[int, int] = field(default_factory=dict)  # location counter before some script statements
 
     @property
@@ -146,14 +148,6 @@ class Context:
     @property
     def word(self) -> int:
         return 8 if self.is64 else 4
-
-    def is_boundary(self, entry: Entry) -> bool:
-        """Whether it is ``__start_NAME`` or ``__stop_NAME`` of a section of the inputs."""
-        name = entry.name
-        own = entry.is_defined and entry.dynamic_definition is None
-        if own or not name.startswith(("__start_", "__stop_")):
-            return False
-        return name.removeprefix("__start_").removeprefix("__stop_") in self.section_names
 
     def fixed_names(self) -> list[str]:
         """Output sections placed by -Ttext, -Tdata or -Tbss: ld makes them first."""

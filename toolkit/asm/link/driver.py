@@ -9,6 +9,7 @@ from toolkit.abi import elf
 from toolkit.asm.linetable import LineTable, Row
 from toolkit.asm.link import (
     assign,
+    boundaries,
     collect,
     defined,
     ehframe,
@@ -65,6 +66,7 @@ def _link(context: Context, objects: Sequence[LinkInput]) -> bytes | None:
     symbol_warnings.warn_about_symbols(context)
     resolve.report_duplicates(context)
     sharedlib.report_undefined(context)
+    boundaries.define(context)
     resolve.allocate_commons(context)
     notes.merge_properties(context)
     if context.options.gc_sections:
@@ -176,6 +178,7 @@ def _lay_out(context: Context) -> tuple[list[segments.Segment], int]:
                 -(-(section.address + section.size - context.tls.address) // alignment) * alignment
             )
     layout.ScriptSymbols(context).define_all()
+    boundaries.place(context)
     defined.evaluate(context)
     return chosen, segments.place_in_file(context, chosen, size)
 

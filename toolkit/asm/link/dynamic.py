@@ -200,6 +200,7 @@ class Dynamic(Calls):
         if not self.context.is64 and kind == elf.R_386_TLS_IE:
             return False
         bound = not self.context.is_shared or self.context.is_symbolic
+        bound = bound or (key in self.context.boundaries and not self.context.options.gc_sections)
         return self.is_relative(kind) or not bound or not self.is_defined_here(key)
 
     def _row_of(self, pending: Pending) -> _Row:

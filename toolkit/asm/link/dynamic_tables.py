@@ -68,7 +68,7 @@ class DynamicTables(Threads):
         for entry in entries:
             if self.is_linkers(entry):
                 asked = everything or entry.dynamic_reference or entry.dynamic_definition is not None
-                visible = entry.name in _VISIBLE or self.context.is_boundary(entry)
+                visible = entry.name in _VISIBLE
                 wanted = asked and (entry.name in ALWAYS or (entry.referenced and visible))
             else:
                 wanted = everything and entry.referenced and entry not in self.only_asked

@@ -283,7 +283,6 @@ class ScriptSymbols:
             self._arrays()
         if context.options.kind == "static":
             self._relocation_bounds()
-        self._start_stop()
         if self._is_wanted("__executable_start") and not context.is_shared:
             base = _BASES[context.machine] if context.options.kind == "static" else 0
             self.define("__executable_start", self.outputs[0] if self.outputs else None, base)
@@ -322,21 +321,6 @@ class ScriptSymbols:
             section = nearby(self.context, (statement, 0), 0, address)
         self.define(prefix + "_start", section, address, hidden=True)
         self.define(prefix + "_end", section, address + size, hidden=True)
-
-    def _start_stop(self) -> None:
-        """__start_NAME and __stop_NAME of sections whose names are C identifiers: where the first of the inputs went."""
-        firsts: dict[str, OutputSection] = {}
-        for file in self.context.files:
-            for section in file.content():
-                if section.name.isidentifier() and section.output is not None:
-                    firsts.setdefault(section.name, section.output)
-        for name, output in firsts.items():
-            if output.removed or output.name != name:
-                continue
-            for prefix, address in (("__start_", 0), ("__stop_", output.size)):
-                entry = self.define(prefix + name, output, output.address + address)
-                if entry is not None and entry.visibility == 0:
-                    entry.visibility = elf.STV_PROTECTED
 
     def _existing(self, name: str) -> OutputSection | None:
         output = self.context.by_name.get(name)

@@ -143,8 +143,8 @@ def _merge_strings(sections: list[InputSection], entry: int) -> None:
     _share_suffixes([piece for piece in order if not piece.deleted], entry)
     padded = all(not section.size % section.alignment for section in usable)
     _assign(usable, order)
-    last = next((section for section in reversed(usable) if section.size), None)
-    if padded and last is not None:  # where every input ended aligned, the whole does too
+    last = order[-1].section if order else None  # of the last string met, be it a part of another
+    if padded and last is not None and last.size:  # where every input ended aligned, the whole does too
         last.data = bytes(last.data) + bytes(-last.size % last.alignment)
         last.size = len(last.data)
 

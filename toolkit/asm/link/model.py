@@ -121,6 +121,7 @@ class Entry:
     defined_by_library: bool = False  # by some library, whether that counts or not
     wanted_by_library: bool = False  # not weakly
     marked: bool = False
+    was_dynamic: bool = False  # a boundary of a section that a library mentions
     protected: bool = False  # by the definition that counts, whatever other files say
     version: str = ""  # of the library's definition: ``GLIBC_2.2.5``
 

@@ -128,9 +128,8 @@ class Needs(Special):
         if entry.name == "_DYNAMIC":
             return self.context.is_dynamic
         names = _IN_LIBRARIES if self.context.is_shared else BY_LINKER
-        if entry.name in names:
-            return not (self.context.is_pic and entry.name.startswith(("__rela_iplt", "__rel_iplt")))
-        return self.context.is_boundary(entry)
+        irelative = self.context.is_pic and entry.name.startswith(("__rela_iplt", "__rel_iplt"))
+        return entry.name in names and not irelative
 
     def is_zero(self, key: Key) -> bool:
         """Whether it is an undefined weak name that is 0 without asking anyone."""
@@ -175,6 +174,9 @@ class Needs(Special):
                 self._find_aliases(file)
         for library in self.context.libraries:
             self.strings.add(library.soname.encode("utf-8", "surrogateescape"))
+        for entry in self.context.boundaries:
+            if entry.was_dynamic:
+                self.record(entry)
         for name, _ in self.context.options.defined:
             entry = self.context.names.entry(name)
             if self.context.is_shared or entry.dynamic_reference:

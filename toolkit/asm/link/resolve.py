@@ -75,8 +75,6 @@ def _discard_groups(context: Context, file: InputFile) -> None:
     for section in file.sections:
         if section is None:
             continue
-        if section.name.isidentifier():
-            context.section_names.add(section.name)
         if section.name.startswith(".gnu.linkonce."):
             if section.name in context.discarded_groups:
                 section.kept = False
