@@ -7,7 +7,7 @@ import re
 import types
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from toolkit.grading.checks import BrokenCheck, Check, GraderError
 from toolkit.grading.evidence import BuildRequest, FileData, SourceBounds
 from toolkit.grading.program import ProgramOptions
 
+GRADERS_KEPT = 32  # loaded, whose text has not changed
 LARGEST_FILE = 32 << 20  # bytes of one file of an exercise or a submission
 LARGEST_SOURCE = 1 << 18  # bytes of one file that is graded
 LARGEST_SUBMISSION = 1 << 20  # bytes of all of them
@@ -183,8 +184,9 @@ def load_grader(path: Path) -> Grader:
     return load_grader_text(text, path.parent.name)
 
 
+@lru_cache(maxsize=GRADERS_KEPT)
 def load_grader_text(text: str, name: str) -> Grader:
-    """Run a grader's text. Raises BrokenCheck."""
+    """Run a grader's text; that of one seen before is not run again. Raises BrokenCheck."""
     try:
         code = compile(text, "grader.py", "exec")
     except (SyntaxError, ValueError) as error:
