@@ -10,6 +10,7 @@ An object of a kind that is not known here makes the moment one that can't be re
 
 from __future__ import annotations
 
+import copy
 import ctypes
 import enum
 import functools
@@ -40,6 +41,8 @@ OF_ALL_KERNELS = (Machine, Context, SyscallTable, Personality, Layout, memoryvie
 """What belongs to the machine, or to every kernel alike; the machine's part is restored by itself."""
 IGNORED = (*UNCHANGING, *OF_ALL_KERNELS)
 
+WITHOUT_STATE = (types.FunctionType, types.MethodType, functools.partial, tuple, frozenset)
+
 Undo = Callable[[], object]
 
 
@@ -60,7 +63,11 @@ class Checkpoint:
         self._end = self._first + (frames.fresh << PAGE_SHIFT)
         self._content = kernel.machine.bytes[self._first : self._end].tobytes()
         self._memory_files = frames.memory_files
-        self._undo = tuple(undo for found in reachable(kernel) if (undo := undo_of(found)) is not None)
+        found = tuple(reachable(kernel))
+        self._filled = tuple(
+            (container, copy.copy(container)) for container in map(filled, found) if container is not None
+        )
+        self._undo = tuple(undo for each in found if (undo := undo_of(each)) is not None)
 
     def restore(self) -> None:
         """Come back. Raises Unrestorable when the run left behind what would still act later."""
@@ -71,6 +78,9 @@ class Checkpoint:
             raise Unrestorable("the program has shared memory of its own")
         code = translated_files(kernel)
         translated = {} if code is None else frames.translated | code
+        for container, content in self._filled:
+            container.clear()
+            container.update(content)
         for undo in self._undo:
             undo()
         machine.bytes[self._first : self._end] = self._content
@@ -139,34 +149,35 @@ def slots_of(kind: type) -> tuple[str, ...]:
     return tuple(name for name in names if not name.startswith("__"))
 
 
-def undo_of(found: Any) -> Undo | None:
-    """What puts into the object what it holds now; None for one that can't change."""
-    if isinstance(found, (types.FunctionType, types.MethodType, functools.partial, tuple, frozenset)):
+def filled(found: Any) -> dict[Any, Any] | set[Any] | None:
+    """The dictionary or set in which the object has what can change, if it is of that kind: most are."""
+    if isinstance(found, (dict, set)):
+        return found
+    if isinstance(found, WITHOUT_STATE) or is_frozen(found) or not hasattr(found, "__dict__"):
         return None
-    if isinstance(found, dict):
-        return functools.partial(refill, found, dict(found))
-    if isinstance(found, set):
-        return functools.partial(refill, found, set(found))
+    if slots_of(found.__class__):
+        raise Unrestorable(f"{type(found).__name__} has both slots and other attributes")
+    held: dict[str, Any] = vars(found)
+    return held
+
+
+def undo_of(found: Any) -> Undo | None:
+    """What puts into any other object what it holds now; None for one that can't change."""
+    if isinstance(found, (dict, set, *WITHOUT_STATE)) or is_frozen(found):
+        return None
     if isinstance(found, deque):
         return functools.partial(requeue, found, tuple(found))
     if isinstance(found, (list, bytearray, array)):
         return functools.partial(found.__setitem__, slice(None), found[:])
     if isinstance(found, random.Random):
         return functools.partial(found.setstate, found.getstate())
-    if is_dataclass(found) and vars(found.__class__)["__dataclass_params__"].frozen:
-        return None
-    if hasattr(found, "__dict__"):
-        if slots_of(found.__class__):
-            raise Unrestorable(f"{type(found).__name__} has both slots and other attributes")
-        return functools.partial(refill, vars(found), dict(vars(found)))
     held = [(name, getattr(found, name)) for name in slots_of(found.__class__) if hasattr(found, name)]
     return functools.partial(reassign, found, held) if held else None
 
 
-def refill(container: Any, content: Any) -> None:
-    """Make a dictionary or a set hold `content` and nothing else."""
-    container.clear()
-    container.update(content)
+def is_frozen(found: object) -> bool:
+    """Whether it is of a data class whose attributes are set once."""
+    return is_dataclass(found) and bool(vars(found.__class__)["__dataclass_params__"].frozen)
 
 
 def requeue(queue: deque[Any], content: Iterable[Any]) -> None:
