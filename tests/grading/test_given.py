@@ -151,3 +151,52 @@ def test_what_is_loaded_does_not_change_what_is_drawn() -> None:
 
     _draw_alike_everywhere()
     assert len(providers._get_local_constants()) == 0
+
+
+@check("doubles twice")
+@given(strategies.integers(0, 10_000), strategies.lists(strategies.integers(0, 9)))
+def doubles_twice(prog: Program, number: int, spoilt: list[int]) -> None:
+    spoilt.append(1)
+    prog.expect.call("buffer", number, len(spoilt), returns=number * 2)
+
+
+def twice_the_first(request: RunRequest, limit: int = 1 << 20) -> Evidence:
+    """A function that doubles its first argument, below a limit."""
+    assert request.call is not None
+    value = request.call.arguments[0].value
+    return Evidence(call=CallEvidence(True, rax=value * 2 if value < limit else 7))
+
+
+def test_inputs_that_all_passed_are_tried_again_first() -> None:
+    first, second, other = (program(twice_the_first, seed) for seed in (3, 3, 4))
+    for prog in (first, second, other):
+        doubles_twice(prog)
+    assert first.requests == second.requests
+    assert set(first.requests) != set(other.requests)
+
+
+def test_a_failure_after_a_pass_is_the_one_that_a_first_try_finds() -> None:
+    def failure(seed: int) -> tuple[object, list[RunRequest]]:
+        prog = program(lambda request: twice_the_first(request, 5_000), seed)
+        with pytest.raises(Failure) as caught:
+            doubles_twice(prog)
+        return vars(caught.value), list(prog.requests)
+
+    before = failure(5)
+    doubles_twice(program(twice_the_first, 5))
+    assert failure(5) == before
+
+
+def test_inputs_that_draw_more_when_they_are_used_are_drawn_anew() -> None:
+    seen: list[int] = []
+
+    @check("draws inside")
+    @given(strategies.builds(lambda number: [number, object()], strategies.integers(0, 9)))
+    def draws(prog: Program, drawn: list[object]) -> None:
+        seen.append(id(drawn[1]))
+
+    prog = program(doubled)
+    draws(prog)
+    count = len(seen)
+    draws(prog)
+    assert len(seen) == 2 * count

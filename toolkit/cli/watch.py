@@ -61,10 +61,12 @@ class Session:
         sandbox: WorkerSandbox,
         disclosure: Disclosure,
     ) -> None:
+        from toolkit.grading.foresight import Foresight
+
         self._disclosure = disclosure
         self._exercises = list(exercises)
         self._choice = choice
-        self._sandbox = sandbox
+        self._sandbox = Foresight(sandbox)
         self._passed: set[str] = set()
         self._current = self._exercises[0]
 

@@ -13,16 +13,19 @@ import sys
 import tempfile
 import threading
 import time
+from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
 from toolkit.grading.evidence import Broken, BuildEvidence, BuildRequest, Evidence, RunRequest
-from toolkit.grading.wire import Job, ProtocolError, Reply, receive_reply, send
+from toolkit.grading.wire import Job, ProtocolError, Reply, receive_reply, send, size_of
 
 _BOOT = "import sys; sys.path.append(sys.argv[1]); from toolkit.grading.worker import main; main()"
 START_LIMIT = 60.0  # seconds of wall clock for a worker to say that it is ready
 RETIRE_AT = 200 << 20  # bytes of memory after which a worker makes room for a fresh one
+PIPE_ROOM = 16 << 10  # bytes that a pipe takes on every host without being read
 JOB_LIMIT = 60.0  # seconds of wall clock for one job: the last resort, far beyond what any budget takes
 
 
@@ -59,9 +62,12 @@ class WorkerSandbox:
         reply = self._ask(Job(build=request))
         return reply.build or reply.broken or _nonsense()
 
-    def run(self, request: RunRequest) -> Evidence | Broken:
-        """Assemble, link and run (what was assembled before is not assembled again)."""
-        reply = self._ask(Job(run=request))
+    def run(self, request: RunRequest, guesses: Sequence[RunRequest] = ()) -> Evidence | Broken:
+        """Assemble, link and run (what was assembled before is not assembled again).
+
+        ``guesses``: the runs that will probably be asked for next, with which the worker begins when it has done this one.
+        """
+        reply = self._ask(Job(run=request), [Job(run=guess) for guess in guesses])
         return reply.run or reply.broken or _nonsense()
 
     def close(self) -> None:
@@ -70,11 +76,13 @@ class WorkerSandbox:
             self._worker.end()
             self._worker = None
 
-    def _ask(self, job: Job) -> Reply:
+    def _ask(self, job: Job, guesses: Sequence[Job] = ()) -> Reply:
+        if self._worker is not None and not self._worker.forget_guesses(job, self._job_limit):
+            self.close()  # it came to grief over a run that nobody asks for
         if self._worker is None:
             self._worker = _Worker(self._command)
         try:
-            reply = self._worker.ask(job, self._job_limit)
+            reply = self._worker.ask(job, self._job_limit, guesses)
             if self._worker.resident > RETIRE_AT:
                 self.close()
             return reply
@@ -106,10 +114,28 @@ class _Worker:
         self._late = False
         self._limit = 0.0
         self._wake = threading.Event()
+        self._ahead: deque[Job] = deque()
         threading.Thread(target=self._watch, daemon=True).start()
 
-    def ask(self, job: Job, limit: float) -> Reply:
-        """Send and wait. Raises ProtocolError or OSError when the worker cannot answer."""
+    def forget_guesses(self, job: Job, limit: float) -> bool:
+        """Wait for what it was sent ahead, unless that begins with ``job``; False when it can't go on."""
+        if not self._ahead or self._ahead[0] == job:
+            return True
+        try:
+            while self._ahead:
+                self._set_deadline(limit)
+                receive_reply(self._stdout)
+                self._ahead.popleft()
+        except (ProtocolError, OSError):
+            return False
+        self._deadline = None
+        return True
+
+    def ask(self, job: Job, limit: float, guesses: Sequence[Job] = ()) -> Reply:
+        """Send and wait. Raises ProtocolError or OSError when the worker cannot answer.
+
+        Precondition: what it was sent ahead begins with ``job``, or is nothing.
+        """
         if not self._ready:
             self._set_deadline(START_LIMIT)
             greeting = receive_reply(self._stdout)
@@ -118,7 +144,16 @@ class _Worker:
             self._ready = True
             self._drop_directory()
         self._set_deadline(limit)
-        send(self._stdin, job)
+        if self._ahead:
+            self._ahead.popleft()
+        else:
+            send(self._stdin, job)
+        for guess in guesses[len(self._ahead) :]:
+            # While it writes an answer the worker reads nothing: what is sent ahead has to find room in the pipe.
+            if size_of(guess) * (len(guesses) + 1) > PIPE_ROOM:
+                break
+            send(self._stdin, guess)
+            self._ahead.append(guess)
         reply = receive_reply(self._stdout)
         self._deadline = None
         return reply

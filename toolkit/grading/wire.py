@@ -50,6 +50,11 @@ def send(stream: BinaryIO, message: Job | Reply) -> None:
     stream.flush()
 
 
+def size_of(message: Job | Reply) -> int:
+    """Bytes that it takes on its way."""
+    return _LENGTH.size + len(_encoder.encode(message))
+
+
 def receive_job(stream: BinaryIO) -> Job | None:
     """The next job, or ``None`` at a clean end. Raises ProtocolError."""
     body = _receive(stream)
