@@ -376,6 +376,7 @@ _HAND_WRITTEN = {
     "fork copies on write": f"a = mmap 0 8192 {ANONYMOUS}\nstore a 1\nstore a+4096 1\nchild\nstore a 2\nload a\nend\nload a",
     "fork shares": "a = mmap 0 8192 rw shared|anonymous -1 0\nstore a 1\nchild\nstore a 2\nend\nload a",
     "fork, dontfork": f"a = mmap 0 4096 {ANONYMOUS}\nstore a 1\nmadvise a 4096 dontfork\nchild\nload a\nend\nload a",
+    "huge pages wanted below 2 MiB": "a = mmap 65536 8192 rw private|anonymous|fixed -1 0\nmadvise a 8192 14\nstore a 1",
     "fork, wipeonfork": f"a = mmap 0 8192 {ANONYMOUS}\nstore a 5\nmadvise a 4096 wipeonfork\nchild\nload a\nend\nload a",
     "parent writes after fork": f"a = mmap 0 8192 {ANONYMOUS}\nstore a 1\nchild\nload a\nend\nstore a 3\nb = mmap 0 4096 {ANONYMOUS}",
     "move shared by zero length": "a = mmap 0 8192 rw shared|anonymous -1 0\nstore a 6\nb = mremap a 0 8192 maymove\nload b",

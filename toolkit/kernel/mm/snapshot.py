@@ -22,6 +22,7 @@ from toolkit.abi.memory import (
     VM_SHARED,
     VM_WRITE,
 )
+from toolkit.kernel.mm.areas import ADDRESS_END
 from toolkit.kernel.mm.states import page_runs
 
 if TYPE_CHECKING:
@@ -198,9 +199,13 @@ def area_row(space: AddressSpace, area: Area, *, pages: bool = True) -> AreaRow:
 
 
 def _huge_eligible(area: Area) -> bool:
-    """Whether MADV_HUGEPAGE was asked for and an aligned 2 MiB fits (with THP set to madvise)."""
-    first = -(-area.start // HUGE_PAGE_SIZE) * HUGE_PAGE_SIZE
-    return bool(area.flags & VM_HUGEPAGE) and area.backing is None and first + HUGE_PAGE_SIZE <= area.end
+    """Whether MADV_HUGEPAGE was asked for and an aligned 2 MiB fits (with THP set to madvise; thp_vma_suitable_order).
+
+    Linux reckons back from the area's end in 64 bits: below 2 MiB that wraps, and the area passes.
+    """
+    last = (area.end - HUGE_PAGE_SIZE) % ADDRESS_END & -HUGE_PAGE_SIZE
+    fits = area.start <= last and (last + HUGE_PAGE_SIZE) % ADDRESS_END <= area.end
+    return bool(area.flags & VM_HUGEPAGE) and area.backing is None and fits
 
 
 def _run(
