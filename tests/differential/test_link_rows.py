@@ -20,6 +20,7 @@ THREAD = '.section .tdata,"awT"\n.globl v\nv: .long 1\n'
 PLACES = ".data\n.quad __start_part, __stop_part\n"
 PART = '.section part,"a"\n.long 1\n'
 ALPHA = '.globl alpha\n.section {},"aw"\nalpha: .long 1\n.size alpha, 4\n'
+MANY = "".join(f".globl f{number}\nf{number}: ret\n" for number in range(60))
 PIE = "-pie -dynamic-linker /lib/ld.so"
 
 # name → (arguments, objects, the shared library "lib.so" if there is one)
@@ -140,6 +141,34 @@ ROWS: dict[str, tuple[str, list[str], str]] = {
             + "call __start_part@PLT\nmov __stop_part@GOT(%ebx), %eax\n.data\n.long __start_part\n"
         ],
         "",
+    ),
+    "a comment beside frames only": (
+        "--gc-sections",
+        [START, FRAMED + '.section .comment_1,""\n.long 1\n'],
+        "",
+    ),
+    "a comment beside a note only": (
+        "--gc-sections",
+        [
+            START,
+            '.section .note.x,"a",@note\n.long 4, 4, 1, 0, 0\n.section .comment_1,""\n.long 1\n',
+        ],
+        "",
+    ),
+    "loads kept by --no-relax": (
+        "--no-relax",
+        [START + "mov v@GOTPCREL(%rip), %rax\n.data\nv: .long 1\n"],
+        "",
+    ),
+    "hash tables by -O1": ("-shared -O1", [MANY], ""),
+    "hash tables by -O0": ("-shared -O0", [MANY], ""),
+    "a required name": ("--require-defined=_start", [START], ""),
+    "a required name that is missing": ("--require-defined=other", [START], ""),
+    "a library that lacks a name": ("-dynamic-linker /lib/ld.so", [START], ".data\n.quad other\n"),
+    "a library that may lack a name": (
+        "-dynamic-linker /lib/ld.so --allow-shlib-undefined",
+        [START],
+        ".data\n.quad other\n",
     ),
     "a frame header without entries": ("--gc-sections --eh-frame-hdr", [START, FRAMED], ""),
     "a frame header for a terminator": ("--eh-frame-hdr", [START, '.section .eh_frame,"a"\n.long 0\n'], ""),

@@ -38,9 +38,8 @@ _SWITCHES: dict[str, tuple[str, object]] = {
     "disable-new-dtags": ("new_tags", False),
     "no-dynamic-linker": ("dynamic_linker", None),
     "no-undefined": ("no_undefined", True),
-    "warn-common": ("", None),
-    "no-warn-mismatch": ("", None),
-    "warn-once": ("", None),
+    "allow-shlib-undefined": ("lacking_libraries", True),
+    "no-allow-shlib-undefined": ("lacking_libraries", False),
     "fatal-warnings": ("fatal_warnings", True),
     "no-fatal-warnings": ("fatal_warnings", False),
     "no-warnings": ("quiet", True),
@@ -53,14 +52,19 @@ _SWITCHES: dict[str, tuple[str, object]] = {
     "build-id": ("build_id", "sha1"),
     "no-ld-generated-unwind-info": ("unwind_tables", False),
     "ld-generated-unwind-info": ("unwind_tables", True),
-    "no-relax": ("", None),
-    "O0": ("", None),
-    "O1": ("", None),
-    "O2": ("", None),
-    "nostdlib": ("", None),
-    "no-omagic": ("", None),
-    "as-needed": ("", None),
+    "no-relax": ("relax", False),
+    "relax": ("relax", True),
+    "no-omagic": ("", None),  # as without it
 }
+# what is not done here, and why: an option that is read must have its effect
+_REFUSED = {
+    **dict.fromkeys(("r", "i", "relocatable", "Ur"), "objects are linked to programs and libraries, not to larger objects"),
+    **dict.fromkeys(("Map", "M", "print-map"), "no map is written: see what was linked with `readelf -SW' and `nm -n'"),
+    **dict.fromkeys(("version-script", "dynamic-list"), "names have no versions here: hide them in the source (`global name:function hidden')"),
+    **dict.fromkeys(("N", "n", "omagic", "nmagic"), "programs are laid out in pages"),
+    **dict.fromkeys(("q", "emit-relocs"), "relocations are not kept"),
+    **dict.fromkeys(("warn-common", "no-warn-mismatch", "warn-once"), "what is warned of can't be chosen"),
+}  # fmt: skip
 # word with a value → field
 _VALUES = {
     "e": "entry",
@@ -68,7 +72,6 @@ _VALUES = {
     "soname": "soname",
     "h": "soname",
     "rpath": "runpath",
-    "R": "runpath",
     "dynamic-linker": "dynamic_linker",
     "I": "dynamic_linker",
     "hash-style": "hash_style",
@@ -119,6 +122,7 @@ class Plan:
     options: LinkOptions = field(default_factory=LinkOptions)
     output: str = "a.out"
     folders: list[str] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)  # of -R, which takes folders
     files: list[tuple[str, LinkInput]] = field(default_factory=list)
 
 
@@ -142,7 +146,13 @@ def parse(arguments: Sequence[str]) -> Plan:
     plan = Plan(LinkOptions(missing_entry="warning"))
     state = _State()
     changes: dict[str, object] = {}
-    lists: dict[str, list[object]] = {"undefined": [], "defined": [], "wrapped": [], "kept": []}
+    lists: dict[str, list[object]] = {
+        "undefined": [],
+        "defined": [],
+        "wrapped": [],
+        "required": [],
+        "paths": [],
+    }
     rest = iter(arguments)
     for word in rest:
         if not word.startswith("-") or word == "-":
@@ -152,9 +162,11 @@ def parse(arguments: Sequence[str]) -> Plan:
             plan.files.append((f"-l{name}", replace(state.of(name), only_archives=state.only_archives)))
         elif not (_state_word(word, state) or _path_word(word, rest, plan)):
             _option(word, rest, changes, lists)
+    plan.paths += [str(path) for path in lists.pop("paths")]
     changes |= {name: tuple(values) for name, values in lists.items() if values}
     plan.options = replace(plan.options, **changes)  # type: ignore[arg-type]
-    plan.folders += _FOLDERS[plan.options.emulation or "elf_x86_64"].split()
+    if "-nostdlib" not in arguments and "--nostdlib" not in arguments:
+        plan.folders += _FOLDERS[plan.options.emulation or "elf_x86_64"].split()
     return plan
 
 
@@ -207,11 +219,14 @@ def _path_word(word: str, rest: Iterator[str], plan: Plan) -> bool:
         plan.output = _next(rest, word)
     elif word.startswith("--output="):
         plan.output = word.partition("=")[2]
-    elif word in ("-plugin", "-rpath-link", "--rpath-link", "-Map", "--plugin"):
-        _next(rest, word)
+    elif word in ("-plugin", "-rpath-link", "--rpath-link", "--plugin"):
+        _next(rest, word)  # objects for a plugin and libraries of libraries are not read
+    elif word.startswith("--sysroot="):
+        if word.partition("=")[2] not in ("", "/"):
+            raise UsageError(f"{word}: libraries are searched for in this system; name others with -L")
     elif not word.startswith(
-        ("-plugin-opt", "--plugin-opt", "--sysroot", "-rpath-link=", "--rpath-link=", "-Map=")
-    ):
+        ("-plugin-opt", "--plugin-opt", "-rpath-link=", "--rpath-link=")
+    ) and word not in ("-nostdlib", "--nostdlib"):
         return False
     return True
 
@@ -235,8 +250,16 @@ def _option(
         changes["script"] = name[1:] or argument()
     elif name in _ADDRESSES:
         _address(name, argument(), changes)
-    elif name in ("u", "undefined", "require-defined"):
+    elif name in ("u", "undefined"):
         lists["undefined"].append(argument())
+    elif name == "R":
+        lists["paths"].append(argument())
+        _value("runpath", str(lists["paths"][-1]), changes)
+    elif name == "require-defined":
+        lists["required"].append(argument())
+        lists["undefined"].append(lists["required"][-1])
+    elif name in _REFUSED:
+        raise UsageError(f"{word} is not supported: {_REFUSED[name]}")
     elif name in ("wrap",):
         lists["wrapped"].append(argument())
     elif name == "defsym":
@@ -262,7 +285,7 @@ def _short(word: str, lists: dict[str, list[object]], changes: dict[str, object]
     elif letter == "e":
         changes["entry"] = value
     elif letter == "O" and value.isdigit():
-        pass
+        changes["optimised"] = int(value) > 0
     else:
         return False
     return True
@@ -273,6 +296,8 @@ def _value(name: str, value: str, changes: dict[str, object]) -> None:
         raise UsageError(f"invalid hash style `{value}'")
     if name == "runpath" and changes.get("runpath"):
         value = f"{changes['runpath']}:{value}"
+    if name == "build_id" and value not in ("none", "sha1", "md5") and not value.startswith("0x"):
+        raise UsageError(f"--build-id={value}: the styles are sha1, md5, none, and a number 0x…")
     changes[name] = None if name == "build_id" and value == "none" else value
 
 
@@ -309,6 +334,11 @@ def _keyword(word: str, changes: dict[str, object]) -> None:
 def gather(plan: Plan, read: Callable[[str], bytes | None]) -> list[LinkInput]:
     """The inputs with their bytes. ``read`` gives a file's, or None where there is none. Raises UsageError."""
     inputs = []
+    for path in plan.paths:
+        if read(path) is not None:
+            raise UsageError(
+                f"-R {path}: it names a folder for libraries; a file's symbols alone are not linked"
+            )
     for name, item in plan.files:
         if name.startswith("-l"):
             found = search(

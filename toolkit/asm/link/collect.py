@@ -10,6 +10,7 @@ from toolkit.abi import elf
 from toolkit.asm.link import boundaries
 from toolkit.asm.link.context import Context
 from toolkit.asm.link.model import Entry, InputFile, InputSection
+from toolkit.asm.link.script import is_debugging
 
 _KEPT_NAMES = (".init", ".fini", ".jcr", ".preinit_array", ".gnu.attributes")
 _KEPT_PREFIXES = (".init_array", ".fini_array", ".ctors", ".dtors")
@@ -31,15 +32,44 @@ def collect_sections(context: Context) -> None:
 
 
 def _sweep(file: InputFile, live: set[InputSection]) -> None:
-    some = any(s in live for s in file.sections if s is not None and s.flags & elf.SHF_ALLOC)
-    for section in file.sections:
-        if section is None or section in live:
+    """Drop what is not live; what is not loaded stays with a file of which anything but notes stays."""
+    grouped = {n for _, numbers in file.groups for n in numbers}
+    some = any(_is_some(section, live) for section in file.content())
+    for section in file.content():
+        if section in live or _is_frames(section):
             continue
-        if section.name.startswith(".eh_frame") and section.flags & elf.SHF_ALLOC:
-            continue
-        if not section.flags & elf.SHF_ALLOC and some:
+        if (
+            some
+            and _is_special(section)
+            and (section.number not in grouped or _is_special_group(file, section))
+        ):
             continue
         section.kept = False
+
+
+def _is_frames(section: InputSection) -> bool:
+    return section.name.startswith(".eh_frame") and bool(section.flags & elf.SHF_ALLOC)
+
+
+def _is_some(section: InputSection, live: set[InputSection]) -> bool:
+    """Whether it shows that a part of its file stays; the script KEEPs every .eh_frame."""
+    loaded = section.flags & elf.SHF_ALLOC and section.type != elf.SHT_NOTE and section.kept
+    return bool(loaded) and (section in live or section.name == ".eh_frame")
+
+
+def _is_special(section: InputSection) -> bool:
+    """Debugging information, or what is neither loaded nor relocated, as .comment."""
+    if section.flags & elf.SHF_ALLOC:
+        return False
+    return is_debugging(section.name) or not section.relocations
+
+
+def _is_special_group(file: InputFile, section: InputSection) -> bool:
+    for _, numbers in file.groups:
+        if section.number in numbers:
+            members = [file.sections[n] for n in numbers if n < len(file.sections)]
+            return all(member is None or _is_special(member) for member in members)
+    return True
 
 
 class _Collector:

@@ -68,6 +68,10 @@ class LinkOptions:
     tracking: bool = False
     stack_size: int | None = None
     wrapped: Sequence[str] = ()
+    required: Sequence[str] = ()  # names that must be defined: --require-defined
+    relax: bool = True
+    optimised: bool = False  # -O1 and above: the hash tables of dynamic symbols
+    lacking_libraries: bool = False  # --allow-shlib-undefined
     open_file: Callable[[str], bytes | None] | None = None
     folders: Sequence[str] = ()
 

@@ -65,6 +65,7 @@ def _link(context: Context, objects: Sequence[LinkInput]) -> bytes | None:
         return None
     symbol_warnings.warn_about_symbols(context)
     resolve.report_duplicates(context)
+    resolve.report_required(context)
     sharedlib.report_undefined(context)
     boundaries.define(context)
     resolve.allocate_commons(context)

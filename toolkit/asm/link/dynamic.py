@@ -11,7 +11,7 @@ import struct
 from toolkit.abi import elf
 from toolkit.asm.link.calls import Calls
 from toolkit.asm.link.dynamic_tables import TagValue, entry_name
-from toolkit.asm.link.dynhash import bucket_count, sysv_hash
+from toolkit.asm.link.dynhash import sysv_hash
 from toolkit.asm.link.indirect import forget_pointer
 from toolkit.asm.link.model import Entry, InputSection
 from toolkit.asm.link.needs import Pending
@@ -132,7 +132,7 @@ class Dynamic(Calls):
         return 0
 
     def _sysv_hash_table(self) -> bytes:
-        count = bucket_count(len(self.exported), False)
+        count = self.bucket_count
         buckets = [0] * count
         chains = [0] * (len(self.exported) + 1)
         for entry in self.context.names.in_hash_order():

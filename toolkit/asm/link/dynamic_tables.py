@@ -7,7 +7,7 @@ import struct
 from toolkit.abi import elf
 from toolkit.asm.link.assign import created_section
 from toolkit.asm.link.context import Context
-from toolkit.asm.link.dynhash import bucket_count, gnu_hash, gnu_table
+from toolkit.asm.link.dynhash import best_bucket_count, bucket_count, gnu_hash, gnu_table, sysv_hash
 from toolkit.asm.link.model import DEFINED, Entry, InputSection
 from toolkit.asm.link.plt import CIE_SIZE
 from toolkit.asm.link.threads import Threads
@@ -37,6 +37,8 @@ class DynamicTables(Threads):
         self.tags: list[tuple[int, TagValue]] = []
         self.sections: dict[str, InputSection] = {}
         self.relative_count = 0
+        self.bucket_count = 1  # of .hash
+        self.gnu_bucket_count = 1
 
     def allocate(self) -> None:
         context, options = self.context, self.context.options
@@ -79,16 +81,25 @@ class DynamicTables(Threads):
         """Names that are not defined here come first, the others by their .gnu.hash bucket."""
         exported = [entry for entry in entries if entry in self.recorded]
         hashed = [entry for entry in exported if self._is_hashed(entry)]
+        self._count_buckets(exported, hashed)
         if self.context.options.hash_style == "sysv":
             self.exported = exported
         else:
             plain = [entry for entry in exported if not self._is_hashed(entry)]
-            buckets = bucket_count(len(hashed), True)
-            hashed.sort(key=lambda e: gnu_hash(entry_name(e)) % buckets)
+            hashed.sort(key=lambda e: gnu_hash(entry_name(e)) % self.gnu_bucket_count)
             self.exported = plain + hashed
         self.numbers = {entry: number for number, entry in enumerate(self.exported, 1)}
         for entry, number in self.numbers.items():
             entry.dynamic = number
+
+    def _count_buckets(self, exported: list[Entry], hashed: list[Entry]) -> None:
+        if not self.context.options.optimised:
+            self.bucket_count = bucket_count(len(exported), False)
+            self.gnu_bucket_count = bucket_count(len(hashed), True)
+            return
+        rows = len(exported) + 1
+        self.bucket_count = best_bucket_count([sysv_hash(entry_name(e)) for e in exported], False, rows)
+        self.gnu_bucket_count = best_bucket_count([gnu_hash(entry_name(e)) for e in hashed], True, rows)
 
     def _is_hashed(self, entry: Entry) -> bool:
         """``_bfd_x86_elf_hash_symbol``: defined in the output, by whatever means."""
@@ -156,11 +167,12 @@ class DynamicTables(Threads):
         style = context.options.hash_style
         count = len(self.exported)
         if style in ("sysv", "both"):
-            self.add(".hash", elf.SHT_HASH, 2, word, 4 * (2 + bucket_count(count, False) + count + 1), 4)
+            self.add(".hash", elf.SHT_HASH, 2, word, 4 * (2 + self.bucket_count + count + 1), 4)
         if style in ("gnu", "both"):
             hashed = [entry for entry in self.exported if self._is_hashed(entry)]
             names = [entry_name(entry) for entry in hashed]
-            table = gnu_table(names, self.numbers[hashed[0]] if hashed else 1, context.is64)
+            first = self.numbers[hashed[0]] if hashed else 1
+            table = gnu_table(names, first, context.is64, self.gnu_bucket_count)
             self.add(
                 ".gnu.hash", elf.SHT_GNU_HASH, 2, word, len(table), 0 if context.is64 else 4
             ).data = table

@@ -277,6 +277,19 @@ def report_duplicates(context: Context) -> None:
         )
 
 
+def report_required(context: Context) -> None:
+    """What --require-defined names must be there."""
+    for name in context.options.required:
+        if not context.names.entry(name).is_defined:
+            context.say(
+                "error",
+                f"required symbol `{name}' not defined",
+                context.files[0].name,
+                help=undefined_help(context, name),
+                ld_message=f"required symbol `{name}' not defined",
+            )
+
+
 _LIBRARY_FUNCTIONS = frozenset(
     [
         "printf",

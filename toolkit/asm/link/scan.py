@@ -149,7 +149,7 @@ class Scan(Needs):
         is64 = self.context.is64
         if not (relax64.is_got_load(relocation.type) if is64 else relocation.type == elf.R_386_GOT32X):
             return None
-        if self.is_indirect(key):
+        if self.is_indirect(key) or not self.context.options.relax:
             return None
         weak = False
         if isinstance(key, Entry):

@@ -233,6 +233,7 @@ def report_undefined(context: Context) -> None:
     if (
         context.is_shared
         or context.options.allow_undefined
+        or context.options.lacking_libraries
         or any(library.needs for library in context.libraries)
     ):
         return
