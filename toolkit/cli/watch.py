@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from toolkit.grading.runner import Choice
     from toolkit.grading.sandbox import WorkerSandbox
 
-POLL_INTERVAL = 0.05  # seconds between looks at the files where no notification service is installed
+POLL_INTERVAL = 0.015  # seconds between looks at the files where no notification service is installed
+POLL_PAUSE = 20  # times as long as a look takes is at least waited for the next one
 KEYS_HELP = "h hint   t task   n next   l list   c check again   q quit"
 
 Event = tuple[str, object]  # ("saved", set of folders) | ("key", character) | ("end", None)
@@ -189,9 +191,11 @@ def _matters(path: str) -> bool:
 
 
 def _poll(folders: Sequence[Path], put: Callable[[Event], None], stop: threading.Event) -> None:
-    before = _state(folders)
-    while not stop.wait(POLL_INTERVAL):
+    before, pause = _state(folders), POLL_INTERVAL
+    while not stop.wait(pause):
+        began = time.perf_counter()
         now = _state(folders)
+        pause = max(POLL_INTERVAL, POLL_PAUSE * (time.perf_counter() - began))
         changed = {folder for folder, state in now.items() if state != before[folder]}
         if changed:
             put(("saved", changed))

@@ -19,6 +19,7 @@ from toolkit.grading.evidence import (
 if TYPE_CHECKING:
     from toolkit.asm.linetable import LineTable
     from toolkit.asm.source import Diagnostic
+    from toolkit.kernel.moments import Moment
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,16 @@ class Built:
     symbols: Mapping[str, int] = field(default_factory=dict)
     lines: LineTable | None = None
     texts: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    @cached_property
+    def call_moments(self) -> tuple[tuple[Moment, Moment], ...]:
+        """Each arrival at a ``call``, and behind it."""
+        from toolkit.kernel.moments import Moment
+
+        return tuple(
+            (Moment("label", f"{address:#x}", 0), Moment("label", f"{following:#x}", 0))
+            for address, following in self.call_sites.items()
+        )
 
     @cached_property
     def call_sites(self) -> dict[int, int]:

@@ -53,9 +53,9 @@ def rubbish_of(seed: int) -> tuple[dict[str, int], bytes]:
     return {name: chance.getrandbits(64) for name in names}, chance.randbytes(FILLED)
 
 
-def came_back(registers: Mapping[str, int]) -> bool:
-    """Whether these registers of the end are those of a function that returned to its caller."""
-    return registers.get("rip") == RETURN
+def came_back(rip: int | None) -> bool:
+    """Whether a run that ends with this RIP is over because the function returned to its caller."""
+    return rip == RETURN
 
 
 class Caller:
@@ -85,10 +85,10 @@ class Caller:
         kernel.return_address = RETURN
         kernel.at(Moment("start"), self._begin)
         kernel.at(Moment("exit"), self._end)
-        for address, following in self._built.call_sites.items():
-            kernel.at(Moment("label", f"{address:#x}", 0), self._before_call)
+        for before, after in self._built.call_moments:
+            kernel.at(before, self._before_call)
             if self._call.keep_red_zone:
-                kernel.at(Moment("label", f"{following:#x}", 0), self._after_call)
+                kernel.at(after, self._after_call)
         for count in range(1, self._call.follow_stack + 1):
             kernel.at(Moment("step", count=count), self._follow)
         if self._call.count_label is not None:
@@ -100,7 +100,9 @@ class Caller:
         """How the call went."""
         from toolkit.kernel.outcome import Ending
 
-        if outcome.ending not in (Ending.RETURNED, Ending.SIGNALED) or not came_back(outcome.registers):
+        if outcome.ending not in (Ending.RETURNED, Ending.SIGNALED) or not came_back(
+            outcome.registers.get("rip")
+        ):
             return CallEvidence(
                 False,
                 buffers=self._buffers,
@@ -131,7 +133,7 @@ class Caller:
         words = [self._argument(stop, index) for index in range(len(self._call.arguments))]
         registers = rubbish | dict(zip(ARGUMENT_REGISTERS, words, strict=False))
         on_stack = words[len(ARGUMENT_REGISTERS) :]
-        rsp = (stop.registers["rsp"] - 256 & ~15) - 16 * ((len(on_stack) + 1) // 2)
+        rsp = (stop.kernel.machine.registers["rsp"] - 256 & ~15) - 16 * ((len(on_stack) + 1) // 2)
         frame = b"".join(word.to_bytes(8, "little") for word in [RETURN, *on_stack])
         stop.process.memory.write(rsp - 8, frame)
         stop.process.memory.write(rsp - 8 - FILLED, self._pattern)
@@ -139,7 +141,7 @@ class Caller:
         self._kept = {name: registers[name] for name in KEPT_REGISTERS} | {"rsp": rsp}
         self._lowest_rsp = rsp - 8
         for name, value in registers.items():
-            stop.kernel.machine.registers.values[NAMES.index(name)] = value
+            stop.kernel.machine.registers[name] = value
 
     def _before_call(self, stop: Stop) -> None:
         """At a ``call`` inside the function: look at rsp, and overwrite what the callee may overwrite."""
@@ -148,7 +150,7 @@ class Caller:
         self._calls += 1
         if self._calls == MOST_CALLS:
             stop.kernel.forget_labels(self._before_call)
-        registers = stop.registers
+        registers = stop.kernel.machine.registers
         rsp = registers["rsp"]
         self._lowest_rsp = min(self._lowest_rsp, rsp - 8)
         if rsp % 16 and self._misaligned is None:
@@ -156,7 +158,7 @@ class Caller:
             self._misaligned = f"rsp is {rsp:#x} at the call at {where}: it must be a multiple of 16 there"
         if self._call.keep_red_zone:
             self._moved.append(rsp - RED_ZONE)
-            stop.kernel.machine.registers.values[NAMES.index("rsp")] = rsp - RED_ZONE
+            registers["rsp"] = rsp - RED_ZONE
             return
         try:
             stop.process.memory.write(rsp - RED_ZONE, self._pattern[:RED_ZONE])
@@ -165,13 +167,14 @@ class Caller:
 
     def _after_call(self, stop: Stop) -> None:
         """Where a call returns to: give back what was kept from the callee."""
-        if self._moved and stop.registers["rsp"] == self._moved[-1]:
-            stop.kernel.machine.registers.values[NAMES.index("rsp")] = self._moved.pop() + RED_ZONE
+        registers = stop.kernel.machine.registers
+        if self._moved and registers["rsp"] == self._moved[-1]:
+            registers["rsp"] = self._moved.pop() + RED_ZONE
             if self._calls >= MOST_CALLS and not self._moved:
                 stop.kernel.forget_labels(self._after_call)
 
     def _follow(self, stop: Stop) -> None:
-        self._lowest_rsp = min(self._lowest_rsp, stop.registers["rsp"])
+        self._lowest_rsp = min(self._lowest_rsp, stop.kernel.machine.registers["rsp"])
 
     def _argument(self, stop: Stop, index: int) -> int:
         argument = self._call.arguments[index]
@@ -203,6 +206,8 @@ class Caller:
         try:
             now = bytes(stop.read(low, FILLED))
         except SyscallError:
+            return
+        if now == self._pattern:
             return
         difference = int.from_bytes(now, "little") ^ int.from_bytes(self._pattern, "little")
         if difference:

@@ -74,6 +74,10 @@ class _Call:
     def text(self) -> str:
         return show_call(self.function, self.arguments)
 
+    @property
+    def text_with_input(self) -> str:
+        return self.text + (f" with standard input {show_bytes(self.stdin)}" if self.stdin else "")
+
 
 def call(
     program: Program,
@@ -125,14 +129,14 @@ def _holds(made: _Call, judge: Callable[[_Call], object]) -> bool:
 
 
 def _result(made: _Call) -> CallResult:
-    text = made.text
     evidence = _run(made)
     outcome = evidence.call
     if outcome is None or not outcome.returned:
-        _did_not_return(text, evidence)
+        _did_not_return(made.text, evidence)
     if outcome.violations:
         raise Failure(
-            f"{text} breaks the calling convention: {'; '.join(outcome.violations)}", category=Category.RESULT
+            f"{made.text} breaks the calling convention: {'; '.join(outcome.violations)}",
+            category=Category.RESULT,
         )
     return CallResult(
         outcome.rax,
@@ -146,39 +150,46 @@ def _result(made: _Call) -> CallResult:
 
 
 def _compare(made: _Call, expected: CallExpectation) -> CallResult | None:
-    text = made.text + (f" with standard input {show_bytes(made.stdin)}" if made.stdin else "")
     if expected.exits is not None:
-        _expect_exit(made, expected.exits, text)
+        _expect_exit(made, expected.exits)
         return None
     result = _result(made)
     if expected.returns is not None:
-        _compare_result(text, expected.returns, result)
+        _compare_result(made, expected.returns, result)
     for index, wanted in expected.after.items():
         if index not in result.buffers:
-            raise GraderError(f"{text}: argument {index} is no buffer")
+            raise GraderError(f"{made.text_with_input}: argument {index} is no buffer")
         if result.buffers[index] != wanted:
             _fail(
-                f"{text} leaves the wrong bytes in argument {index}",
+                f"{made.text_with_input} leaves the wrong bytes in argument {index}",
                 show_bytes(wanted),
                 show_bytes(result.buffers[index]),
             )
     if expected.stdout is not None and not _text_fits(expected.stdout, result.stdout):
-        _fail(f"{text} prints the wrong text", shown(expected.stdout), show_bytes(result.stdout))
+        _fail(
+            f"{made.text_with_input} prints the wrong text", shown(expected.stdout), show_bytes(result.stdout)
+        )
     most = expected.instructions_at_most
     if most is not None and result.instructions > most:
-        _fail(f"{text} executes too many instructions", f"at most {most:,}", f"{result.instructions:,}")
+        _fail(
+            f"{made.text_with_input} executes too many instructions",
+            f"at most {most:,}",
+            f"{result.instructions:,}",
+        )
     return result
 
 
-def _expect_exit(made: _Call, code: int, text: str) -> None:
+def _expect_exit(made: _Call, code: int) -> None:
     evidence = _run(made)
     if evidence.call is not None and evidence.call.returned:
-        _fail(f"{text} comes back", f"exit status {code}", "the function returned to its caller")
+        _fail(
+            f"{made.text_with_input} comes back", f"exit status {code}", "the function returned to its caller"
+        )
     if evidence.exit_code is None:
-        _did_not_return(text, evidence)
+        _did_not_return(made.text_with_input, evidence)
     if evidence.exit_code != code & 0xFF:
         _fail(
-            f"{text} ends the program with the wrong status",
+            f"{made.text_with_input} ends the program with the wrong status",
             f"exit status {code}",
             f"exit status {evidence.exit_code}",
         )
@@ -220,12 +231,12 @@ def show_call(function: str, arguments: Sequence[Argument]) -> str:
     return f"{function}({', '.join(words)})"
 
 
-def _compare_result(text: str, returns: int | tuple[int, ...], result: CallResult) -> None:
+def _compare_result(made: _Call, returns: int | tuple[int, ...], result: CallResult) -> None:
     wanted = returns if isinstance(returns, tuple) else (returns,)
     for name, value, actual in zip(("rax", "rdx"), wanted, (result.rax, result.rdx), strict=False):
         if actual != value & MASK:
             _fail(
-                f"{text} returns the wrong {name}",
+                f"{made.text_with_input} returns the wrong {name}",
                 f"{name} = {_number(value)}",
                 f"{name} = {_number(actual, value < 0)}",
             )

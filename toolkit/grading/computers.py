@@ -7,7 +7,6 @@ program it is a fresh one.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from toolkit.grading.evidence import RunRequest
@@ -32,7 +31,7 @@ class Computers:
         self._machine: Machine | None = None
         self._kernel: Kernel | None = None
         self._checkpoint: Checkpoint | None = None
-        self._last: RunRequest | None = None
+        self._last: tuple[object, ...] = ()
         self._restorable = True
 
     @property
@@ -97,9 +96,12 @@ class Computers:
             self._restorable = False
 
 
-def beginning(request: RunRequest) -> RunRequest:
-    """What a request says about the computer before the program's first instruction."""
-    return replace(request, stdin=b"", budget=None, moments=(), peeks=(), kill=None, call=None)
+def beginning(request: RunRequest) -> tuple[object, ...]:
+    """What a request says about the computer before the program's first instruction, but for the standard input."""
+    return (
+        *(request.build, request.arguments, request.environment, request.files),
+        *(request.seed, request.memory, request.swap, request.events),
+    )
 
 
 def loaded(machine: Machine, request: RunRequest, program: bytes) -> Kernel:

@@ -55,7 +55,7 @@ class Recorder:
         """The process at the end of a call that does not come back: the explanation is made of it."""
         from toolkit.grading.calling import came_back
 
-        if not came_back(stop.registers):
+        if not came_back(stop.kernel.machine.registers["rip"]):
             self._note("exit", stop)
 
     def _note(self, moment: str, stop: Stop) -> None:
@@ -96,7 +96,7 @@ class Recorder:
         from toolkit.kernel.errors import SyscallError
 
         fault = stop.process.fault
-        rip = fault.rip if fault is not None else stop.registers["rip"]
+        rip = fault.rip if fault is not None else stop.kernel.machine.registers["rip"]
         for length in (LONGEST_INSTRUCTION, 4096 - (rip & 4095)):
             try:
                 self.instruction_bytes = bytes(stop.read(rip, min(length, LONGEST_INSTRUCTION)))

@@ -79,8 +79,9 @@ class Checkpoint:
         code = translated_files(kernel)
         translated = {} if code is None else frames.translated | code
         for container, content in self._filled:
-            container.clear()
-            container.update(content)
+            if container or content:
+                container.clear()
+                container.update(content)
         for undo in self._undo:
             undo()
         machine.bytes[self._first : self._end] = self._content

@@ -32,6 +32,7 @@ STAR, STAR_VALUE = 0xC0000081, 0x23 << 48 | 0x10 << 32
 FLAGS_OF_PROGRAMS = 0x244DD5  # CF PF AF ZF SF TF DF OF NT AC ID
 FLAGS_ALWAYS = 0x202  # IF and the reserved bit 1
 TLB_FLUSH = 1 << 30 | 11  # UC_CTL_IO_WRITE, UC_CTL_TLB_FLUSH
+SET_EXITS = 1 << 30 | 2 << 26 | 6  # UC_CTL_IO_WRITE, two arguments, UC_CTL_UC_EXITS
 EVERYWHERE = (1, 0)
 HOOK_SIZE = 72  # bytes of `struct hook`, which a hook's handle points to
 UC_STRUCTURE = 2048  # bytes of `struct uc_struct` to search
@@ -416,7 +417,8 @@ class Engine:
         """The addresses that stop the engine before their instruction, in blocks translated from now on."""
         self._seen.has_exits = bool(addresses)
         self.notes.stops = frozenset(addresses)
-        self._uc.ctl_set_exits(list(addresses))
+        exits = (ctypes.c_uint64 * len(addresses))(*addresses)
+        self.library.functions.uc_ctl(self.handle, SET_EXITS, exits, ctypes.c_size_t(len(addresses)))
 
     def watch(self, address: int) -> None:
         """Check the operand of the instruction at `address` each time before it runs."""

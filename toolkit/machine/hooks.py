@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from toolkit.machine import decode, paging
@@ -326,8 +327,13 @@ def fatal_places(notes: Notes, page: int) -> set[int]:
     notes.scanned_pages.add(page)
     code = notes.code(page, PAGE_SIZE + 15)
     recall_specials(notes, page, hash(code[:PAGE_SIZE]))
-    places = {page + match.start() for match in decode.FATAL.finditer(code) if match.start() < PAGE_SIZE}
-    return places - notes.exits
+    return {page + offset for offset in fatal_offsets(code)} - notes.exits
+
+
+@lru_cache(maxsize=8)
+def fatal_offsets(code: bytes) -> tuple[int, ...]:
+    """Where they may begin in a page, which is given with the beginning of the next one."""
+    return tuple(match.start() for match in decode.FATAL.finditer(code) if match.start() < PAGE_SIZE)
 
 
 def recall_specials(notes: Notes, page: int, key: int) -> None:
