@@ -6,6 +6,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 from toolkit.grading.evidence import Broken, BuildRequest, Evidence, FileData, RunRequest
 from toolkit.grading.foresight import Foresight
 from toolkit.grading.sandbox import WorkerSandbox
@@ -41,38 +43,48 @@ def seen(answer: Evidence | Broken) -> tuple[bytes, int | None]:
 
 
 class Listening(WorkerSandbox):
-    """Notes what is guessed."""
+    """Notes what is asked and guessed, as ``asked<guesses``."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.guessed: list[tuple[RunRequest, ...]] = []
+        self.inputs: list[str] = []
+        self.guessed: list[RunRequest] = []
 
     def run(self, request: RunRequest, guesses: Sequence[RunRequest] = ()) -> Evidence | Broken:
-        self.guessed.append(tuple(guesses))
+        self.inputs.append((request.stdin + b"<" + b"".join(guess.stdin for guess in guesses)).decode())
+        self.guessed += guesses
         return super().run(request, guesses)
 
 
-def test_each_run_gets_its_own_evidence_whatever_was_guessed() -> None:
-    sandbox = Listening()
-    foresight = Foresight(sandbox)
-    gradings = [
-        (b"a", b"b", b"c", b"d"),
-        (b"a", b"b", b"c", b"d"),
-        (b"a", b"c", b"x", b"b"),
-        (b"d",),
-        (b"a", b"c"),
-    ]
+GRADINGS = (b"abcd", b"abcd", b"acxb", b"d", b"ac", b"abcd", b"abcd")
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_each_run_gets_its_own_evidence_whatever_was_guessed(count: int) -> None:
+    foresight = Foresight(*(WorkerSandbox() for _ in range(count)))
     try:
-        for status, inputs in enumerate(gradings):
+        for status, inputs in enumerate(GRADINGS):
             foresight.build(request(b"", status).build)
-            answers = [seen(foresight.run(request(stdin, status))) for stdin in inputs]
-            assert answers == [(stdin, status) for stdin in inputs]
+            for letter in inputs:
+                stdin = bytes([letter])
+                assert seen(foresight.run(request(stdin, status))) == (stdin, status)
     finally:
         foresight.close()
-    guesses = [tuple(guess.stdin for guess in each) for each in sandbox.guessed]
-    assert guesses[:4] == [(), (), (), ()]
-    assert guesses[4:8] == [(b"b", b"c"), (b"c", b"d"), (b"d",), ()]
-    assert sandbox.guessed[4][0] == request(b"b", 1)
+
+
+def test_what_is_guessed_is_what_followed_with_the_new_sources() -> None:
+    first, second = Listening(), Listening()
+    foresight = Foresight(first, second)
+    try:
+        for status in (0, 1):
+            foresight.build(request(b"", status).build)
+            for letter in b"abcd":
+                foresight.run(request(bytes([letter]), status))
+    finally:
+        foresight.close()
+    assert first.inputs == ["a<", "b<", "c<", "d<", "a<c", "c<"]
+    assert second.inputs == ["b<d", "d<"]
+    assert first.guessed[0] == request(b"c", 1)
 
 
 def test_a_guess_is_known_to_the_worker_only_when_it_was_wrong() -> None:

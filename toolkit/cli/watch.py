@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import sys
 import threading
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from toolkit.grading.exercise import Exercise
     from toolkit.grading.report import ExerciseResult
     from toolkit.grading.runner import Choice
-    from toolkit.grading.sandbox import WorkerSandbox
+    from toolkit.grading.sandbox import Sandbox, WorkerSandbox
 
 POLL_INTERVAL = 0.015  # seconds between looks at the files where no notification service is installed
 POLL_PAUSE = 20  # times as long as a look takes is at least waited for the next one
@@ -31,6 +32,8 @@ def watch_exercises(
 ) -> None:
     """Run until q, the end of a terminal's input, or Ctrl-C."""
     from toolkit.cli.common import UserError
+    from toolkit.grading.foresight import Foresight
+    from toolkit.grading.sandbox import WorkerSandbox
 
     if not exercises:
         raise UserError("there is no exercise to watch")
@@ -41,7 +44,8 @@ def watch_exercises(
         path = choice.submission.resolve()
         folders = [path if path.is_dir() else path.parent]
     threading.Thread(target=watch_folders, args=(folders, events.put, stop), daemon=True).start()
-    session = Session(exercises, choice, sandbox, disclosure)
+    helpers = [WorkerSandbox()] if (os.cpu_count() or 1) > 1 else []
+    session = Session(exercises, choice, Foresight(sandbox, *helpers), disclosure)
     with keyboard(events.put):
         try:
             session.begin()
@@ -51,6 +55,8 @@ def watch_exercises(
             click.echo()
         finally:
             stop.set()
+            for helper in helpers:
+                helper.close()
 
 
 class Session:
@@ -60,15 +66,13 @@ class Session:
         self,
         exercises: Sequence[Exercise],
         choice: Choice,
-        sandbox: WorkerSandbox,
+        sandbox: Sandbox,
         disclosure: Disclosure,
     ) -> None:
-        from toolkit.grading.foresight import Foresight
-
         self._disclosure = disclosure
         self._exercises = list(exercises)
         self._choice = choice
-        self._sandbox = Foresight(sandbox)
+        self._sandbox = sandbox
         self._passed: set[str] = set()
         self._current = self._exercises[0]
 

@@ -70,6 +70,16 @@ class WorkerSandbox:
         reply = self._ask(Job(run=request), [Job(run=guess) for guess in guesses])
         return reply.run or reply.broken or _nonsense()
 
+    def begins_with(self, request: RunRequest) -> bool:
+        """Whether the worker was sent this run ahead, and it is the first of those not asked for."""
+        return self._worker is not None and self._worker.begins_with(Job(run=request))
+
+    def prepare(self, guesses: Sequence[RunRequest]) -> None:
+        """Have the worker begin with runs that will probably be asked for, if it has none to do already."""
+        if self._worker is not None:
+            with suppress(OSError):  # one that is gone is found out when it is asked
+                self._worker.send_ahead([Job(run=guess) for guess in guesses])
+
     def close(self) -> None:
         """End the worker, at once."""
         if self._worker is not None:
@@ -117,9 +127,22 @@ class _Worker:
         self._ahead: deque[Job] = deque()
         threading.Thread(target=self._watch, daemon=True).start()
 
+    def begins_with(self, job: Job) -> bool:
+        """Whether this is the first of the jobs sent ahead."""
+        return bool(self._ahead) and self._ahead[0] == job
+
+    def send_ahead(self, guesses: Sequence[Job]) -> None:
+        """Send the guesses behind as many as are on their way: those are the first of them. Raises OSError."""
+        for guess in guesses[len(self._ahead) :]:
+            # While it writes an answer the worker reads nothing: what is sent ahead has to find room in the pipe.
+            if size_of(guess) * (len(guesses) + 1) > PIPE_ROOM:
+                return
+            send(self._stdin, guess)
+            self._ahead.append(guess)
+
     def forget_guesses(self, job: Job, limit: float) -> bool:
         """Wait for what it was sent ahead, unless that begins with ``job``; False when it can't go on."""
-        if not self._ahead or self._ahead[0] == job:
+        if not self._ahead or self.begins_with(job):
             return True
         try:
             while self._ahead:
@@ -148,12 +171,7 @@ class _Worker:
             self._ahead.popleft()
         else:
             send(self._stdin, job)
-        for guess in guesses[len(self._ahead) :]:
-            # While it writes an answer the worker reads nothing: what is sent ahead has to find room in the pipe.
-            if size_of(guess) * (len(guesses) + 1) > PIPE_ROOM:
-                break
-            send(self._stdin, guess)
-            self._ahead.append(guess)
+        self.send_ahead(guesses)
         reply = receive_reply(self._stdout)
         self._deadline = None
         return reply
