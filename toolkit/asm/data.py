@@ -102,6 +102,9 @@ class ItemParser:
         self.warnings = warnings
         self.mode = mode or FloatMode()
         self.count = 0  # operands taken
+        self.looked_ahead = (
+            False  # the last value was an expression, and nasm has taken the token behind it already
+        )
 
     def parse(self, width: int, nesting: int = 0) -> list[Item]:
         """The items up to the end or the closing parenthesis, on which ``position`` then stands."""
@@ -114,6 +117,8 @@ class ItemParser:
             if kind in (scan.END, ")"):
                 break
             if kind != ",":
+                if not self.looked_ahead:
+                    raise self._error("comma expected after operand")
                 # nasm forgives one stray token before the end of the list
                 self.position += 1
                 if self.kind in (scan.END, ")"):
@@ -136,11 +141,13 @@ class ItemParser:
         counts: list[tuple[Program, int, int]] = []
         inner: list[Item] = []
         may_nest = False
+        self.looked_ahead = False
         while True:
             token = self.tokens[self.position]
             if may_nest and token.kind == "(":
                 self.position += 1
                 inner = self.parse(width, nesting + 1)
+                self.looked_ahead = False
                 if self.kind != ")":
                     found = "(null)" if self.kind is scan.END else str(self.tokens[self.position].value)
                     raise self._error(f"expected `)' after subexpression, got `{found}'")
@@ -204,6 +211,7 @@ class ItemParser:
         if following.kind is scan.IDENTIFIER and str(following.value).lower() == "dup":
             self.position += 1
             return program, token.start, end
+        self.looked_ahead = True
         if width > 8:
             inner.append(Number(program, width, token.start, end))
         elif not dynamic and len(program) == 1 and isinstance(value := program[0][1], int):

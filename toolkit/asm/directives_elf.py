@@ -47,9 +47,12 @@ _ENTRY_SIZES = {
     "qword": 8,
     "tword": 10,
     "oword": 16,
+    "xword": 16,
     "yword": 32,
     "zword": 64,
+    "pointer": 0,  # of the format
 }
+_NUMBER = re.compile(r"-?\$?\w*", re.ASCII)  # nasm reads on as long as there are characters of one
 _OPTION = re.compile(r"([^\s=]+)(\s*=\s*(\S*))?")
 
 Warn = Callable[[str], None]
@@ -59,16 +62,16 @@ class SectionAttributes:
     """The attributes written behind a section's name. ``mask`` says which ``flags`` were spoken of; 0 or None: not given."""
 
     def __init__(self, section: str, text: str, pointer: int, warn: Warn) -> None:
-        self.type = self.flags = self.mask = self.alignment = self.entry_size = 0
+        self.type = self.flags = self.mask = self.alignment = self.entry_size = self.entry_alignment = 0
         self.given = bool(text.strip())
         for match in _OPTION.finditer(text):
             self._option(
                 match.group(1).lower(), match.group(1), match.group(3), match.group(2), section, pointer, warn
             )
-        if self.flags & SHF_STRINGS and not self.entry_size:
+        if self.flags & SHF_STRINGS and self.flags & SHF_MERGE and not self.entry_size:
             self.entry_size = 1
         if self.given and not self.alignment:
-            self.alignment = self.entry_size & -self.entry_size or 1
+            self.alignment = self.entry_alignment & -self.entry_alignment or 1
         if self.flags & SHF_MERGE and not self.entry_size:
             raise StatementError("section attribute merge specified without an entry size or `strings'")
 
@@ -93,26 +96,40 @@ class SectionAttributes:
         elif equals is None and word in _TYPES:
             self.type = _TYPES[word]
             if word.endswith("_array"):
-                self.entry_size = pointer
-        elif equals is None and word in _ENTRY_SIZES:
-            self.entry_size = _ENTRY_SIZES[word]
-        elif equals is None and word == "pointer":
-            self.entry_size = pointer
-        else:
+                self.entry_size = self.entry_alignment = pointer
+        elif not self._entry(word, pointer):
             warn(f"unknown section attribute '{written}' ignored on declaration of section `{section}'")
+
+    def _entry(self, word: str, pointer: int) -> bool:
+        """A size of entries: the beginning of its name is enough, and `*N` makes it N times as large."""
+        name, times, factor = word.partition("*")
+        found = next((size for full, size in _ENTRY_SIZES.items() if name and full.startswith(name)), None)
+        if found is None:
+            return False
+        self.entry_size = self.entry_alignment = found or pointer
+        if times:
+            self.entry_size = self.entry_size * _number(factor) & (1 << 64) - 1
+        return True
 
     def _align(self, value: str | None) -> None:
         if not value:
             raise StatementError("section align without value specified")
-        negative = value.startswith("-")
-        try:
-            number, _ = read_number(value.lstrip("-"))
-        except ScanError:
-            return
-        number = -number if negative else number
+        number = _number(value)
         if number < 0 or number & number - 1 or number > 0x7FFFFFFF:
             raise StatementError(f"section alignment {number} is not a power of two")
         self.alignment = max(self.alignment, number)
+
+
+def _number(text: str) -> int:
+    """nasm's readnum(): as far as there are characters of a number; 0 for none that can be read."""
+    written = _NUMBER.match(text)
+    assert written
+    digits = written.group()
+    try:
+        number, _ = read_number(digits.lstrip("-"))
+    except ScanError:
+        return 0
+    return -number if digits.startswith("-") else number
 
 
 def open_section(

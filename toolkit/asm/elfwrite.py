@@ -364,7 +364,7 @@ def _pack_file(
     contents: list[bytes | bytearray] = [bytes(lead)]
     largest = (1 << 64) - 1 if wide else (1 << 32) - 1  # nasm drops what doesn't fit, without a word
     for name, (kind, flags, body, size, link, info, alignment, entry) in zip(names, rows, strict=True):
-        size &= largest
+        size, entry = size & largest, entry & largest
         pieces.append(row.pack(name_offset, kind, flags, 0, position, size, link, info, alignment, entry))
         name_offset += len(to_bytes(name)) + 1
         if body is not None:

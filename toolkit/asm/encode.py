@@ -305,7 +305,19 @@ def _prefixes_alone(instruction: Instruction, context: EncodingContext) -> Encod
     warnings: list[str] = []
     prepared = prepare(instruction, context)
     if prepared.impossible_address:
-        raise _impossible_address(prepared, context)
+        width = 16 if context.bits == 64 else 64
+        said = "is not supported" if width == 16 else "is only supported"
+        also = (f"error: {width}-bit addressing {said} in 64-bit mode",)
+        raise EncodeError("address-sizes", "impossible combination of address sizes", also=also)
+    encoding, repeat = prepared.prefixes[PrefixSlot.ENCODING], prepared.prefixes[PrefixSlot.REPEAT]
+    for wrong in (encoding, repeat if repeat in ("bnd", "nobnd") else ""):
+        if wrong:
+            mismatch = Mismatch.ENCODING_PREFIX if wrong == encoding else Mismatch.BND_PREFIX
+            raise EncodeError("bad-prefix", MESSAGES[mismatch].format(bits=context.bits, prefix=wrong))
+    if prepared.prefixes[PrefixSlot.OPERAND_SIZE] == "o64" and context.bits != 64:
+        raise EncodeError("not-in-this-mode", "invalid operands in non-64-bit mode")
+    if repeat in ("xacquire", "xrelease"):
+        warnings.append(f"{repeat} invalid with this instruction [-w+prefix-hle]")
     return Encoding(prefix_bytes(prepared, warnings), (), tuple(warnings))
 
 

@@ -70,7 +70,8 @@ def explain(nasm_message: str, line: str, context: Context | None = None) -> Exp
 
 def explain_preprocessor(nasm_message: str, line: str, names: Iterable[str]) -> Explanation:
     """(message, help) for a message of the preprocessor; ``names``: the macros there are."""
-    return _from_table(hints_preprocess.MESSAGES, nasm_message) or (nasm_message, "")
+    found = habit(line) if nasm_message.startswith("`#'") else None
+    return found or _from_table(hints_preprocess.MESSAGES, nasm_message) or (nasm_message, "")
 
 
 def _from_table(table: Table, nasm_message: str) -> Explanation | None:

@@ -6,6 +6,11 @@ import re
 
 _TABLE: tuple[tuple[str, str, str], ...] = (
     (
+        r"`#' expects a line (?:number|increment)",
+        "`#' at the start of a line tells nasm a line number, as compilers write it; it begins no comment",
+        "start comments with a semicolon: ; like this",
+    ),
+    (
         r"multi-line macro `(?P<name>[^']*)' exists, but not taking (?P<count>\d+) parameters?",
         "the macro `{name}' is called with {count} argument(s), but it doesn't take that many",
         "look at the number behind its name in the %macro line, and give as many, with commas between them",

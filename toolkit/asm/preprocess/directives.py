@@ -6,6 +6,7 @@ after the ``%`` is the same directive, letter case of the macro's name ignored.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from toolkit.asm.preprocess import blocks, conditions, define, definitions, functions
@@ -181,6 +182,11 @@ def _message(severity: str) -> Handler:
     return handle
 
 
+def mark_line(engine: Engine, tokens: Tokens) -> None:
+    """`# NUMBER FILE`, as compilers leave it in a file (and only there: not in a macro's output)."""
+    _line(Call(engine, tokens, "#", True))
+
+
 def _line(call: Call) -> None:
     engine = call.engine
     source = engine.files[-1]
@@ -204,7 +210,8 @@ def _line(call: Call) -> None:
     index = skip_white(tokens, index)
     if index < len(tokens):
         kind, text = tokens[index]
-        engine.file = source.name = unquote(text) if kind == STRING else text_of(tokens[index:])
+        closed = kind == STRING and len(text) > 1 and text[0] == text[-1]
+        engine.file = source.name = unquote(text) if closed else text_of(tokens[index:])
     physical = source.source.lines[source.position - 1][0]
     source.base_position, source.base_line, source.increment = physical, _integer(number), increment
 
@@ -213,7 +220,8 @@ def _integer(text: str) -> int:
     try:
         return int(text.replace("_", "")[:9], 0)
     except ValueError:
-        return 0
+        digits = re.match("[0-9]*", text)
+        return int(digits.group()[:9] or "0") if digits else 0
 
 
 def _pragma(call: Call) -> Sequence[Token] | None:

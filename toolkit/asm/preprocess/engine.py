@@ -380,7 +380,12 @@ class Engine:
                                 plain[0], self.file, self.line, self.file, self.line, (), text, self._listed
                             )
                         continue
-                tokens = self._read(text)
+                tokens = tokenize_cached(text, self.warn)
+                if text[:1] == "#" and not suppressed:
+                    from toolkit.asm.preprocess.directives import mark_line
+
+                    mark_line(self, tokens[1:])
+                    continue
                 ended = False
             self._count_line()
             output = self._process(tokens, ended)
@@ -416,14 +421,6 @@ class Engine:
 
     def _names_nothing(self, words: frozenset[str]) -> bool:
         return self.single.keys().isdisjoint(words) and self.multi.keys().isdisjoint(words)
-
-    def _read(self, text: str) -> Tokens:
-        if text.startswith("# "):
-            number, _, rest = text[2:].lstrip().partition(" ")
-            if number.isdecimal():
-                name = rest.strip().split('"')[1] if rest.count('"') >= 2 else rest.strip()
-                text = f"%line {number} {name}"
-        return tokenize_cached(text, self.warn)
 
     def _source_line(self, text: str) -> SourceLine:
         file, line, trail = self.place()

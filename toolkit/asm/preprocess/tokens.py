@@ -45,7 +45,7 @@ _ID_START = r"A-Za-z_.?@\x80-\xff"
 _ID = r"A-Za-z0-9_.?@$#~\x80-\xff"
 _LEXER = re.compile(
     rf"(?P<white>[ \t\n\v\f\r]+)"
-    rf"|(?P<identifier>\$?[{_ID_START}][{_ID}]*)"
+    rf"|(?P<identifier>(?!\?(?![{_ID}]))\$?[{_ID_START}][{_ID}]*)"
     rf"|(?P<string>'[^']*'|\"[^\"]*\"|`(?:[^`\\]|\\.)*`)"
     rf"|(?P<number>(?:0[xX][0-9A-Fa-f_]+|[0-9]+)(?![A-Za-z0-9_.]))"
     rf"|(?P<other>>>>|>>|>=|<<<|<<|<=>|<=|<>|!=|//|==|&&|\|\||\^\^|\$\$|[^ \t\n\v\f\r%;'\"`0-9$])"
