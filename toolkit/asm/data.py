@@ -120,6 +120,8 @@ class ItemParser:
                 if not self.looked_ahead:
                     raise self._error("comma expected after operand")
                 # nasm forgives one stray token before the end of the list
+                if kind is scan.ERROR and "decorator" in (said := str(self.tokens[self.position].value)):
+                    raise self._error(said)
                 self.position += 1
                 if self.kind in (scan.END, ")"):
                     break

@@ -153,7 +153,8 @@ def finish(layout: Layout, run: Pass, source_name: str) -> Module:
         if layout.format.name != "bin":
             section.size = max(section.size - count, 0)
     text = layout.text
-    used = text.length or any(label.base is text for label in layout.labels.order)
+    ordinary = (label for label in layout.labels.order if label.name not in layout.format.specials)
+    used = text.length or any(label.base is text for label in ordinary)
     if used and ".text" not in layout.sections:
         layout.sections[".text"] = text
     if layout.format.name == "bin":
@@ -169,8 +170,13 @@ def finish(layout: Layout, run: Pass, source_name: str) -> Module:
 
 def _symbol(label: Label, run: Pass) -> Symbol | None:
     kind = label.kind
-    if kind is SPECIAL:
-        run.report("error", f"unrecognised special symbol `{label.name}'", run.line, 0, 0)
+    special = kind is GLOBAL and label.name[:2] == ".." and label.name[2:3] != "@"
+    if kind is SPECIAL or special:
+        if label.name not in run.format.specials:  # those of the format are looked over
+            _report_at_label(f"unrecognised special symbol `{label.name}'", label, run)
+        elif special:
+            message = f"symbol `{label.name}' declared both as output format special and global"
+            _report_at_label(message, label, run)
         return None
     if kind in OUTSIDE:
         symbol = label.symbol
