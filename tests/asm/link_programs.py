@@ -29,6 +29,55 @@ class Case:
     sources: dict[str, str] = field(default_factory=dict)
     library: dict[str, str] = field(default_factory=dict)
     arguments: list[str] = field(default_factory=list)
+    archived: list[str] = field(default_factory=list)  # objects that are linked out of libmore.a
+
+
+# what gcc and nasm make beside that which ``case`` draws: for both machines, then for one
+_MORE = (
+    '.section .bss,"aw",@nobits\n.globl wide_{n}\n.protected wide_{n}\n.type wide_{n}, @object\nwide_{n}: .zero 4\n.size wide_{n}, 4\n',
+    ".comm common_{m},8,8\n.data\n.long common_{m}-.\n",
+    ".local static_{n}\n.comm static_{n},4,4\n.data\n.long static_{n}-.\n",
+    '.section .init_array.{m},"aw",@init_array\n.p2align 3\n.{wide} _start\n',
+    '.section .preinit_array,"aw",@preinit_array\n.p2align 3\n.{wide} _start\n',
+    '.section .init,"ax"\nnop\n.section .fini,"ax"\nnop\n',
+    '.section part_{m},"a"\n.long {n}\n.data\n.{wide} __start_part_{m}, __stop_part_{m}\n',
+    '.section part_{m},"aw"\n.long {n}\n',
+    '.section .rodata.str1.1,"aMS",@progbits,1\n.globl text_{n}\ntext_{n}: .asciz "one bone {m}"\n.asciz "bone {m}"\n.asciz ""\n',
+    '.section .data.once,"awG",@progbits,once_{m},comdat\n.weak once_{m}\nonce_{m}: .long {n}\n.data\n.long once_{m}-.\n',
+    '.text\n.type chosen_{n}, @gnu_indirect_function\n.globl chosen_{n}\nchosen_{n}: ret\n.data\n.{wide} chosen_{n}\n.text\ncall chosen_{n}@PLT\n',
+    '.text\n.type local_{n}, @gnu_indirect_function\nlocal_{n}: ret\ncall local_{n}\n',
+    '.section .tbss,"awT",@nobits\n.p2align 4\n.globl own_{n}\n.type own_{n}, @tls_object\nown_{n}: .zero 16\n',
+    '.section .rodata,"a"\n.globl table_{n}\n.type table_{n}, @object\ntable_{n}: .long 1, 2\n.size table_{n}, 8\n',
+    '.globl absolute_{n}\nabsolute_{n} = 0x{n}\n',
+    '.section .text.{n},"ax"\n.globl unused_{n}\n.type unused_{n}, @function\nunused_{n}: .cfi_startproc\nret\n.cfi_endproc\n',
+    '.section .text.kept_{n},"axR"\nret\n',
+    '.section .debug_info,"",@progbits\n.long .text\n.section .debug_str,"MS",@progbits,1\n.asciz "main"\n',
+    '.section .comment,"MS",@progbits,1\n.asciz "GCC {m}"\n',
+    ".globl lacking_{n}\n",
+    ".weak perhaps_{m}\n.data\n.{wide} perhaps_{m}\n",
+    ".hidden perhaps_{m}\n.weak perhaps_{m}\n.text\ncall perhaps_{m}\n",
+)  # fmt: skip
+_MORE_OPTIONS = (
+    "-O1", "--no-relax", "--require-defined=_start", "-z now", "--gc-sections", "-u unused_1", "-E", "-Ttext=0x500000", "-Tdata=0x900000",
+    "--build-id=md5", "-s", "--hash-style=gnu", "-z norelro", "--no-gc-sections", "-Bsymbolic", "--defsym=more=_start+4", "-e 0x1234",
+)  # fmt: skip
+
+
+def wide_case(seed: int) -> Case:
+    """``case`` with more of what compilers make, and objects in an archive."""
+    made, source = case(seed), random.Random(f"more {seed}")
+    for sources in (made.sources, made.library):
+        for name in sources:
+            for _ in range(source.randint(0, 4)):
+                unique = f"{source.randint(0, 1 << 16)}"
+                shared = source.randint(0, 2)
+                wide = "quad" if made.bits == 64 else "long"
+                sources[name] += source.choice(_MORE).format(n=unique, m=shared, wide=wide)
+    for option in source.sample(_MORE_OPTIONS, source.choice((0, 1, 1, 2))):
+        made.arguments += option.split()
+    if len(made.sources) > 1 and source.random() < 0.4:
+        made.archived = [name for name in made.sources if name != "o0"]
+    return made
 
 
 def case(seed: int) -> Case:

@@ -38,13 +38,17 @@ def build(made: Case) -> list[str] | None:
         command = ["as", f"--{made.bits}", f"{name}.s", "-o", f"{name}.o"]
         if subprocess.run(command, capture_output=True, check=False).returncode:
             return None
+    inputs = [f"{name}.o" for name in made.sources if name not in made.archived]
+    if made.archived:
+        subprocess.run(["ar", "rcsD", "libmore.a", *(f"{name}.o" for name in made.archived)], check=True)
+        inputs += ["-L.", "--start-group", "-lmore", "--end-group"]
     if not made.library:
-        return [f"{name}.o" for name in made.sources]
+        return inputs
     emulation = made.arguments[:2]
     done = subprocess.run(
         ["ld", *emulation, "-shared", "lib.o", "-o", "lib.so"], capture_output=True, check=False
     )
-    return None if done.returncode else [*(f"{name}.o" for name in made.sources), "lib.so"]
+    return None if done.returncode else [*inputs, "lib.so"]
 
 
 def is_equal(seed: int) -> bool | None:

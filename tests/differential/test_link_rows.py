@@ -20,7 +20,9 @@ THREAD = '.section .tdata,"awT"\n.globl v\nv: .long 1\n'
 PLACES = ".data\n.quad __start_part, __stop_part\n"
 PART = '.section part,"a"\n.long 1\n'
 ALPHA = '.globl alpha\n.section {},"aw"\nalpha: .long 1\n.size alpha, 4\n'
+CHOSEN = ".type g, @gnu_indirect_function\ng: ret\n"
 MANY = "".join(f".globl f{number}\nf{number}: ret\n" for number in range(60))
+NOTE = '.section .note.{},"a",@note\n.p2align 2\n.long 4, 4, 1\n.asciz "abc"\n.long 0\n'
 PIE = "-pie -dynamic-linker /lib/ld.so"
 
 # name → (arguments, objects, the shared library "lib.so" if there is one)
@@ -142,6 +144,44 @@ ROWS: dict[str, tuple[str, list[str], str]] = {
         ],
         "",
     ),
+    "two notes, then constants": (
+        "-shared",
+        [START + NOTE.format("x") + NOTE.format("y"), '.section one,"a"\n.long 1\n'],
+        "",
+    ),
+    "a note, constants, a note, code and constants": (
+        "-shared",
+        [
+            START + NOTE.format("x"),
+            '.section one,"a"\n.long 1\n',
+            NOTE.format("y") + '.section code,"ax"\n.long 1\n',
+            '.section two,"a"\n.long 1\n',
+        ],
+        "",
+    ),
+    "notes by alignment": ("-shared", [START + NOTE.format("x") + NOTE.format("y") + ".p2align 3\n"], ""),
+    "code before constructors in a library": (
+        "-shared",
+        [START + '.section .preinit_array,"aw",@preinit_array\n.quad _start\n'],
+        "",
+    ),
+    "a local chosen function in a library": ("-shared", [START + CHOSEN + "call g\n"], ""),
+    "a local chosen function, stripped": ("-s", [START + CHOSEN + "call g\n"], ""),
+    "a local chosen function without local names": ("-shared -x", [START + CHOSEN], ""),
+    "an i386 call of a chosen function": ("-m elf_i386 -shared", [START + CHOSEN + "call g\n"], ""),
+    "an i386 distance to a chosen function": (
+        "-m elf_i386 -pie",
+        [START + CHOSEN + ".data\n.long g-.\n"],
+        "",
+    ),
+    "an i386 offset of a chosen function": (
+        "-m elf_i386 -pie",
+        [START + CHOSEN + "lea g@GOTOFF(%ebx), %eax\n"],
+        "",
+    ),
+    "a wide distance to a chosen function": ("-pie", [START + CHOSEN + ".data\n.quad g-.\n"], ""),
+    "text below the rest": ("-m elf_i386 -Ttext=0x500000", [START + '.section .init,"ax"\nnop\n'], ""),
+    "text placed, and a note": ("-Ttext=0x500000", [START + NOTE.format("x")], ""),
     "a comment beside frames only": (
         "--gc-sections",
         [START, FRAMED + '.section .comment_1,""\n.long 1\n'],

@@ -370,7 +370,8 @@ class Allocation(Scan):
 
     def text_relocation(self) -> Pending | None:
         """A relocation with a row for memory that is not writable: the one that ld would name."""
-        found = [p for p in (*self.relocated, *self.unused) if self.is_read_only(p.section)]
+        unused = [p for p in self.unused if isinstance(p.key, Entry)]
+        found = [p for p in (*self.relocated, *unused) if self.is_read_only(p.section)]
         local = next((p for p in found if not isinstance(p.key, Entry)), None)
         if local is not None or not found:
             return local

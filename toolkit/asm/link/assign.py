@@ -23,7 +23,7 @@ _ARRAY_TYPES = {
     ".preinit_array": elf.SHT_PREINIT_ARRAY,
 }
 _LARGE = (script.LBSS, script.LRODATA, script.LDATA)
-_NAME = "name"
+_BEFORE_NOTES, _NOTES, _BEHIND_NOTES = 1, 2, 3
 
 _Member = tuple[int, tuple[int, str], int, InputSection]  # rank, sort key, sequence number
 
@@ -82,6 +82,17 @@ def _order_notes(context: Context, outputs: list[OutputSection]) -> None:
     for index, note in enumerate(notes):
         if note in orphans:
             note.position = (interpreter if index < first else build_id, index + 1)
+    _order_notes_of_shared(outputs)
+
+
+def _order_notes_of_shared(outputs: list[OutputSection]) -> None:
+    """The same where the start of the file has no place for them."""
+    places = (script.RODATA, script.NUMBER[".exception_ranges"])
+    notes = [o for o in outputs if o.type == elf.SHT_NOTE and o.position[0] in places]
+    notes.sort(key=_position)
+    first = notes[0].position if notes else ()
+    for index, note in enumerate(sorted(notes, key=lambda note: -note.alignment)):
+        note.position = (*first[:-1], index) if len(first) == 3 else (first[0], first[1] + index)
 
 
 def _order(member: _Member) -> tuple[int, tuple[int, str], int]:
@@ -152,16 +163,41 @@ def _flags_together(section: InputSection, others: list[InputSection]) -> int:
 def _orphan_position(
     context: Context, section: InputSection, after: str | None, sequence: int
 ) -> tuple[int, ...]:
-    if section.type != elf.SHT_NOTE or after != ".rodata":
-        return (script.NUMBER[after] if after else 9999, sequence)
-    if ".rodata" in context.by_name:
-        return (script.NUMBER[".exception_ranges"], sequence)
-    if (
-        context.notes_last is None
-    ):  # the group of notes stands on the other side of the group that came before it
-        outputs = context.by_name.values()
-        context.notes_last = not any(o.position[:1] == (script.RODATA,) for o in outputs)
-    return (script.RODATA, 1 << 30 if context.notes_last else 0, sequence)
+    is_note = section.type == elf.SHT_NOTE
+    if after in (".rodata", ".text") and _lacks_place_for_notes(context):
+        if ".rodata" not in context.by_name:
+            return _beside_notes(context, after, is_note, sequence)
+        if is_note:
+            return (script.NUMBER[".exception_ranges"], sequence)
+    return (script.NUMBER[after] if after else 9999, sequence)
+
+
+def _beside_notes(context: Context, after: str, is_note: bool, sequence: int) -> tuple[int, ...]:
+    """Notes, constants and code without a place of their own: from a second note on, each new kind stands right behind the notes."""
+    if is_note:
+        return (script.RODATA, _NOTES, sequence)
+    outputs = [o for o in context.by_name.values() if o.position[0] == script.RODATA and o.position[1]]
+    notes = [o for o in outputs if o.type == elf.SHT_NOTE]
+    alike = [o for o in context.by_name.values() if o not in notes and _is_orphan_after(o, after)]
+    if len(notes) > 1:
+        behind = [o.position for o in alike if o.position[1] == _BEHIND_NOTES and len(o.position) > 2]
+        first = behind[-1][2] if behind else -sequence
+        constants = any(o.position[1] == _BEFORE_NOTES for o in outputs if o not in notes)
+        at_text = after == ".text" and not behind and (alike or constants)
+        return (
+            (script.NUMBER[after], sequence) if at_text else (script.RODATA, _BEHIND_NOTES, first, sequence)
+        )
+    if after == ".text":
+        return (script.NUMBER[after], sequence)
+    before = alike[-1].position[1] == _BEFORE_NOTES if alike else len(notes) == 1
+    side = _BEFORE_NOTES if before else _BEHIND_NOTES
+    return (script.RODATA, side, alike[-1].position[2] if alike else -sequence, sequence)
+
+
+def _is_orphan_after(output: OutputSection, after: str) -> bool:
+    code = bool(output.flags & elf.SHF_EXECINSTR)
+    places = (script.RODATA, script.NUMBER[".text"])
+    return output.position[0] in places and bool(output.position[1]) and code == (after == ".text")
 
 
 def _lacks_place_for_notes(context: Context) -> bool:

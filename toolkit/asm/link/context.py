@@ -118,9 +118,6 @@ class Context:
     features: int = 0  # GNU_PROPERTY_X86_FEATURE_1_* that hold for every object
     value_of_undefined: Callable[[Entry], int] = lambda entry: 0  # what .symtab says of a library's function
     had_frames: bool = False  # there was unwind information, before functions were dropped
-    notes_last: bool | None = (
-        None  # where a shared object's notes stand among sections the script does not name
-    )
     boundaries: dict[Entry, InputSection] = field(
         default_factory=dict
     )  # __start_NAME, __stop_NAME → the first section of the name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from toolkit.abi import elf
@@ -20,13 +20,14 @@ from toolkit.asm.link import (
     output,
     relocate,
     resolve,
+    script,
     segments,
     sharedlib,
     symbol_warnings,
     tables,
 )
 from toolkit.asm.link.context import Context, LinkOptions
-from toolkit.asm.link.model import DEFINED, InputSection
+from toolkit.asm.link.model import DEFINED, InputSection, OutputSection
 from toolkit.asm.link.special import Special
 
 if TYPE_CHECKING:
@@ -167,9 +168,7 @@ def _lay_out(context: Context) -> tuple[list[segments.Segment], int]:
             break
         count = len(chosen)
     fixed = context.fixed_names()
-    context.headers = (
-        sorted(context.outputs, key=lambda output: output.name not in fixed) if fixed else context.outputs
-    )
+    context.headers = sorted(context.outputs, key=_made_at(context)) if fixed else context.outputs
     for number, section in enumerate(context.headers, 1):
         section.number = number
         if section.flags & elf.SHF_TLS:
@@ -182,6 +181,18 @@ def _lay_out(context: Context) -> tuple[list[segments.Segment], int]:
     boundaries.place(context)
     defined.evaluate(context)
     return chosen, segments.place_in_file(context, chosen, size)
+
+
+def _made_at(context: Context) -> Callable[[OutputSection], int]:
+    """Ranks for the section headers: outputs that -Ttext and its like place are made first; notes go to the front."""
+    fixed, front = context.fixed_names(), script.NUMBER[".interp"]
+    has_interpreter = ".interp" in context.by_name
+
+    def rank(output: OutputSection) -> int:
+        is_note = output.type == elf.SHT_NOTE and output.position[0] == front and not has_interpreter
+        return 0 if is_note else 1 + (output.name not in fixed)
+
+    return rank
 
 
 def _entry_address(context: Context, needs: Special | None) -> int:

@@ -260,6 +260,8 @@ class DynamicTables(Threads):
     def _list_starts(self) -> None:
         """What runs before and after the program."""
         context, tags = self.context, self.tags
+        if context.is_shared and self.has_contents(".preinit_array"):
+            self._refuse_early_start()
         for tag, name in ((elf.DT_INIT, "_init"), (elf.DT_FINI, "_fini")):
             entry = context.names.get(name)
             if entry is not None and self.is_defined_here(entry):
@@ -271,6 +273,18 @@ class DynamicTables(Threads):
         ):
             if self.has_contents(name):
                 tags += [(tag, ("start", name)), (length, ("size", name))]
+
+    def _refuse_early_start(self) -> None:
+        for file in self.context.files:
+            if any(s.type == elf.SHT_PREINIT_ARRAY and s.kept for s in file.content()):
+                text = ".preinit_array section is not allowed in DSO"
+                self.context.say(
+                    "error",
+                    text,
+                    file.name,
+                    help="only a program has code that runs before its libraries start: use .init_array",
+                    ld_message=f"{file.name}: {text}",
+                )
 
     def has_contents(self, name: str) -> bool:
         """Whether an output section of that name will not be empty."""

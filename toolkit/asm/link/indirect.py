@@ -38,6 +38,8 @@ class Indirect(Allocation):
             need.plt = len(self.plts) if has_plt else len(self.indirect)
             (self.plts if has_plt else self.indirect).append(key)
             self.jumps += has_plt
+        if stays and not isinstance(key, Entry):
+            self.unused += [p for p in pending if self.is_relative(p.relocation.type)]
         if stays and need.direct:
             self.pointers += [p for p in pending if not self.is_relative(p.relocation.type)]
         hidden = not isinstance(key, Entry) or key.local or not self.is_dynamic(key)

@@ -396,14 +396,22 @@ def _pack_headers(
 
 
 def _uses_gnu(context: Context) -> bool:
-    """GNU OS ABI: an IFUNC or a unique symbol is in the output."""
+    """GNU OS ABI: an IFUNC or a unique symbol is in the symbol table."""
+    if context.options.strip == "all":
+        return False
     return any(
         entry.is_defined
         and entry.dynamic_definition is None
         and (entry.type == elf.STT_GNU_IFUNC or entry.unique)
         and _is_placed(entry)
         for entry in context.names.entries.values()
-    ) or any(s.type == elf.STT_GNU_IFUNC for file in context.files for s in file.symbols[: file.first_global])
+    ) or (context.options.discard_locals != "x" and _has_local_indirect(context))
+
+
+def _has_local_indirect(context: Context) -> bool:
+    return any(
+        s.type == elf.STT_GNU_IFUNC for file in context.files for s in file.symbols[: file.first_global]
+    )
 
 
 def _is_placed(entry: Entry) -> bool:

@@ -83,6 +83,8 @@ class Scan(Needs):
             if converted is None and self._is_too_short(found):
                 self.refuse(section, relocation, key)
                 continue
+            if self.context.is_pic and self.is_indirect(key) and self._refuses_distance(found):
+                continue
             role = roles.get(relocation.type)
             if role is not None:
                 self._note(section, found, role)
@@ -181,6 +183,32 @@ class Scan(Needs):
         self.context.say("error", text, place, line=line, ld_message=f"{section.file.name}: {text}")
         return True
 
+    def _refuses_distance(self, found: Pending) -> bool:
+        """Whether it is a distance to a function chosen at start that BFD has no code for, in a shared object or a PIE."""
+        kind, section = found.relocation.type, found.section
+        name = self.label(found.key)
+        if self.context.is64:
+            refused = kind == elf.R_X86_64_PC64 and not self.context.is_shared
+        else:
+            in_code = bool(section.flags & elf.SHF_EXECINSTR)
+            in_data = bool(section.flags & elf.SHF_WRITE) and not self.context.is_shared
+            refused = kind == elf.R_386_GOTOFF or (kind == elf.R_386_PC32 and (in_code or in_data))
+        if not refused:
+            return False
+        text = f"relocation {elf.RELOCATION_NAMES[self.context.machine][kind]} against STT_GNU_IFUNC symbol `{name}' isn't supported"
+        if not self.context.is64 and kind == elf.R_386_PC32 and section.flags & elf.SHF_EXECINSTR:
+            text = f"unsupported non-PIC call to IFUNC `{name}'"
+        place, line = self.context.where(section, found.relocation.offset)
+        self.context.say(
+            "error",
+            text,
+            place,
+            line=line,
+            help=f"`{name}' is chosen when the program starts: call it through the PLT (`call {name} wrt ..plt')",
+            ld_message=f"{section.file.name}: {text}",
+        )
+        return True
+
     def _direct(self, found: Pending, entry: Entry | None, is_size: bool) -> None:
         section, kind = found.section, found.relocation.type
         if (entry is not None or self.is_indirect(found.key)) and not is_size:
@@ -248,8 +276,8 @@ class Scan(Needs):
         if context.is_pic:
             if not self.is_relative(kind):
                 return True
-            if entry is None:
-                return False
+            if entry is None:  # of an indirect function it stays without an effect
+                return self.is_indirect(found.key) and context.is_shared and not context.is_symbolic
             bound = context.options.kind == "pie" or context.is_symbolic
             return not bound or entry.state == DEFINED_WEAK or not here
         code = found.section.flags & elf.SHF_EXECINSTR

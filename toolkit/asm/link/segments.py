@@ -32,6 +32,8 @@ def is_tbss(output: OutputSection) -> bool:
 def map_segments(context: Context, header_size: int) -> list[Segment]:
     """The segments in program-header order, without offsets."""
     loaded = [output for output in context.outputs if output.flags & elf.SHF_ALLOC]
+    if context.fixed_names():  # the order in memory need not be the script's
+        loaded.sort(key=lambda output: output.address)
     segments: list[Segment] = []
     by_name = {output.name: output for output in loaded}
     interpreter = by_name.get(".interp")

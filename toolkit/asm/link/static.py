@@ -56,11 +56,12 @@ class Static(Threads):
             self.table.size = row * rows
 
     def finish_headers(self) -> None:
-        """.rela.plt of a static program names .symtab and .got.plt."""
+        """.rela.plt of a static program names .symtab, if there is one, and .got.plt."""
         section, target = self.table, self.got_plt
         if section is None or section.output is None:
             return
-        section.output.link = len(self.context.outputs) + 1
+        stripped = self.context.options.strip == "all"
+        section.output.link = 0 if stripped else len(self.context.outputs) + 1
         if target is not None and target.output is not None:
             section.output.flags |= elf.SHF_INFO_LINK
             section.output.info = target.output.number
