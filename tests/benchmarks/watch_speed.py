@@ -49,10 +49,15 @@ class Watched:
         self.verdict()
 
     def save(self, text: bytes) -> float:
-        """Seconds from the save to its verdict. Each save changes something, if only an empty line."""
+        """Seconds from the save to its verdict. Each save changes something, if only an empty line.
+
+        The file is put in the old one's place, as editors do: one written in place may be noticed, and graded, twice.
+        """
         time.sleep(PAUSE)
         self._saves += 1
-        self._source.write_bytes(text + b"\n" * self._saves)
+        written = self._source.with_suffix(".saved")
+        written.write_bytes(text + b"\n" * self._saves)
+        written.replace(self._source)
         began = time.perf_counter()
         self.verdict()
         return time.perf_counter() - began

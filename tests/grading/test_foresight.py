@@ -87,6 +87,21 @@ def test_what_is_guessed_is_what_followed_with_the_new_sources() -> None:
     assert first.guessed[0] == request(b"c", 1)
 
 
+def test_after_a_wrong_guess_the_workers_take_turns_again() -> None:
+    first, second = Listening(), Listening()
+    foresight = Foresight(first, second)
+    try:
+        for status, inputs in enumerate((b"abcdef", b"acx", b"abcdef", b"abcdef")):
+            first.inputs, second.inputs = [], []
+            foresight.build(request(b"", status).build)
+            for letter in inputs:
+                assert seen(foresight.run(request(bytes([letter]), status))) == (bytes([letter]), status)
+    finally:
+        foresight.close()
+    assert [each[0] for each in first.inputs] == ["a", "c", "e"]
+    assert [each[0] for each in second.inputs] == ["b", "d", "f"]
+
+
 def test_a_guess_is_known_to_the_worker_only_when_it_was_wrong() -> None:
     with WorkerSandbox() as sandbox:
         one, two, three = (request(stdin) for stdin in (b"1", b"2", b"3"))

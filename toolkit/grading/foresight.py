@@ -37,7 +37,11 @@ class Foresight:
         guesses = self._guesses(run, request.build)
         self._learn(run)
         count = len(self._workers)
-        first = next((index for index in range(count) if self._workers[index].begins_with(request)), 0)
+        first = next((index for index in range(count) if self._workers[index].begins_with(request)), None)
+        if first is None:
+            first = 0
+            for worker in self._workers:  # all of them are on the wrong way
+                worker.forget_guesses()
         for turn in range(1, count):
             self._workers[(first + turn) % count].prepare(guesses[turn - 1 :: count])
         return self._workers[first].run(request, guesses[count - 1 :: count])

@@ -76,9 +76,10 @@ class WorkerSandbox:
 
     def prepare(self, guesses: Sequence[RunRequest]) -> None:
         """Have the worker begin with runs that will probably be asked for, if it has none to do already."""
-        if self._worker is not None:
-            with suppress(OSError):  # one that is gone is found out when it is asked
-                self._worker.send_ahead([Job(run=guess) for guess in guesses])
+        if self._worker is None:
+            self._worker = _Worker(self._command)
+        with suppress(OSError):  # one that is gone is found out when it is asked
+            self._worker.send_ahead([Job(run=guess) for guess in guesses])
 
     def close(self) -> None:
         """End the worker, at once."""
@@ -86,9 +87,14 @@ class WorkerSandbox:
             self._worker.end()
             self._worker = None
 
-    def _ask(self, job: Job, guesses: Sequence[Job] = ()) -> Reply:
-        if self._worker is not None and not self._worker.forget_guesses(job, self._job_limit):
+    def forget_guesses(self) -> None:
+        """Wait until the worker is through with what it was sent ahead."""
+        if self._worker is not None and not self._worker.forget_guesses(self._job_limit):
             self.close()  # it came to grief over a run that nobody asks for
+
+    def _ask(self, job: Job, guesses: Sequence[Job] = ()) -> Reply:
+        if self._worker is not None and not self._worker.begins_with(job):
+            self.forget_guesses()
         if self._worker is None:
             self._worker = _Worker(self._command)
         try:
@@ -127,6 +133,17 @@ class _Worker:
         self._ahead: deque[Job] = deque()
         threading.Thread(target=self._watch, daemon=True).start()
 
+    def _await_greeting(self) -> None:
+        """The worker's first message says that it is ready. Raises UnfitWorkerError when it says something else."""
+        if self._ready:
+            return
+        self._set_deadline(START_LIMIT)
+        greeting = receive_reply(self._stdout)
+        if greeting.kind != "ready":
+            raise UnfitWorkerError(greeting.broken.reason if greeting.broken else "no greeting")
+        self._ready = True
+        self._drop_directory()
+
     def begins_with(self, job: Job) -> bool:
         """Whether this is the first of the jobs sent ahead."""
         return bool(self._ahead) and self._ahead[0] == job
@@ -140,16 +157,17 @@ class _Worker:
             send(self._stdin, guess)
             self._ahead.append(guess)
 
-    def forget_guesses(self, job: Job, limit: float) -> bool:
-        """Wait for what it was sent ahead, unless that begins with ``job``; False when it can't go on."""
-        if not self._ahead or self.begins_with(job):
+    def forget_guesses(self, limit: float) -> bool:
+        """Wait for the answers to what it was sent ahead; False when it can't go on."""
+        if not self._ahead:
             return True
         try:
+            self._await_greeting()
             while self._ahead:
                 self._set_deadline(limit)
                 receive_reply(self._stdout)
                 self._ahead.popleft()
-        except (ProtocolError, OSError):
+        except (ProtocolError, OSError, UnfitWorkerError):
             return False
         self._deadline = None
         return True
@@ -159,13 +177,7 @@ class _Worker:
 
         Precondition: what it was sent ahead begins with ``job``, or is nothing.
         """
-        if not self._ready:
-            self._set_deadline(START_LIMIT)
-            greeting = receive_reply(self._stdout)
-            if greeting.kind != "ready":
-                raise UnfitWorkerError(greeting.broken.reason if greeting.broken else "no greeting")
-            self._ready = True
-            self._drop_directory()
+        self._await_greeting()
         self._set_deadline(limit)
         if self._ahead:
             self._ahead.popleft()
