@@ -166,6 +166,29 @@ ROWS: dict[str, tuple[str, list[str], str]] = {
         "",
     ),
     "a local chosen function in a library": ("-shared", [START + CHOSEN + "call g\n"], ""),
+    "chosen functions, local and global": (
+        "",
+        [
+            START + CHOSEN + "call g\n",
+            ".globl h\n" + ".type h, @gnu_indirect_function\nh: ret\n" + "call h\n",
+        ],
+        "",
+    ),
+    "i386 loads with --no-relax": (
+        "-m elf_i386 --no-relax",
+        [START + "mov v@GOT(%ebx), %eax\n.data\n.globl v\nv: .long 1\n"],
+        "",
+    ),
+    "chosen functions among other names": (
+        "-shared",
+        [
+            START
+            + ".globl g\n"
+            + CHOSEN
+            + ".data\n.globl v, w\nv: .quad g\n.quad v\n.quad _start\n.quad w\nw: .long 1\n"
+        ],
+        "",
+    ),
     "a local chosen function, stripped": ("-s", [START + CHOSEN + "call g\n"], ""),
     "a local chosen function without local names": ("-shared -x", [START + CHOSEN], ""),
     "an i386 call of a chosen function": ("-m elf_i386 -shared", [START + CHOSEN + "call g\n"], ""),
@@ -182,6 +205,11 @@ ROWS: dict[str, tuple[str, list[str], str]] = {
     "a wide distance to a chosen function": ("-pie", [START + CHOSEN + ".data\n.quad g-.\n"], ""),
     "text below the rest": ("-m elf_i386 -Ttext=0x500000", [START + '.section .init,"ax"\nnop\n'], ""),
     "text placed, and a note": ("-Ttext=0x500000", [START + NOTE.format("x")], ""),
+    "data placed, and more behind it": (
+        "-Tdata=0x900000",
+        [START + '.data\n.long 1\n.section part,"aw"\n.long 1\n.section code,"ax"\nnop\n'],
+        "",
+    ),
     "a comment beside frames only": (
         "--gc-sections",
         [START, FRAMED + '.section .comment_1,""\n.long 1\n'],

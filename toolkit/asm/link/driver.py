@@ -184,13 +184,19 @@ def _lay_out(context: Context) -> tuple[list[segments.Segment], int]:
 
 
 def _made_at(context: Context) -> Callable[[OutputSection], int]:
-    """Ranks for the section headers: outputs that -Ttext and its like place are made first; notes go to the front."""
-    fixed, front = context.fixed_names(), script.NUMBER[".interp"]
+    """Ranks for the section headers.
+
+    Outputs that -Ttext and its like place are made first, with the sections that the script does not name and that
+    stand behind them; notes go to the front.
+    """
+    ranks = {script.NUMBER[name]: rank for rank, name in enumerate(context.fixed_names(), 1)}
+    front = script.NUMBER[".interp"]
     has_interpreter = ".interp" in context.by_name
 
     def rank(output: OutputSection) -> int:
-        is_note = output.type == elf.SHT_NOTE and output.position[0] == front and not has_interpreter
-        return 0 if is_note else 1 + (output.name not in fixed)
+        if output.type == elf.SHT_NOTE and output.position[0] == front and not has_interpreter:
+            return 0
+        return ranks.get(output.position[0], len(ranks) + 1)
 
     return rank
 

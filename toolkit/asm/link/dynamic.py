@@ -179,16 +179,24 @@ class Dynamic(Calls):
             rows.append((self.got_section.address + self.module_slot, self.codes.module, 0, 0))
         rows += [(0, 0, 0, 0)] * len(self.unused)
         rows += [(entry.address, self.codes.copy, self.numbers[entry], 0) for entry in self.copies]
-        relative, copy = self.codes.relative, self.codes.copy
+        relative = self.codes.relative
         lowest: dict[int, int] = {}
         for offset, kind, symbol, _ in rows:
             if kind != relative:
                 lowest[symbol] = min(lowest.get(symbol, offset), offset)
-        rows.sort(
-            key=lambda r: (r[1] != relative, r[1] == copy, lowest[r[2]] if r[1] != relative else 0, r[0])
-        )
+        rows.sort(key=lambda r: (self._class_of(r), lowest[r[2]] if r[1] != relative else 0, r[0]))
         self.relative_count = sum(row[1] == relative for row in rows)
         self.put(image, section, b"".join(self.pack_row(row) for row in rows))
+
+    def _class_of(self, row: _Row) -> int:
+        """What the dynamic linker is to apply first: distances, names, copies, functions chosen at start."""
+        _, kind, number, _ = row
+        if kind == self.codes.relative:
+            return 0
+        chosen = number and self.exported[number - 1].type == elf.STT_GNU_IFUNC
+        if kind == self.codes.indirect or chosen:
+            return 3
+        return 2 if kind == self.codes.copy else 1
 
     def _is_symbolic(self, pending: Pending) -> bool:
         """Whether the dynamic linker looks the symbol up (``COPY_INPUT_RELOC_P``), rather than adding the load address."""

@@ -151,7 +151,9 @@ class Scan(Needs):
         is64 = self.context.is64
         if not (relax64.is_got_load(relocation.type) if is64 else relocation.type == elf.R_386_GOT32X):
             return None
-        if self.is_indirect(key) or not self.context.options.relax:
+        if self.is_indirect(key) or (
+            is64 and not self.context.options.relax
+        ):  # on i386 --no-relax changes nothing
             return None
         weak = False
         if isinstance(key, Entry):

@@ -6,7 +6,7 @@ from toolkit.abi import elf
 from toolkit.asm.link.assign import created_section
 from toolkit.asm.link.context import Context
 from toolkit.asm.link.indirect import forget_pointer
-from toolkit.asm.link.model import InputSection
+from toolkit.asm.link.model import Entry, InputSection
 from toolkit.asm.link.plt import Plt
 from toolkit.asm.link.special import ADDRESS, TP_NEGATED, TP_OFFSET, Key
 from toolkit.asm.link.threads import Threads
@@ -98,7 +98,9 @@ class Static(Threads):
             assert got.kind in (ADDRESS, TP_OFFSET, TP_NEGATED)
         self.fill_indirect_slots(image)
         rows = [*self.pointer_rows(image), *self.slot_rows(image)]
-        rows += reversed(self._fill_stubs(image))
+        chosen = list(zip(self.indirect, self._fill_stubs(image), strict=True))
+        chosen.sort(key=lambda pair: isinstance(pair[0], Entry) and not pair[0].local)
+        rows += [row for _, row in reversed(chosen)]  # from the end, names local to the program first
         self.put(image, self.table, b"".join(self.pack_row(row) for row in rows))
 
     def _fill_stubs(self, image: bytearray) -> list[tuple[int, int, int, int]]:
