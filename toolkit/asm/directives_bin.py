@@ -38,8 +38,6 @@ def _map(run: Pass, value: str) -> None:
 def open_bin_section(run: Pass, text: str) -> Section:
     """The section ``[section TEXT]`` means, with align=, start=, follows=, vstart=, vfollows=, valign=, nobits."""
     name, rest = [*text.split(None, 1), "", ""][:2]
-    if not name:
-        raise StatementError("segment name `' not recognized")
     sections = run.layout.sections
     section = sections.get(name)
     if section is None:

@@ -182,16 +182,14 @@ def _message(severity: str) -> Handler:
     return handle
 
 
-def mark_line(engine: Engine, tokens: Tokens) -> None:
-    """`# NUMBER FILE`, as compilers leave it in a file (and only there: not in a macro's output)."""
-    _line(Call(engine, tokens, "#", True))
+def mark_line(engine: Engine, tokens: Tokens, name: str) -> None:
+    """`# NUMBER FILE`, as compilers leave it in a file, or %line: they act as they are read, and not in a macro's output."""
+    _line(Call(engine, tokens, name, True))
 
 
 def _line(call: Call) -> None:
     engine = call.engine
     source = engine.files[-1]
-    if source.invocation is not None:
-        return
     tokens = call.tokens
     index = skip_white(tokens)
     number = number_text(tokens, index)
@@ -207,6 +205,8 @@ def _line(call: Call) -> None:
             return
         increment = _integer(step) * (-1 if tokens[index][1] == "-" else 1)
         index += 2
+    if source.invocation is not None:
+        return
     index = skip_white(tokens, index)
     if index < len(tokens):
         kind, text = tokens[index]

@@ -55,6 +55,8 @@ from toolkit.asm.preprocess.tokens import (
 )
 from toolkit.asm.source import Diagnostic, MacroFrame, SourceFile, SourceTree, Span
 
+_LINE = ((DIRECTIVE, "%line"),)  # acts when it is read, in a macro's definition too
+
 
 class Engine:
     """The state of one run. ``stable`` turns False once something depended on labels, `$` or the pass."""
@@ -381,10 +383,12 @@ class Engine:
                             )
                         continue
                 tokens = tokenize_cached(text, self.warn)
-                if text[:1] == "#" and not suppressed:
+                start = skip_white(tokens)
+                marked = text[:1] == "#" or (self.defining and tokens[start : start + 1] == _LINE)
+                if marked and not suppressed:
                     from toolkit.asm.preprocess.directives import mark_line
 
-                    mark_line(self, tokens[1:])
+                    mark_line(self, tokens[start + 1 :], tokens[start][1])
                     continue
                 ended = False
             self._count_line()
