@@ -41,6 +41,7 @@ PIECES = tuple(
             "eb02",
             "74f8",
             "e2f0",
+            "e2fe",
             "f3aa",
             "f3a4",
         ),
@@ -66,8 +67,12 @@ def play(machine: Machine, cuts: Callable[[], int]) -> tuple[object, ...]:
     return event, total, tuple(machine.registers.values), data
 
 
+@pytest.mark.parametrize("instalment", [1, 5, counting.INSTALMENT])
 @pytest.mark.parametrize("rights", [5, 7], ids=["fixed code", "code that may change"])
-def test_a_run_is_the_same_in_one_piece_and_in_many(load: Load, sandbox: Sandbox, rights: int) -> None:
+def test_a_run_is_the_same_in_one_piece_and_in_many(
+    load: Load, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, rights: int, instalment: int
+) -> None:
+    monkeypatch.setattr(counting, "INSTALMENT", instalment)
     for seed in range(150):
         chance = random.Random(seed)
         code, rcx, rdi = random_code(chance), chance.randrange(20), DATA + chance.choice((0, 1, 16, 800))
@@ -98,6 +103,30 @@ def test_a_jump_to_itself_takes_no_time(load: Load) -> None:
     machine = load("90 ebfe")
     assert machine.run(1 << 50) == BudgetSpent()
     assert (machine.instructions, machine.registers["rip"]) == (1 << 50, CODE + 1)
+
+
+@pytest.mark.parametrize("counter", [1, 2, 100, 5_000, 10_000, 0])
+def test_the_turns_of_a_loop_on_itself_that_are_skipped_cannot_be_told(
+    load: Load, monkeypatch: pytest.MonkeyPatch, counter: int
+) -> None:
+    seen = []
+    for instalment in (7, counting.INSTALMENT):
+        monkeypatch.setattr(counting, "INSTALMENT", instalment)
+        machine = load("4889d8 90 e2fe 48ffc0 f4")
+        machine.registers["rcx"] = counter
+        event = machine.run(10_002)
+        trail = machine.look_back()
+        seen.append((event, machine.instructions, tuple(machine.registers.values), trail))
+    assert seen[0] == seen[1]
+    assert seen[0][1] == (counter + 3 if counter and counter < 10_000 else 10_002)
+
+
+def test_a_loop_on_itself_takes_no_time(load: Load) -> None:
+    machine = load("90 e2fe f4")
+    machine.registers["rcx"] = 1 << 50
+    assert machine.run(1 << 49) == BudgetSpent()
+    assert (machine.instructions, machine.registers["rip"]) == (1 << 49, CODE + 1)
+    assert machine.registers["rcx"] == (1 << 50) - (1 << 49) + 1
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ number of its instructions stands, so the function in `machine_code` has little 
 
     remaining -= record.cost; if remaining < 0: return slow(…); ring[position++ % RING] = record
 
-`slow` is Python: it is called when the block is longer than what is left to run, and for the blocks whose cost is
-EXCEPTIONAL (see `Meter.admit`). Where the host gives no executable memory, the same is done in Python for each block.
+`slow` is Python: it is called when the block is longer than what is left of an instalment of the run, and for the blocks
+whose cost is EXCEPTIONAL (see `Meter.admit`). A run is paid out in instalments, so that long loops are seen in time. Where the host gives no executable memory, the same is done in Python for each block.
 
 A block is charged as a whole when it begins. Whoever stops inside it asks `Meter.begun` for the block and takes back
 what was not executed. The ring keeps the last blocks that were begun: the way the program came.
@@ -30,6 +30,7 @@ BLOCK_HOOK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_u
 
 UNLIMITED = 1 << 60
 EXCEPTIONAL = 1 << 61
+INSTALMENT = 1 << 20  # instructions
 REMAINING, POSITION, SLOW, RING_START = 0, 1, 2, 8  # words of the state
 RING = 4096  # blocks
 RECORD = 4  # words: cost, address, bytes, instructions
@@ -95,7 +96,7 @@ class Meter:
         self.address = ctypes.addressof(self._anchor)
         self.words = memoryview(self._memory).cast("Q")
         self.stepping = False
-        self.limit = 0
+        self.limit = self._reserve = 0
         self.rewrites = 0
         self._begin = self._oldest = 0
         self._cut: dict[int, Block] = {}
@@ -189,22 +190,28 @@ class Meter:
     def start(self, limit: int) -> None:
         """Count from 0, and stop before `limit` instructions are exceeded."""
         words = self.words
-        words[REMAINING] = self.limit = limit
+        self.limit = limit
+        self._pay_out(limit)
         self._begin = words[POSITION]
 
     def refund(self, instructions: int) -> int:
         """Take a charge back: what is left to run."""
         remaining: int = self.words[REMAINING] + instructions & WORD
         self.words[REMAINING] = remaining
-        return remaining
+        return remaining + self._reserve
 
     def charge(self, instructions: int) -> None:
         """Count instructions, of which no more may be charged than are left."""
-        self.words[REMAINING] -= instructions
+        self._pay_out(self.words[REMAINING] + self._reserve - instructions)
+
+    def _pay_out(self, left: int) -> None:
+        """What is left, as the next instalment and the reserve."""
+        self.words[REMAINING] = instalment = min(left, INSTALMENT)
+        self._reserve = left - instalment
 
     def executed(self) -> int:
         """Instructions in all the blocks begun since `start`."""
-        return self.limit - self.words[REMAINING]
+        return self.limit - self._reserve - self.words[REMAINING]
 
     def begun(self) -> Block | None:
         """The last block begun since `start`."""

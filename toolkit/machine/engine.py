@@ -106,6 +106,7 @@ class Engine:
         self._segment = RegisterGroup(library, self.handle, ("cs", "rflags"))
         self._selectors = RegisterGroup(library, self.handle, SEGMENT_REGISTERS)
         self._fault_address = RegisterGroup(library, self.handle, ("cr2",))
+        self._counter = RegisterGroup(library, self.handle, ("rcx",))
         self._seen = Seen()
         self.meter = Meter()
         self._root_register = RegisterGroup(library, self.handle, ("cr3",))
@@ -160,7 +161,7 @@ class Engine:
     def _make_notes(self) -> hooks.Notes:
         """The hooks' view of this engine, which holds no reference to it."""
         stop, handle = self._stop, self.handle
-        segment, bases = self._segment, self._bases
+        segment, bases, counter = self._segment, self._bases, self._counter
 
         def mode() -> tuple[int, int]:
             segment.load()
@@ -170,12 +171,17 @@ class Engine:
             bases.load()
             return int(bases.values[name == "gs"])
 
+        def store_counter(value: int) -> None:
+            counter.values[0] = value
+            counter.store()
+
         return hooks.Notes(
             memory=self._physical.bytes,
             words=self._physical.words,
             values=self.values,
             stop=lambda: stop(handle),
             load_registers=self.general.load,
+            store_counter=store_counter,
             mode=mode,
             segment_base=segment_base,
             meter=self.meter,
