@@ -191,7 +191,8 @@ class Meter:
         """Count from 0, and stop before `limit` instructions are exceeded."""
         words = self.words
         self.limit = limit
-        self._pay_out(limit)
+        words[REMAINING] = instalment = limit if limit < INSTALMENT else INSTALMENT
+        self._reserve = limit - instalment
         self._begin = words[POSITION]
 
     def refund(self, instructions: int) -> int:
