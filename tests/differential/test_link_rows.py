@@ -40,6 +40,16 @@ ROWS: dict[str, tuple[str, list[str], str]] = {
         ],
         "",
     ),
+    "a common name, weak and protected elsewhere": (
+        f"-m elf_i386 {PIE}",
+        [START + ".comm v,4,4\n", "mov $v, %eax\n.weak v\n.protected v\n.data\nv: .long 1\n"],
+        "",
+    ),
+    "a common name that a library has placed": (
+        "-dynamic-linker /lib/ld.so",
+        [START + ".comm c,4,4\n"],
+        ".comm c,8,8\n.comm wide,64,32\n",
+    ),
     "a library's protected variable": (
         f"-m elf_i386 {PIE}",
         [START + "mov $alpha, %eax\n"],

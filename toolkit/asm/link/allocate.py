@@ -10,7 +10,14 @@ from collections.abc import Sequence
 
 from toolkit.abi import elf
 from toolkit.asm.link.assign import created_section
-from toolkit.asm.link.model import DEFINED_WEAK, UNDEFINED, UNDEFINED_WEAK, Entry, InputSection
+from toolkit.asm.link.model import (
+    DEFINED_WEAK,
+    UNDEFINED,
+    UNDEFINED_WEAK,
+    Entry,
+    InputSection,
+    LibraryPlace,
+)
 from toolkit.asm.link.needs import BOTH, DESCRIPTOR, GENERAL, INITIAL, NORMAL, POSITIVE, Need, Pending
 from toolkit.asm.link.scan import Scan
 from toolkit.asm.link.special import ADDRESS, MODULE, TP_NEGATED, TP_OFFSET, GotEntry, Key, is_absolute
@@ -119,7 +126,8 @@ class Allocation(Scan):
         symbol = entry.dynamic_definition
         assert symbol is not None
         assert entry.file is not None
-        writable, address, alignment = entry.file.places.get(symbol.section, (True, 0, 32))
+        unknown = LibraryPlace(writable=True, address=0, alignment=32, empty=False)
+        writable, address, alignment, _ = entry.file.places.get(symbol.section, unknown)
         name = ".dynbss" if writable else ".data.rel.ro"
         section = self.copy_sections.get(name)
         if section is None:

@@ -31,6 +31,15 @@ class InputSymbol(NamedTuple):
     section: int  # sh index or SHN_*
 
 
+class LibraryPlace(NamedTuple):
+    """A section of a shared library, as far as variables in it are concerned."""
+
+    writable: bool
+    address: int
+    alignment: int
+    empty: bool  # it takes no room in the file
+
+
 class Relocation(NamedTuple):
     """``addend`` of a REL entry is None: it is in the field."""
 
@@ -89,9 +98,7 @@ class InputFile:
     soname: str = ""
     needs: list[str] = field(default_factory=list)  # the libraries a library itself asks for
     osabi: int = 0
-    places: dict[int, tuple[bool, int, int]] = field(
-        default_factory=dict
-    )  # a library's sections: writable, address, alignment
+    places: dict[int, LibraryPlace] = field(default_factory=dict)  # a library's sections
 
     def content(self) -> list[InputSection]:
         """Its sections, in the file's order."""

@@ -21,6 +21,7 @@ from toolkit.asm.link.model import (
     InputFile,
     InputSection,
     InputSymbol,
+    LibraryPlace,
 )
 from toolkit.asm.source import Span
 
@@ -113,6 +114,13 @@ def _refer(entry: Entry, file: InputFile, symbol: InputSymbol) -> None:
 
 
 def _common(entry: Entry, file: InputFile, symbol: InputSymbol) -> None:
+    library = entry.dynamic_definition
+    if entry.state == DEFINED and library is not None:
+        place = common_place(entry.file, library)
+        if place is not None:  # a common that a library has given its place
+            entry.state, entry.value, entry.file = COMMON, place.alignment, file
+        elif library.type == elf.STT_FUNC:
+            entry.state = UNDEFINED
     if entry.state == DEFINED:
         _complete(entry, symbol)
         return
@@ -127,6 +135,14 @@ def _common(entry: Entry, file: InputFile, symbol: InputSymbol) -> None:
     entry.dynamic_definition = None
     if symbol.type:
         entry.type = symbol.type
+
+
+def common_place(file: InputFile | None, symbol: InputSymbol) -> LibraryPlace | None:
+    """Where a library has a variable that looks as if it had been common; None if it does not (``_bfd_elf_merge_symbol``)."""
+    place = file.places.get(symbol.section) if file is not None else None
+    if place is None or not place.empty or not symbol.size or symbol.binding == elf.STB_WEAK:
+        return None
+    return None if symbol.type == elf.STT_FUNC else place
 
 
 def _complete(entry: Entry, symbol: InputSymbol) -> None:
@@ -147,6 +163,9 @@ def _define(
     if weak and state in (DEFINED, DEFINED_WEAK, COMMON) and not replaceable:
         if state == COMMON:
             _complete(entry, symbol)
+            entry.protected = (
+                symbol.other & 3 == elf.STV_PROTECTED
+            )  # BFD asks before it sees that the common stays
         return
     entry.state = DEFINED_WEAK if weak else DEFINED
     entry.section = section
@@ -224,8 +243,12 @@ def _map_of(name: str, members: dict[int, tuple[str, bytes]]) -> list[tuple[str,
 
 
 def _defines(file: InputFile, name: str) -> bool:
+    """Whether it has data of the name, not weakly: only that takes the place of a common (``is_global_data_symbol_definition``)."""
     return any(
-        s.name == name and s.section not in (elf.SHN_UNDEF, elf.SHN_COMMON)
+        s.name == name
+        and s.binding == elf.STB_GLOBAL
+        and s.type != elf.STT_FUNC
+        and s.section not in (elf.SHN_UNDEF, elf.SHN_COMMON)
         for s in file.symbols[file.first_global :]
     )
 

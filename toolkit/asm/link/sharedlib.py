@@ -8,6 +8,7 @@ from toolkit.abi import elf
 from toolkit.asm.link.context import Context
 from toolkit.asm.link.elfread import MalformedError, read_header, read_sections
 from toolkit.asm.link.model import (
+    COMMON,
     DEFINED,
     DEFINED_WEAK,
     NEW,
@@ -17,8 +18,9 @@ from toolkit.asm.link.model import (
     InputFile,
     InputSection,
     InputSymbol,
+    LibraryPlace,
 )
-from toolkit.asm.link.resolve import wrapped_name
+from toolkit.asm.link.resolve import common_place, wrapped_name
 
 
 def read_library(name: str, data: bytes, *, searched: bool = False) -> InputFile:
@@ -53,7 +55,8 @@ def read_library(name: str, data: bytes, *, searched: bool = False) -> InputFile
     for number, row in enumerate(rows):
         if row[2] & elf.SHF_ALLOC:
             writable = bool(row[2] & elf.SHF_WRITE) and not (start <= row[3] and row[3] + row[5] <= end)
-            file.places[number] = (writable, row[3], max(row[8] & -row[8], 1))
+            empty = row[1] == elf.SHT_NOBITS
+            file.places[number] = LibraryPlace(writable, row[3], max(row[8] & -row[8], 1), empty)
     dynamic = next((row for row in rows if row[1] == elf.SHT_DYNAMIC), None)
     pair = elf.DYN64 if is64 else elf.DYN32
     body = _bytes(data, dynamic) if dynamic is not None else b""
@@ -196,6 +199,9 @@ def add_library(context: Context, file: InputFile, *, as_needed: bool = False) -
             continue
         if entry.state not in (NEW, UNDEFINED, UNDEFINED_WEAK):
             entry.dynamic_reference = True
+            place = common_place(file, symbol) if entry.state == COMMON else None
+            if place is not None:  # both are commons, one of them with its place already
+                entry.size, entry.value = max(entry.size, symbol.size), max(entry.value, place.alignment)
             if entry.is_defined and entry.dynamic_definition is None:  # it tells what the object leaves open
                 entry.type, entry.size = entry.type or symbol.type, entry.size or symbol.size
             continue
