@@ -31,6 +31,8 @@ def rows() -> Iterator[tuple[str, int]]:
     yield "programs of macros, in three formats", 3 * _titles(sorted((preprocess / "objects").glob("*.txt")))
     listed = (differential / "link" / "cases.txt").read_text(encoding="utf-8").splitlines()
     yield "links compared with ld's", len([line for line in listed if line and not line.startswith("#")])
+    rules = (differential / "test_link_rows.py").read_text(encoding="utf-8")
+    yield "links of small objects, each for a rule", len(re.findall(r'^    "[^"]*": \(', rules, re.MULTILINE))
 
 
 def _chapter(path: Path) -> list[int]:

@@ -199,6 +199,11 @@ ROWS: dict[str, tuple[str, list[str], str]] = {
         ],
         "",
     ),
+    "a local chosen function that is dropped": (
+        "--gc-sections",
+        [START, '.section .text.g,"ax"\n' + CHOSEN],
+        "",
+    ),
     "a local chosen function, stripped": ("-s", [START + CHOSEN + "call g\n"], ""),
     "a local chosen function without local names": ("-shared -x", [START + CHOSEN], ""),
     "an i386 call of a chosen function": ("-m elf_i386 -shared", [START + CHOSEN + "call g\n"], ""),

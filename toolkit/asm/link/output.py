@@ -409,9 +409,13 @@ def _uses_gnu(context: Context) -> bool:
 
 
 def _has_local_indirect(context: Context) -> bool:
-    return any(
-        s.type == elf.STT_GNU_IFUNC for file in context.files for s in file.symbols[: file.first_global]
-    )
+    for file in context.files:
+        for symbol in file.symbols[: file.first_global]:
+            if symbol.type == elf.STT_GNU_IFUNC and symbol.section < len(file.sections):
+                section = file.sections[symbol.section]
+                if section is not None and section.output is not None:
+                    return True
+    return False
 
 
 def _is_placed(entry: Entry) -> bool:
