@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -21,7 +22,7 @@ from toolkit.grading.evidence import (
     RunRequest,
 )
 from toolkit.grading.sandbox import WorkerSandbox
-from toolkit.grading.wire import Job, ProtocolError, Reply, receive_job, receive_reply, send
+from toolkit.grading.wire import Job, JobReceiver, JobSender, ProtocolError, Reply, receive_reply, send
 
 EVIDENCE = Evidence(
     signal="SIGSEGV",
@@ -55,11 +56,39 @@ def test_jobs_survive_the_wire_and_stay_hashable() -> None:
     stream = io.BytesIO()
     send(stream, Job(run=REQUEST))
     stream.seek(0)
-    job = receive_job(stream)
+    jobs = JobReceiver(stream)
+    job = jobs.receive()
     assert job is not None
     assert job.run == REQUEST
     assert hash(job.run) == hash(REQUEST)
-    assert receive_job(stream) is None
+    assert jobs.receive() is None
+
+
+def test_what_a_program_is_made_of_goes_along_once() -> None:
+    stream = io.BytesIO()
+    sender = JobSender(stream)
+    again = replace(REQUEST, stdin=b"again")
+    other = replace(REQUEST, build=BuildRequest("other", (FileData("o.asm", b"nop"),)))
+    jobs = [Job(build=REQUEST.build), *(Job(run=each) for each in (REQUEST, again, other, other, again))]
+    sizes = []
+    for job in jobs:
+        before, announced = stream.tell(), sender.size_of(job)
+        sender.send(job)
+        sizes.append(stream.tell() - before)
+        assert sizes[-1] == announced
+    assert max(sizes[1], sizes[2], sizes[4]) < min(sizes[3], sizes[5])
+    stream.seek(0)
+    receiver = JobReceiver(stream)
+    assert [receiver.receive() for _ in jobs] == jobs
+    assert receiver.receive() is None
+
+
+def test_a_first_job_without_a_program_is_no_job() -> None:
+    stream = io.BytesIO()
+    send(stream, Job(run=RunRequest(BuildRequest(""))))
+    stream.seek(0)
+    with pytest.raises(ProtocolError, match="no program"):
+        JobReceiver(stream).receive()
 
 
 def frame(body: bytes) -> bytes:
@@ -93,10 +122,11 @@ def fake_worker(tmp_path: Path, behaviour: str) -> list[str]:
 import os, sys, time, signal
 from pathlib import Path
 from toolkit.grading.evidence import Broken
-from toolkit.grading.wire import Reply, receive_job, send
+from toolkit.grading.wire import JobReceiver, Reply, send
 first = Path({str(tmp_path / "second")!r})
 send(sys.stdout.buffer, Reply("ready"))
-while receive_job(sys.stdin.buffer):
+jobs = JobReceiver(sys.stdin.buffer)
+while jobs.receive():
     if not first.exists():
         first.touch()
         {behaviour}

@@ -6,13 +6,17 @@ next ones are made. A guess that was wrong costs the time of that run, and nothi
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import replace
 
 from toolkit.grading.evidence import Broken, BuildEvidence, BuildRequest, Evidence, RunRequest
 from toolkit.grading.sandbox import WorkerSandbox
 
-AHEAD = 2  # runs each worker is sent beyond the one that is waited for
+AHEAD = 4  # runs each worker is sent beyond the one that is waited for
 REMEMBERED = 20_000  # runs whose followers are known
+
+
+_BEGINNING = RunRequest(BuildRequest(""))  # what a grading's first run follows
 
 
 class Foresight:
@@ -23,41 +27,66 @@ class Foresight:
 
     def __init__(self, *workers: WorkerSandbox) -> None:
         self._workers = workers
-        self._followers: dict[RunRequest, RunRequest] = {}
+        self._followers: dict[RunRequest, RunRequest] = {}  # of any program of that name
         self._last: RunRequest | None = None
+        self._foreseen: deque[RunRequest] = deque()  # of the program at hand, the next one first
+        self._farthest: RunRequest | None = None  # the last of them, of any program
+        self._programs = (BuildRequest(""), BuildRequest(""))  # the one at hand, and without its sources
 
     def build(self, request: BuildRequest) -> BuildEvidence | Broken:
-        """Assemble and link."""
-        self._last = None
-        return self._workers[0].build(request)
+        """Assemble and link, and begin with the runs that came first the last time."""
+        self._foreseen.clear()
+        self._last = _BEGINNING
+        self._without_sources(request)
+        self._look_ahead(_BEGINNING)
+        self._forget_guesses()
+        return self._workers[0].build(request, self._share_out(0))
 
     def run(self, request: RunRequest) -> Evidence | Broken:
         """Run the program, and begin with what followed this run the last time."""
-        run = without_sources(request)
-        guesses = self._guesses(run, request.build)
-        self._learn(run)
-        count = len(self._workers)
-        first = next((index for index in range(count) if self._workers[index].begins_with(request)), None)
+        self._foresee(request)
+        numbers = range(len(self._workers))
+        first = next((number for number in numbers if self._workers[number].begins_with(request)), None)
         if first is None:
-            first = 0
-            for worker in self._workers:  # all of them are on the wrong way
-                worker.forget_guesses()
+            self._forget_guesses()
+        return self._workers[first or 0].run(request, self._share_out(first or 0))
+
+    def _forget_guesses(self) -> None:
+        """All the workers are on the wrong way."""
+        for worker in self._workers:
+            worker.forget_guesses()
+
+    def _share_out(self, first: int) -> list[RunRequest]:
+        """Send the other workers their turns of what is foreseen; those of the ``first``, which is about to be asked."""
+        guesses, count, rounds = list(self._foreseen), len(self._workers), AHEAD
         for turn in range(1, count):
-            self._workers[(first + turn) % count].prepare(guesses[turn - 1 :: count])
-        return self._workers[first].run(request, guesses[count - 1 :: count])
+            rounds = min(rounds, self._workers[(first + turn) % count].prepare(guesses[turn - 1 :: count]))
+        # What the others could not be sent comes before the guesses that would follow.
+        return guesses[count - 1 :: count][:rounds]
 
     def close(self) -> None:
         """End the workers."""
         for worker in self._workers:
             worker.close()
 
-    def _guesses(self, run: RunRequest, build: BuildRequest) -> list[RunRequest]:
-        found: list[RunRequest] = []
-        following = self._followers.get(run)
-        while following is not None and len(found) < AHEAD * len(self._workers):
-            found.append(with_sources(following, build))
+    def _foresee(self, request: RunRequest) -> None:
+        """Note what is asked for, and look further ahead by as much as was foreseen of it."""
+        run = replace(request, build=self._without_sources(request.build))
+        if self._foreseen and self._foreseen[0] == request:
+            self._foreseen.popleft()
+        else:
+            self._foreseen.clear()
+        self._learn(run)
+        self._look_ahead(run)
+
+    def _look_ahead(self, run: RunRequest) -> None:
+        """Add what follows the last run foreseen, or else ``run``."""
+        following = self._farthest if self._foreseen else run
+        while following is not None and len(self._foreseen) < AHEAD * len(self._workers):
             following = self._followers.get(following)
-        return found
+            if following is not None:
+                self._farthest = following
+                self._foreseen.append(replace(following, build=self._with_sources(following.build)))
 
     def _learn(self, run: RunRequest) -> None:
         if self._last is not None:
@@ -66,12 +95,13 @@ class Foresight:
             self._followers[self._last] = run
         self._last = run
 
+    def _without_sources(self, build: BuildRequest) -> BuildRequest:
+        """What any program of that name is asked for as."""
+        if build is not self._programs[0]:
+            self._programs = build, replace(build, sources=(), support=())
+        return self._programs[1]
 
-def without_sources(request: RunRequest) -> RunRequest:
-    """The run of any program of that name."""
-    return replace(request, build=replace(request.build, sources=(), support=()))
-
-
-def with_sources(request: RunRequest, build: BuildRequest) -> RunRequest:
-    """The run of the program that has the sources of ``build``."""
-    return replace(request, build=replace(request.build, sources=build.sources, support=build.support))
+    def _with_sources(self, build: BuildRequest) -> BuildRequest:
+        """The program at hand, asked for as ``build`` is."""
+        program, bare = self._programs
+        return program if build == bare else replace(build, sources=program.sources, support=program.support)

@@ -16,11 +16,12 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
 from toolkit.grading.evidence import Broken, BuildEvidence, BuildRequest, Evidence, RunRequest
-from toolkit.grading.wire import Job, ProtocolError, Reply, receive_reply, send, size_of
+from toolkit.grading.wire import Job, JobSender, ProtocolError, Reply, receive_reply
 
 _BOOT = "import sys; sys.path.append(sys.argv[1]); from toolkit.grading.worker import main; main()"
 START_LIMIT = 60.0  # seconds of wall clock for a worker to say that it is ready
@@ -57,9 +58,9 @@ class WorkerSandbox:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def build(self, request: BuildRequest) -> BuildEvidence | Broken:
-        """Assemble and link."""
-        reply = self._ask(Job(build=request))
+    def build(self, request: BuildRequest, guesses: Sequence[RunRequest] = ()) -> BuildEvidence | Broken:
+        """Assemble and link. ``guesses``: as in ``run``."""
+        reply = self._ask(Job(build=request), [Job(run=guess) for guess in guesses])
         return reply.build or reply.broken or _nonsense()
 
     def run(self, request: RunRequest, guesses: Sequence[RunRequest] = ()) -> Evidence | Broken:
@@ -74,12 +75,13 @@ class WorkerSandbox:
         """Whether the worker was sent this run ahead, and it is the first of those not asked for."""
         return self._worker is not None and self._worker.begins_with(Job(run=request))
 
-    def prepare(self, guesses: Sequence[RunRequest]) -> None:
-        """Have the worker begin with runs that will probably be asked for, if it has none to do already."""
+    def prepare(self, guesses: Sequence[RunRequest]) -> int:
+        """Have the worker begin with runs that will probably be asked for; how many of them it was sent by now."""
         if self._worker is None:
             self._worker = _Worker(self._command)
         with suppress(OSError):  # one that is gone is found out when it is asked
             self._worker.send_ahead([Job(run=guess) for guess in guesses])
+        return self._worker.ahead
 
     def close(self) -> None:
         """End the worker, at once."""
@@ -130,7 +132,9 @@ class _Worker:
         self._late = False
         self._limit = 0.0
         self._wake = threading.Event()
-        self._ahead: deque[Job] = deque()
+        self._statm: FileIO | None = None
+        self._ahead: deque[tuple[Job, int]] = deque()  # with their sizes
+        self._jobs = JobSender(self._stdin)
         threading.Thread(target=self._watch, daemon=True).start()
 
     def _await_greeting(self) -> None:
@@ -146,16 +150,24 @@ class _Worker:
 
     def begins_with(self, job: Job) -> bool:
         """Whether this is the first of the jobs sent ahead."""
-        return bool(self._ahead) and self._ahead[0] == job
+        return bool(self._ahead) and self._ahead[0][0] == job
+
+    @property
+    def ahead(self) -> int:
+        """How many jobs were sent ahead."""
+        return len(self._ahead)
 
     def send_ahead(self, guesses: Sequence[Job]) -> None:
         """Send the guesses behind as many as are on their way: those are the first of them. Raises OSError."""
+        room = PIPE_ROOM - sum(size for _, size in self._ahead)
         for guess in guesses[len(self._ahead) :]:
             # While it writes an answer the worker reads nothing: what is sent ahead has to find room in the pipe.
-            if size_of(guess) * (len(guesses) + 1) > PIPE_ROOM:
+            size = self._jobs.size_of(guess)
+            room -= size
+            if room < 0:
                 return
-            send(self._stdin, guess)
-            self._ahead.append(guess)
+            self._jobs.send(guess)
+            self._ahead.append((guess, size))
 
     def forget_guesses(self, limit: float) -> bool:
         """Wait for the answers to what it was sent ahead; False when it can't go on."""
@@ -182,7 +194,7 @@ class _Worker:
         if self._ahead:
             self._ahead.popleft()
         else:
-            send(self._stdin, job)
+            self._jobs.send(job)
         self.send_ahead(guesses)
         reply = receive_reply(self._stdout)
         self._deadline = None
@@ -192,8 +204,10 @@ class _Worker:
     def resident(self) -> int:
         """Bytes of memory that it holds (proc(5), statm); 0 where the host doesn't say."""
         try:
-            with open(f"/proc/{self._process.pid}/statm", "rb") as file:
-                return int(file.read().split()[1]) << 12
+            if self._statm is None:
+                self._statm = open(f"/proc/{self._process.pid}/statm", "rb", buffering=0)  # noqa: SIM115
+            self._statm.seek(0)
+            return int(self._statm.read(64).split()[1]) << 12
         except (OSError, ValueError, IndexError):
             return 0
 
@@ -210,7 +224,7 @@ class _Worker:
         self._wake.set()
         self._process.kill()
         self._process.wait()
-        for stream in (self._stdin, self._stdout):
+        for stream in (self._stdin, self._stdout, *([self._statm] if self._statm else [])):
             with suppress(OSError):  # unsent bytes of a job for a worker that is gone
                 stream.close()
         self._drop_directory()

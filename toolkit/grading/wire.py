@@ -7,6 +7,7 @@ what it runs can lie about its own submission, but not reach into the process th
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from typing import BinaryIO, Literal, TypeVar
 
 import msgspec
@@ -43,22 +44,61 @@ _job_decoder = msgspec.msgpack.Decoder(Job)
 _reply_decoder = msgspec.msgpack.Decoder(Reply)
 
 
+_SAME_PROGRAM = BuildRequest("")  # no program has no name: in a message it stands for that of the job before
+
+
+class JobSender:
+    """Sends jobs to one worker. What a run's program is made of goes along once, and not with each run of it."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._program: BuildRequest | None = None
+
+    def send(self, job: Job) -> None:
+        """Raises OSError when the other side is gone."""
+        send(self._stream, self._shortened(job))
+        self._program = _program_of(job)
+
+    def size_of(self, job: Job) -> int:
+        """Bytes that it would take on its way."""
+        return _LENGTH.size + len(_encoder.encode(self._shortened(job)))
+
+    def _shortened(self, job: Job) -> Job:
+        if job.run is None or job.run.build != self._program:
+            return job
+        return Job(run=replace(job.run, build=_SAME_PROGRAM))
+
+
+class JobReceiver:
+    """The other side of a ``JobSender``."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._program: BuildRequest | None = None
+
+    def receive(self) -> Job | None:
+        """The next job, or ``None`` at a clean end. Raises ProtocolError."""
+        body = _receive(self._stream)
+        if body is None:
+            return None
+        job = _decode(_job_decoder, body)
+        if job.run is not None and job.run.build == _SAME_PROGRAM:
+            if self._program is None:
+                raise ProtocolError("the first job has no program")
+            job = Job(run=replace(job.run, build=self._program))
+        self._program = _program_of(job)
+        return job
+
+
+def _program_of(job: Job) -> BuildRequest | None:
+    return job.build if job.run is None else job.run.build
+
+
 def send(stream: BinaryIO, message: Job | Reply) -> None:
     """Write one message. Raises OSError when the other side is gone."""
     body = _encoder.encode(message)
     stream.write(_LENGTH.pack(len(body)) + body)
     stream.flush()
-
-
-def size_of(message: Job | Reply) -> int:
-    """Bytes that it takes on its way."""
-    return _LENGTH.size + len(_encoder.encode(message))
-
-
-def receive_job(stream: BinaryIO) -> Job | None:
-    """The next job, or ``None`` at a clean end. Raises ProtocolError."""
-    body = _receive(stream)
-    return None if body is None else _decode(_job_decoder, body)
 
 
 def receive_reply(stream: BinaryIO) -> Reply:

@@ -28,7 +28,7 @@ def main() -> None:
     from toolkit.grading.confine import confine
     from toolkit.grading.engine import Engine
     from toolkit.grading.evidence import Broken
-    from toolkit.grading.wire import Reply, receive_job, send
+    from toolkit.grading.wire import JobReceiver, Reply, send
 
     try:
         engine = Engine()
@@ -39,7 +39,8 @@ def main() -> None:
         return
     _collect_seldom()
     send(replies, Reply("ready"))
-    while (job := receive_job(requests)) is not None:
+    jobs = JobReceiver(requests)
+    while (job := jobs.receive()) is not None:
         respond(replies, answer(engine, job))
 
 
