@@ -244,7 +244,7 @@ def run_machine(examples: int, steps: int) -> None:
 
 
 def test_state_machine() -> None:
-    run_machine(examples=25, steps=40)
+    run_machine(examples=16, steps=40)
 
 
 @pytest.mark.slow
