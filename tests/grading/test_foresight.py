@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,23 @@ def test_what_is_guessed_is_what_followed_with_the_new_sources() -> None:
     assert first.inputs == ["a<", "b<", "c<", "d<", "b<d", "d<"]
     assert second.inputs == ["a<c", "c<"]  # begun while the first one built
     assert second.guessed[0] == request(b"c", 1)
+
+
+def test_one_exercise_s_runs_are_not_guessed_for_another() -> None:
+    """Several are watched in turn: each begins with the run that it began with the last time."""
+    first, second = Listening(), Listening()
+    foresight = Foresight(first, second)
+    try:
+        for status in (0, 1, 2):
+            for name, inputs in (("one", b"ab"), ("two", b"cd")):
+                build = replace(request(b"", status).build, name=name)
+                foresight.build(build)
+                for letter in inputs:
+                    foresight.run(replace(request(bytes([letter]), status), build=build))
+    finally:
+        foresight.close()
+    assert [each[0] for each in first.inputs] == list("abcd" + "bdbd")
+    assert [each[0] for each in second.inputs] == list("acac")
 
 
 def test_after_a_wrong_guess_the_workers_take_turns_again() -> None:

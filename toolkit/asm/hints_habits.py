@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from toolkit.asm import scan
 from toolkit.asm.hints_words import Explanation, Written, is_register, nearest, take_apart, without_comment
 
 # GNU and MASM directives: what to write in nasm instead
@@ -69,29 +70,7 @@ _MASM_DATA = {
     "byte": "db", "word": "dw", "dword": "dd", "qword": "dq", "sbyte": "db", "sdword": "dd", "real4": "dd", "real8": "dq",
 }  # fmt: skip
 _AT_T_MNEMONIC = re.compile(r"(mov|add|sub|cmp|test|and|or|xor|push|pop|inc|dec|neg|not|lea|imul|idiv|div|mul|sh[lr]|sar|call|jmp|ret)([bwlq])$")  # fmt: skip
-_OF_NASM = frozenset(
-    [
-        "equ",
-        "times",
-        "db",
-        "dw",
-        "dd",
-        "dq",
-        "dt",
-        "do",
-        "dy",
-        "dz",
-        "resb",
-        "resw",
-        "resd",
-        "resq",
-        "rest",
-        "reso",
-        "resy",
-        "resz",
-        "incbin",
-    ]
-)
+_OF_NASM = scan.PSEUDO | {"times"}
 _AT_T_SIZES = {"b": "byte", "w": "word", "l": "dword", "q": "qword"}
 _AT_T_MEMORY = re.compile(
     r"(?P<offset>[-+\w.]*)\(\s*(?P<base>%\w+)?\s*(?:,\s*(?P<index>%\w+)\s*(?:,\s*(?P<scale>\w+))?)?\s*\)"

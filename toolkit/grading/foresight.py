@@ -16,9 +16,6 @@ AHEAD = 4  # runs each worker is sent beyond the one that is waited for
 REMEMBERED = 20_000  # runs whose followers are known
 
 
-_BEGINNING = RunRequest(BuildRequest(""))  # what a grading's first run follows
-
-
 class Foresight:
     """A ``Sandbox`` for one grading after another, of programs whose sources change in between.
 
@@ -27,18 +24,18 @@ class Foresight:
 
     def __init__(self, *workers: WorkerSandbox) -> None:
         self._workers = workers
-        self._followers: dict[RunRequest, RunRequest] = {}  # of any program of that name
-        self._last: RunRequest | None = None
+        # Of any program of that name; its first run follows its build.
+        self._followers: dict[BuildRequest | RunRequest, RunRequest] = {}
+        self._last: BuildRequest | RunRequest | None = None
         self._foreseen: deque[RunRequest] = deque()  # of the program at hand, the next one first
-        self._farthest: RunRequest | None = None  # the last of them, of any program
         self._programs = (BuildRequest(""), BuildRequest(""))  # the one at hand, and without its sources
+        self._farthest: BuildRequest | RunRequest = self._programs[1]  # the last foreseen, of any program
 
     def build(self, request: BuildRequest) -> BuildEvidence | Broken:
         """Assemble and link, and begin with the runs that came first the last time."""
         self._foreseen.clear()
-        self._last = _BEGINNING
-        self._without_sources(request)
-        self._look_ahead(_BEGINNING)
+        self._last = self._without_sources(request)
+        self._look_ahead(self._last)
         self._forget_guesses()
         return self._workers[0].build(request, self._share_out(0))
 
@@ -57,7 +54,7 @@ class Foresight:
             worker.forget_guesses()
 
     def _share_out(self, first: int) -> list[RunRequest]:
-        """Send the other workers their turns of what is foreseen; those of the ``first``, which is about to be asked."""
+        """Send the other workers their turns of what is foreseen; returned are the turns of the ``first``, which is about to be asked."""
         guesses, count, rounds = list(self._foreseen), len(self._workers), AHEAD
         for turn in range(1, count):
             rounds = min(rounds, self._workers[(first + turn) % count].prepare(guesses[turn - 1 :: count]))
@@ -79,14 +76,16 @@ class Foresight:
         self._learn(run)
         self._look_ahead(run)
 
-    def _look_ahead(self, run: RunRequest) -> None:
-        """Add what follows the last run foreseen, or else ``run``."""
-        following = self._farthest if self._foreseen else run
-        while following is not None and len(self._foreseen) < AHEAD * len(self._workers):
-            following = self._followers.get(following)
-            if following is not None:
-                self._farthest = following
-                self._foreseen.append(replace(following, build=self._with_sources(following.build)))
+    def _look_ahead(self, now: BuildRequest | RunRequest) -> None:
+        """Add what follows the last run foreseen, or else ``now``."""
+        if not self._foreseen:
+            self._farthest = now
+        while len(self._foreseen) < AHEAD * len(self._workers):
+            following = self._followers.get(self._farthest)
+            if following is None:
+                return
+            self._farthest = following
+            self._foreseen.append(replace(following, build=self._with_sources(following.build)))
 
     def _learn(self, run: RunRequest) -> None:
         if self._last is not None:
