@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -102,6 +103,7 @@ NEXT = {
     ),
     "C": (b"int main(){return 0;}\n", "word.asm looks like C"),
     "AT&T": (b".globl _start\n_start:\n movq $60, %rax\n", "word.asm looks like GNU assembler"),
+    "a README": (b"# word: a task\n\n## Background\n", "word.asm looks like Markdown"),
     "begun": (b"global _start\n_start: ud2\n", "Stuck? `toolkit hint ch09/word` gives a hint."),
     "passed": (SOLUTION.encode(), "Next: `toolkit show ch09/other`: The other exercise"),
 }
@@ -126,13 +128,19 @@ def test_what_is_next_is_said(tmp_path: Path, case: str, monkeypatch: pytest.Mon
     assert words.replace("reset word", "reset ch09/word") in result.output
 
 
-def test_start_vscode_keeps_tasks_of_yours(home: Path) -> None:
+def test_paths_to_type_are_quoted(home: Path) -> None:
+    assert re.search("""First: cd ['"]my course['"]\n""", toolkit("start", "my course").output)
+    assert re.search("""Next: cd ['"]my course['"] && toolkit start""", toolkit("init", "my course").output)
+
+
+@pytest.mark.parametrize("own", [b"{}", b"\xff\xfe{"])
+def test_start_vscode_keeps_tasks_of_yours(home: Path, own: bytes) -> None:
     tasks = home / "mine" / ".vscode" / "tasks.json"
     tasks.parent.mkdir(parents=True)
-    tasks.write_text("{}")
+    tasks.write_bytes(own)
     result = toolkit("start", "mine", "--vscode")
     assert "kept as tasks.json.backup" in result.output
-    assert (tasks.parent / "tasks.json.backup").read_text() == "{}"
+    assert (tasks.parent / "tasks.json.backup").read_bytes() == own
     document = json.loads(tasks.read_text())
     assert {task["label"] for task in document["tasks"]} == {
         "toolkit: check this exercise",
@@ -146,16 +154,58 @@ def test_start_vscode_keeps_tasks_of_yours(home: Path) -> None:
     [
         ("mmap.asm:3:5: error: no such instruction", ("mmap.asm", "3", "5", "error", "no such instruction")),
         ("      where:    mmap.asm:12", None),
-        ("      where:    mmap.asm:12:4: ", ("mmap.asm", "12", "4", None, "")),
     ],
 )
 def test_the_problem_matcher_reads_our_diagnostics(line: str, groups: tuple[str | None, ...] | None) -> None:
-    import re
+    from toolkit.cli.vscode import DIAGNOSTIC
 
+    match = re.match(str(DIAGNOSTIC["regexp"]), line)
+    assert (match.groups() if match else None) == groups
+
+
+def problems(output: str) -> list[tuple[str, str, str]]:
+    """(file, line, message) of each problem that an editor finds in the output: consecutive lines, each with a message."""
     from toolkit.cli.vscode import tasks
 
-    match = re.match(tasks()["tasks"][0]["problemMatcher"]["pattern"]["regexp"], line)
-    assert (match.groups() if match else None) == groups
+    found = []
+    lines = output.splitlines()
+    for matcher in tasks()["tasks"][0]["problemMatcher"]:
+        patterns = matcher["pattern"] if isinstance(matcher["pattern"], list) else [matcher["pattern"]]
+        for start in range(len(lines)):
+            fields: dict[str, str] = {}
+            for pattern, line in zip(patterns, lines[start:], strict=False):
+                match = re.search(pattern["regexp"], line)
+                if match is None:
+                    break
+                fields |= {name: match[pattern[name]] for name in pattern if name != "regexp"}
+            else:
+                if fields.get("message") and "line" in fields:
+                    found.append((fields["file"], fields["line"], fields["message"]))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("_start:\n mov rdi 1\n", [("3", "a comma is missing")]),
+        (
+            "count: mov [rax], 5\n_start: mov rax, countr\n",
+            [("2", "`mov' needs to know"), ("3", "the symbol `countr' is not")],
+        ),
+        (SOLUTION.replace("xor edi, edi", "mov edi, 7"), [("13", "the program ends otherwise")]),
+        ("_start:\n hlt\n", [("3", "standard output differs")]),
+    ],
+)
+def test_an_editor_shows_what_is_wrong_where_it_is(
+    tmp_path: Path, source: str, expected: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_exercise(tmp_path / "exercises" / "ch09" / "word", PRINTS, source.removeprefix("global _start\n"))
+    own = tmp_path / "exercises" / "ch09" / "word" / "word.asm"
+    own.write_text("global _start\n" + own.read_text())
+    monkeypatch.chdir(tmp_path)
+    found = problems(toolkit("check", "word").output)
+    assert [(file, line) for file, line, _ in found] == [("word.asm", line) for line, _ in expected]
+    assert all(text in message for (*_, message), (_, text) in zip(found, expected, strict=True))
 
 
 def test_list_and_progress(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

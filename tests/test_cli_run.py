@@ -350,4 +350,4 @@ def test_an_exercise_is_run(case: str) -> None:
 
 def test_no_program_and_no_exercise() -> None:
     result = toolkit("run", "mappings_lop", cwd=ROOT)
-    assert (result.returncode, b"mappings_lop does not exist" in result.stderr) == (2, True)
+    assert (result.returncode, b"did you mean mappings_loop" in result.stderr) == (2, True)

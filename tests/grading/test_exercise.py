@@ -67,6 +67,8 @@ def test_a_word_narrows(course: Course) -> None:
         ("hello", "not unique: ch02/hello or mem/hello"),
         ("mmpa", "did you mean mmap"),
         ("ch4", "did you mean"),
+        ("CH04/MMAP", r"did you mean ch04/mmap,"),
+        ("ch04/mmp", r"did you mean ch04/mmap,"),
         ("zzzzzz", "toolkit list"),
     ],
 )

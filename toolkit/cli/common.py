@@ -106,6 +106,16 @@ def write_bytes(path: Path, data: bytes, *, executable: bool = False) -> None:
         raise UserError(f"{path} can't be written: {error.strerror}") from error
 
 
+def in_shell(path: Path) -> str:
+    """A path as it is typed after a command: in quotes where it needs them."""
+    import shlex
+
+    text = str(path)
+    if sys.platform == "win32":
+        return f'"{text}"' if " " in text else text
+    return shlex.quote(text)
+
+
 def keep_backup(path: Path) -> Path:
     """Copy a file to the first free name of NAME.backup, NAME.backup.2 … Raises OSError."""
     import shutil

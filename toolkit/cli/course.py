@@ -30,7 +30,7 @@ def init_command(directory: Path) -> None:
 
     Files of yours that are there already are left alone.
     """
-    from toolkit.cli.common import UserError
+    from toolkit.cli.common import UserError, in_shell
     from toolkit.grading.exercise import installed_course
 
     source = installed_course()
@@ -45,7 +45,7 @@ def init_command(directory: Path) -> None:
         f"{copied} files copied into {target}" + (f", {kept} that were there are left alone" if kept else "")
     )
     there = directory.resolve() == Path.cwd()
-    click.echo("Next: toolkit start" if there else f"Next: cd {directory} && toolkit start")
+    click.echo("Next: toolkit start" if there else f"Next: cd {in_shell(directory)} && toolkit start")
 
 
 def copy_new(source: Path, target: Path) -> tuple[int, int]:

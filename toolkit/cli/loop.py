@@ -25,6 +25,7 @@ def start_command(directory: Path | None, vscode: bool) -> None:
 
     Without DIRECTORY: the course around the current directory, or a new folder asm-course.
     """
+    from toolkit.cli.common import in_shell
     from toolkit.cli.progress_file import load_with_notice
     from toolkit.grading.exercise import Course
 
@@ -42,7 +43,7 @@ def start_command(directory: Path | None, vscode: bool) -> None:
         return
     here = folder.parent.resolve()
     if here != Path.cwd():
-        click.echo(f"First: cd {folder.parent}")
+        click.echo(f"First: cd {in_shell(folder.parent)}")
     source = (following.folder / following.source_names[0]).resolve().relative_to(here)
     click.echo(f"Next: {following.identity}: {following.title}")
     steps = (

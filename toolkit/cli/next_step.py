@@ -16,6 +16,7 @@ _LANGUAGES = {
     "C": re.compile(r"^\s*(?:#\s*include\b|(?:int|void)\s+main\s*\()", re.MULTILINE),
     "Python": re.compile(r"^(?:import \w+|from \w+ import |def \w+\(.*\):|print\()", re.MULTILINE),
     "GNU assembler (AT&T) syntax": re.compile(r"^\s*\.(?:globl|text|intel_syntax|section)\b", re.MULTILINE),
+    "Markdown, as a README": re.compile(r"\A#{1,2} .*\n(?:.*\n)*?## ", re.MULTILINE),
 }
 MOST_NAMED = 3  # exercises named in one line
 

@@ -79,8 +79,8 @@ def _define(text: str) -> tuple[str, str]:
 
 
 def program_file(path: Path) -> Path:
-    """The file that is meant: itself, or the source of an exercise given by its folder or its name."""
-    from toolkit.cli.common import find_course
+    """The file that is meant: itself, or the source of an exercise given by its folder or its name. Raises UserError."""
+    from toolkit.cli.common import UserError, find_course
     from toolkit.grading.checks import BrokenCheck
     from toolkit.grading.exercise import CourseError, Exercise
 
@@ -89,7 +89,11 @@ def program_file(path: Path) -> Path:
     try:
         named = Exercise(path) if (path / "grader.py").is_file() else find_course().one(path.as_posix())
         return named.folder / named.source_names[0]
-    except (click.UsageError, CourseError, BrokenCheck):
+    except CourseError as error:
+        if path.exists():
+            return path
+        raise UserError(f"there is no file {path} and {error}") from error
+    except (click.UsageError, BrokenCheck):
         return path
 
 

@@ -408,6 +408,9 @@ class Course:
         return tuple(Exercise(grader.parent) for grader in inside)
 
     def _did_you_mean(self, name: str) -> str:
-        names = {form for each in self.exercises for form in (each.identity, each.name, each.chapter)}
-        near = difflib.get_close_matches(name, sorted(names), n=3, cutoff=0.5)
+        meant = {each.name: each.identity for each in self.exercises}
+        meant |= {form: form for each in self.exercises for form in (each.identity, each.chapter)}
+        close = difflib.get_close_matches(name.lower(), sorted(meant), n=6, cutoff=0.5)
+        once = {meant[each]: each for each in reversed(close)}  # the nearest form of each
+        near = [each for each in close if each in once.values()][:3]
         return f"; did you mean {', '.join(near)}?" if near else "; `toolkit list` shows them all"

@@ -92,9 +92,7 @@ def exercise_lines(result: ExerciseResult, marks: dict[Status, str] = _MARKS) ->
     for check in result.checks:
         if check is built and check.max_score == 0 and check.status is Status.PASSED:
             continue
-        yield from _check_lines(check, marks)
-        if check is built:
-            yield from _diagnostic_lines(result)
+        yield from _built_lines(result, marks) if check is built else _check_lines(check, marks)
     if result.checks[0].status is Status.PASSED:
         warnings = [each for each in result.diagnostics if each.severity == "warning"]
         for record in warnings:
@@ -107,37 +105,46 @@ def watch_lines(result: ExerciseResult, marks: dict[Status, str] = _MARKS) -> It
     yield f"{result.identity}  {result.title}  {score}", "bold"
     open_checks = [check for check in result.checks if check.status is not Status.PASSED]
     if open_checks:
-        yield from _check_lines(open_checks[0], marks)
-        if open_checks[0] is result.checks[0]:
-            yield from _diagnostic_lines(result)
+        built = open_checks[0] is result.checks[0]
+        yield from _built_lines(result, marks) if built else _check_lines(open_checks[0], marks)
     for check in result.checks:
         if check not in open_checks[:1] and (check.max_score or check.status is not Status.PASSED):
             yield f"  {marks[check.status]} {check.name}", _STYLES[check.status]
 
 
-def _check_lines(check: CheckResult, marks: dict[Status, str]) -> Iterator[Line]:
+def _built_lines(result: ExerciseResult, marks: dict[Status, str]) -> Iterator[Line]:
+    """The check that it assembles and links: what is wrong is said once, by the assembler's own lines where it has some."""
+    built = result.checks[0]
+    if any(each.severity != "warning" for each in result.diagnostics):
+        yield _head_line(built, marks)
+    else:
+        yield from _check_lines(built, marks)
+    for record in result.diagnostics:
+        yield from _indented(record.text)
+
+
+def _head_line(check: CheckResult, marks: dict[Status, str]) -> Line:
     score = f"  {points(check.score)}/{points(check.max_score)}" if check.max_score else ""
     note = f" (skipped: {check.message})" if check.status is Status.SKIPPED else ""
-    yield f"  {marks[check.status]} {check.name}{note}{score}", _STYLES[check.status]
+    return f"  {marks[check.status]} {check.name}{note}{score}", _STYLES[check.status]
+
+
+def _check_lines(check: CheckResult, marks: dict[Status, str]) -> Iterator[Line]:
+    yield _head_line(check, marks)
     if check.status in (Status.PASSED, Status.SKIPPED):
         return
     who = "broken, not your fault: " if check.status is Status.BROKEN else ""
     yield from _indented(who + check.message)
+    if check.location is not None:
+        yield from _labelled("where", str(check.location))  # below the message: an editor reads both lines
     if check.expected is not None:
         yield from _labelled("expected", check.expected)
     if check.actual is not None:
         yield from _labelled("actual", check.actual)
-    if check.location is not None:
-        yield from _labelled("where", str(check.location))
     for line in check.explanation:
         yield from _indented("| " + line)
     if check.help:
         yield from _labelled("help", check.help)
-
-
-def _diagnostic_lines(result: ExerciseResult) -> Iterator[Line]:
-    for record in result.diagnostics:
-        yield from _indented(record.text)
 
 
 def _labelled(label: str, text: str) -> Iterator[Line]:
