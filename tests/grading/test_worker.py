@@ -248,6 +248,13 @@ no_frame: push rbp          ; a local variable without room for it
     add rax, [rbp - 8]
     pop rbp
     ret
+pushes: push qword [.no_address]
+    push rdi
+    ret
+.no_address: dq 0x1234_5678_9abc_def0
+pops: pop rax
+    mov qword [rsp], 5
+    ret
 far_calls: sub rsp, 3000
     call deep
     add rsp, 3000
@@ -270,8 +277,21 @@ def test_calls(sandbox: WorkerSandbox) -> None:
 
 
 BAD_CALLS = {
-    "one byte too far": ("upper", (bytearray(b"abc"), 3), "does not come back", "byte 0 behind its end"),
-    "a string without its end": ("length", (b"abc",), "does not come back", "byte 0 behind its end"),
+    "one byte too far": (
+        "upper",
+        (bytearray(b"abc"), 3),
+        "does not come back",
+        "argument 0 (rdi) has 3 bytes, the last one at 0x5eaf10ffffff: this is 1 byte too far",
+    ),
+    "a string without its end": ("length", (b"abc",), "does not come back", "this is 1 byte too far"),
+    "one byte before": ("upper", (bytearray(b"abc"), -1), r"it writes 1 byte before argument 0 \(rdi\)", ""),
+    "pushed and not popped": (
+        "pushes",
+        (),
+        "does not come back",
+        "rsp is 16 bytes lower than when pushes was called: what is pushed must be popped before ret",
+    ),
+    "popped too often": ("pops", (), "does not come back", "rsp is 8 bytes higher than when pops was called"),
     "writing where one may only read": (
         "upper",
         (b"abc", 0),
@@ -298,6 +318,18 @@ def test_bad_calls(sandbox: WorkerSandbox, case: str) -> None:
     with pytest.raises(Failure, match=message) as caught:
         program(sandbox, FUNCTIONS).call(name, *arguments)  # type: ignore[arg-type]
     assert explanation in "\n".join(caught.value.explanation)
+
+
+def test_an_argument_is_not_what_a_program_began_with(sandbox: WorkerSandbox) -> None:
+    with pytest.raises(Failure) as caught:
+        program(sandbox, FUNCTIONS).call("length", b"abc")
+    assert "rdi was never set: it has the value from the beginning" in caught.value.explanation
+
+
+def test_a_broken_convention_is_helped_with_itself(sandbox: WorkerSandbox) -> None:
+    with pytest.raises(Failure, match="breaks the calling convention") as caught:
+        program(sandbox, FUNCTIONS).call("bad")
+    assert "pop them in the opposite order" in caught.value.help
 
 
 def test_a_red_zone_does_not_last_over_a_call(sandbox: WorkerSandbox) -> None:

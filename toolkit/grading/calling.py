@@ -5,6 +5,9 @@ rbx, rbp, r12 to r15 and rsp kept; the direction flag clear. The return address 
 the fault there is the return. At every ``call`` inside, rsp is a multiple of 16, and the 128 bytes below it (the red zone,
 3.2.2), which the callee may overwrite, are overwritten with rubbish.
 
+Buffers end where an unmapped page begins. In a writable one's first page the same pattern stands below it, so that a byte
+written before its beginning is seen too.
+
 Bytes below the red zone belong to signal handlers. The stack below the function is filled with a pattern: the lowest byte
 that differs afterwards was written; it was the function's to write only if rsp had come down to 128 bytes above it.
 """
@@ -58,6 +61,12 @@ def came_back(rip: int | None) -> bool:
     return rip == RETURN
 
 
+def argument_name(index: int) -> str:
+    """``argument 1 (rsi)``: by number from 0, and where the function finds it."""
+    held = index < len(ARGUMENT_REGISTERS)
+    return f"argument {index}" + (f" ({ARGUMENT_REGISTERS[index]})" if held else "")
+
+
 class Caller:
     """One call in one run."""
 
@@ -69,6 +78,8 @@ class Caller:
         self._kept: dict[str, int] = {}
         self._addresses: dict[int, int] = {}
         self._buffers: dict[int, bytes] = {}
+        self._before: dict[int, bytes] = {}  # of writable buffers: what stands below them in their first page
+        self._written_before: dict[int, int] = {}  # how many bytes below a buffer its lowest changed byte is
         self._end_registers: dict[str, int] = {}
         self._moments: Moments | None = None
         self._calls = 0
@@ -109,6 +120,7 @@ class Caller:
                 addresses=self._addresses,
                 label_count=self._count,
                 calls=self._calls,
+                stack=outcome.registers.get("rsp", 0) - (self._kept["rsp"] - 8) if self._kept else 0,
             )
         registers = outcome.registers
         return CallEvidence(
@@ -188,7 +200,10 @@ class Caller:
         memory.mmap(start, pages * PAGE_SIZE, PROT_READ | PROT_WRITE, flags, None, 0)
         address = end - len(argument.data)
         memory.write(address, argument.data)
-        if not argument.writable:
+        if argument.writable:
+            self._before[index] = self._pattern[: address - start]
+            memory.write(start, self._before[index])
+        else:
             memory.mprotect(start, pages * PAGE_SIZE, PROT_READ)
         self._addresses[index] = address
         self._buffers[index] = argument.data
@@ -200,6 +215,7 @@ class Caller:
         for index, address in self._addresses.items():
             try:
                 self._buffers[index] = bytes(stop.read(address, len(self._buffers[index])))
+                self._look_before(stop, index, address)
             except SyscallError:  # the function unmapped it: keep what it was
                 continue
         low = self._kept["rsp"] - 8 - FILLED
@@ -212,6 +228,14 @@ class Caller:
         difference = int.from_bytes(now, "little") ^ int.from_bytes(self._pattern, "little")
         if difference:
             self._lowest_write = low + ((difference & -difference).bit_length() - 1) // 8
+
+    def _look_before(self, stop: Stop, index: int, address: int) -> None:
+        before = self._before.get(index, b"")
+        now = bytes(stop.read(address - len(before), len(before)))
+        if now != before:
+            self._written_before[index] = max(
+                distance for distance in range(1, len(before) + 1) if now[-distance] != before[-distance]
+            )
 
     def _violations(self, registers: Mapping[str, int]) -> list[str]:
         found = [
@@ -226,6 +250,10 @@ class Caller:
             found.append("the direction flag is set on return (cld clears it)")
         if self._misaligned is not None:
             found.append(self._misaligned)
+        found += [
+            f"it writes {count} byte{'s' * (count > 1)} before {argument_name(index)}"
+            for index, count in self._written_before.items()
+        ]
         below = self._lowest_rsp - RED_ZONE - self._lowest_write
         if self._call.follow_stack and below > 0:
             found.append(

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
+from toolkit.grading.calling import argument_name
 from toolkit.grading.categories import Category
 from toolkit.grading.checks import Failure, GraderError, Regex, show_bytes, shown
 from toolkit.grading.evidence import CallArgument, CallEvidence, CallRequest, Evidence, RunRequest
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 Argument = int | bytes | bytearray
 Judged = TypeVar("Judged")
 MASK = (1 << 64) - 1
+CONVENTION = (
+    "What belongs to the caller comes back as it was: push rbx, rbp, r12 to r15 before you use them and pop them in the"
+    " opposite order; at a call of yours rsp is a multiple of 16; write only into your own buffers and stack."
+)
 
 
 @dataclass(frozen=True)
@@ -136,6 +141,7 @@ def _result(made: _Call) -> CallResult:
     if outcome.violations:
         raise Failure(
             f"{made.text} breaks the calling convention: {'; '.join(outcome.violations)}",
+            help=CONVENTION,
             category=Category.RESULT,
         )
     return CallResult(
@@ -161,7 +167,7 @@ def _compare(made: _Call, expected: CallExpectation) -> CallResult | None:
             raise GraderError(f"{made.text_with_input}: argument {index} is no buffer")
         if result.buffers[index] != wanted:
             _fail(
-                f"{made.text_with_input} leaves the wrong bytes in argument {index}",
+                f"{made.text_with_input} leaves the wrong bytes in {argument_name(index)}",
                 show_bytes(wanted),
                 show_bytes(result.buffers[index]),
             )
@@ -266,7 +272,7 @@ def _did_not_return(text: str, evidence: Evidence) -> NoReturn:
             category=Category.ENDING,
         )
     location = evidence.fault.location if evidence.fault is not None else evidence.last_location
-    explanation = explain_fate(evidence) + _guarded(evidence)
+    explanation = explain_fate(evidence) + _guarded(evidence) + _unbalanced(text.split("(")[0], evidence)
     raise Failure(
         f"{text} does not come back",
         expected="the function returns to its caller",
@@ -278,15 +284,37 @@ def _did_not_return(text: str, evidence: Evidence) -> NoReturn:
 
 
 def _guarded(evidence: Evidence) -> tuple[str, ...]:
-    """A word on a fault just behind a buffer."""
+    """A word on a fault just behind a buffer: it is where the next page begins, but what was touched may begin before."""
     outcome, fault = evidence.call, evidence.fault
     if outcome is None or fault is None or fault.address is None:
         return ()
     for index, address in outcome.addresses.items():
         end = address + len(outcome.buffers.get(index, b""))
         if end <= fault.address < end + 4096:
-            return (f"argument {index} ends at {end:#x}: this is byte {fault.address - end} behind its end",)
+            beyond = fault.address - end + 1
+            size = len(outcome.buffers.get(index, b""))
+            return (
+                f"{argument_name(index)} has {size} byte{'s' * (size != 1)}, the last one at {end - 1:#x}:"
+                f" this is {beyond} byte{'s' * (beyond > 1)} too far",
+            )
     return ()
+
+
+def _unbalanced(function: str, evidence: Evidence) -> tuple[str, ...]:
+    """A word on a return that took something else than the return address from the stack."""
+    from toolkit.grading.explain import last_was_return
+
+    off = 0 if evidence.call is None else evidence.call.stack
+    if evidence.fault is None or not last_was_return(evidence.fault):
+        return ()
+    if evidence.fault.access == "execute":
+        off -= 8  # the return took its address
+    if off == 0:
+        return ()
+    remedy = "what is pushed must be popped before ret" if off < 0 else "more was popped than pushed"
+    return (
+        f"rsp is {abs(off)} bytes {'lower' if off < 0 else 'higher'} than when {function} was called: {remedy}",
+    )
 
 
 def _fail(message: str, expected: str, actual: str) -> NoReturn:

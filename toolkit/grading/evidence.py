@@ -233,7 +233,8 @@ class CallEvidence:
 
     ``buffers``: bytes of each buffer argument afterwards, by the argument's index. ``violations``: what of the ABI
     was not held to, in words. ``calls``: how many ``call`` instructions were executed. ``deep_write``: bytes were
-    changed so far below the stack that rsp has to be followed to know whether it may be.
+    changed so far below the stack that rsp has to be followed to know whether it may be. ``stack``: of a call that did
+    not come back, how many bytes rsp was in the end above where it was when the function was called.
     """
 
     returned: bool
@@ -245,6 +246,7 @@ class CallEvidence:
     label_count: int = 0
     calls: int = 0
     deep_write: bool = False
+    stack: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,7 +126,7 @@ def _set_by(fault: FaultRecord, registers: Sequence[str]) -> list[str]:
         if setter is not None:
             lines[f"{name} was last set {_at(setter)}"] = None
         elif fault.since_start and wide in fault.registers and wide not in ("rsp", "rip"):
-            lines[f"{name} was never set: its value is the one the program began with"] = None
+            lines[f"{name} was never set: it has the value from the beginning"] = None
     return list(lines)
 
 
@@ -225,6 +225,16 @@ def _execute_rule(address: int, area: AreaRow | None, areas: Sequence[AreaRow]) 
     return "rule: nothing can run there. Was the return address on the stack overwritten, or popped too much or too little? Or does what call or jmp went to hold no address of code?"
 
 
+def last_was_return(fault: FaultRecord) -> bool:
+    """Whether a ``ret`` faulted, or went to where nothing can run."""
+    last = fault.came_from
+    if fault.access == "execute" and last is not None:
+        decoded = decode_at(last.instruction, last.address, fault)
+    else:
+        decoded = decode(fault)
+    return decoded is not None and decoded.mnemonic.startswith("ret")
+
+
 def ran_past_the_end(fault: FaultRecord) -> bool:
     """Whether zero padding behind the code was executed: ``00 00`` decodes as ``add [rax], al``."""
     return fault.instruction[:2] == b"\0\0" and fault.location is None
@@ -239,7 +249,10 @@ def _explain_non_canonical(fault: FaultRecord, decoded: Decoded | None) -> list[
             lines += _set_by(fault, operand.registers)
     if not lines and decoded is not None and decoded.mnemonic in ("jmp", "call"):
         lines += _set_by(fault, [each for each in (decoded.text.split()[-1],) if each in PARTS])
-    return [*lines, "rule: bits 47 to 63 of an address must all be equal (it must be canonical)"]
+    rule = "rule: bits 47 to 63 of an address must all be equal (it must be canonical)"
+    if decoded is not None and decoded.mnemonic.startswith("ret"):
+        rule += "; ret took this one from the stack. Was something pushed and not popped, or the return address overwritten?"
+    return [*lines, rule]
 
 
 # -- other exceptions ------------------------------------------------------------------------------------------
