@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.grading.fakes import FakeSandbox
-from toolkit.grading import check, given, strategies
+from toolkit.grading import check, given, numbers, strategies, writable_numbers
+from toolkit.grading.arrays import show_data
 from toolkit.grading.checks import BrokenCheck, Check, Failure, GraderError
 from toolkit.grading.evidence import Broken, BuildRequest, CallEvidence, Evidence, RunRequest
 from toolkit.grading.program import Program, ProgramOptions
@@ -93,6 +94,11 @@ CALLS: dict[str, tuple[Evidence, dict[str, object], str]] = {
         {"after": {0: b"y"}},
         "wrong bytes in argument 0",
     ),
+    "wrong numbers": (
+        Evidence(call=CallEvidence(True, buffers={0: bytes(8)})),
+        {"after": {0: numbers([7, -1], "i")}},
+        r"wrong bytes in argument 0 \(rdi\)",
+    ),
     "wrong output": (
         Evidence(stdout=b"a", call=CallEvidence(True)),
         {"stdout": b"b"},
@@ -124,6 +130,17 @@ def test_what_a_call_can_do_wrong(case: str) -> None:
     evidence, expected, message = CALLS[case]
     with pytest.raises(Failure, match=message):
         program(evidence).expect.call("buffer", bytearray(b"x"), **expected)  # type: ignore[arg-type]
+
+
+def test_arrays_are_shown_as_numbers() -> None:
+    evidence = Evidence(call=CallEvidence(True, buffers={0: bytes(8)}))
+    with pytest.raises(Failure, match=r"^buffer\(\[1, 2\], -3\) leaves") as caught:
+        program(evidence).expect.call(
+            "buffer", writable_numbers([1, 2], "i"), -3, after={0: numbers([7, -1], "i")}
+        )
+    assert (caught.value.expected, caught.value.actual) == ("[7, -1]", "[0, 0]")
+    assert show_data(numbers(range(2000))).endswith("…] (2000 numbers in all)")
+    assert show_data(b"odd", numbers([1])) == '"odd"'
 
 
 def test_what_is_right() -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from toolkit.grading.arrays import numbers, writable_numbers
 from toolkit.grading.checks import Check, Failure, check, fail, regex
 from toolkit.grading.given import given
 
-__all__ = ["Check", "Failure", "check", "fail", "given", "regex", "strategies"]
+__all__ = ["Check", "Failure", "check", "fail", "given", "numbers", "regex", "strategies", "writable_numbers"]
 
 
 def __getattr__(name: str) -> Any:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
+from toolkit.grading.arrays import show_data
 from toolkit.grading.calling import argument_name
 from toolkit.grading.categories import Category
 from toolkit.grading.checks import Failure, GraderError, Regex, show_bytes, shown
@@ -168,8 +169,8 @@ def _compare(made: _Call, expected: CallExpectation) -> CallResult | None:
         if result.buffers[index] != wanted:
             _fail(
                 f"{made.text_with_input} leaves the wrong bytes in {argument_name(index)}",
-                show_bytes(wanted),
-                show_bytes(result.buffers[index]),
+                show_data(wanted),
+                show_data(result.buffers[index], wanted),
             )
     if expected.stdout is not None and not _text_fits(expected.stdout, result.stdout):
         _fail(
@@ -231,9 +232,7 @@ def _argument(value: Argument) -> CallArgument:
 
 def show_call(function: str, arguments: Sequence[Argument]) -> str:
     """A call as the report writes it: ``string_length("abc\\0")``."""
-    words = [
-        show_bytes(bytes(each)) if isinstance(each, (bytes, bytearray)) else str(each) for each in arguments
-    ]
+    words = [show_data(each) if isinstance(each, (bytes, bytearray)) else str(each) for each in arguments]
     return f"{function}({', '.join(words)})"
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from toolkit.grading.areas import AreaPattern, closest, map_difference, map_line, normalise_line
+from toolkit.grading.arrays import show_data
 from toolkit.grading.categories import Category
 from toolkit.grading.checks import Failure, GraderError, Regex, show_bytes, shown
 from toolkit.grading.evidence import Evidence, Location, SyscallRecord
@@ -318,8 +319,8 @@ class RunExpectations:
             self._fail(
                 Category.STATE,
                 f"memory at {place} is wrong at {describe_moment(at)}",
-                show_bytes(wanted),
-                show_bytes(actual),
+                show_data(wanted),
+                show_data(actual, wanted),
             )
 
     def label(self, name: str, times: int | None = None) -> None:

@@ -1,14 +1,12 @@
 """maximum: signed comparison."""
 
-import struct
+from toolkit.grading import check, given, numbers, strategies
 
-from toolkit.grading import check, given, strategies
-
-numbers = strategies.one_of(strategies.integers(-5, 5), strategies.integers(-(2**63), 2**63 - 1))
+elements = strategies.one_of(strategies.integers(-5, 5), strategies.integers(-(2**63), 2**63 - 1))
 
 
 def quadwords(values):
-    return struct.pack(f"<{len(values)}q", *values)
+    return numbers(values, "q")
 
 
 @check("finds the largest of some positive numbers", points=2)
@@ -19,7 +17,7 @@ def positive(program, values):
 
 
 @check("finds it among negative numbers too", points=3, depends_on=positive)
-@given(strategies.lists(numbers, min_size=1, max_size=10))
+@given(strategies.lists(elements, min_size=1, max_size=10))
 def signed(program, values):
     """Use the signed jumps (jl, jg …), and begin with the first number, not with 0."""
     program.expect.call("maximum", quadwords(values), len(values), returns=max(values))

@@ -1,8 +1,6 @@
 """segments: the base of fs."""
 
-import struct
-
-from toolkit.grading import check, given, strategies
+from toolkit.grading import check, given, numbers, strategies
 
 
 @check("reads the element", points=2)
@@ -10,12 +8,12 @@ from toolkit.grading import check, given, strategies
 def reads(program, values, index):
     """Element number `index` lies at base + 8 * index."""
     index %= len(values)
-    program.expect.call("through_fs", struct.pack(f"<{len(values)}Q", *values), index, returns=values[index])
+    program.expect.call("through_fs", numbers(values), index, returns=values[index])
 
 
 @check("through fs", points=2, depends_on=reads)
 def segment(program):
     """Set the base with arch_prctl, and let an instruction use fs in its operand: [fs:...]."""
-    program.expect.call("through_fs", struct.pack("<2Q", 1, 2), 1, returns=2)
+    program.expect.call("through_fs", numbers([1, 2]), 1, returns=2)
     assert any("fs:" in one.operands for one in program.instructions), "no instruction reads through fs"
     program.run().expect.syscall("arch_prctl", args=(0x1002,), result=0)

@@ -1,14 +1,12 @@
 """table: %rep and %assign."""
 
-import struct
-
-from toolkit.grading import check, given, regex, strategies
+from toolkit.grading import check, given, numbers, regex, strategies
 
 
 @check("the table of squares is right", points=2)
 def squares(program):
     """256 double words, 0 to 65025."""
-    program.run().expect.memory("squares", struct.pack("<256I", *(n * n for n in range(256))), at="start")
+    program.run().expect.memory("squares", numbers([n * n for n in range(256)], "I"), at="start")
 
 
 @check("the table of bit counts is right", points=3)
