@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from toolkit.abi import elf
 from toolkit.asm.link.assign import created_section
+from toolkit.asm.link.identifiers import traversed
 from toolkit.asm.link.model import (
     DEFINED_WEAK,
     UNDEFINED,
@@ -171,8 +172,8 @@ class Allocation(Scan):
                 self._allocate_global(entry, self.needs[entry])
                 self._keep(entry, by_key.get(entry, ()))
         indirect = [k for k in self.needs if isinstance(k, tuple) and self.is_indirect(k)]
-        for key in sorted(indirect, key=lambda k: (files[k[0]], k[1])):
-            self.allocate_indirect(key, by_key.get(key, ()))
+        for index in traversed([(file.identifier, number) for file, number in indirect]):
+            self.allocate_indirect(indirect[index], by_key.get(indirect[index], ()))
         self.relocated = [p for p in self.pending if not self.is_indirect(p.key) and self._stays(p)]
         if self.context.is_dynamic and not self.context.is_shared:
             self._check_protected()

@@ -86,7 +86,7 @@ class Calls(DynamicTables):
 
     def _chosen_places(self) -> dict[Key, int]:
         """Numbers in .rela.plt of functions chosen at start: from the end, those that became local first."""
-        own = [key for key in self.plts if self.is_indirect(key) and not self.is_symbolic_indirect(key)]
+        own = [key for key in self.plts if self.is_indirect(key) and not self.has_named_call(key)]
         own.sort(key=lambda key: isinstance(key, Entry) and not key.local)
         return {key: self.jumps - 1 - number for number, key in enumerate(own)}
 

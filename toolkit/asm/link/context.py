@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from toolkit.abi import elf
+from toolkit.asm.link.identifiers import Identifiers
 from toolkit.asm.link.model import (
     Entry,
     InputFile,
@@ -110,6 +111,7 @@ class Context:
     discarded_groups: set[str] = field(default_factory=set)
     duplicates: list[tuple[Entry, InputFile, InputSection | None, int]] = field(default_factory=list)
     linker_file: InputFile | None = None
+    identifiers: Identifiers = field(default_factory=Identifiers)
     relro_end: int = 0
     relro_start: int = 0
     tls: OutputSection | None = None

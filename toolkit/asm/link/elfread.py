@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from toolkit.abi import elf
+from toolkit.asm.link.identifiers import count_sections
 from toolkit.asm.link.model import InputFile, InputSection, InputSymbol, Relocation
 
 MAX_SECTIONS = 1 << 20
@@ -96,6 +97,7 @@ def read_object(name: str, data: bytes) -> InputFile:
     names_at = header[12] if header[12] != elf.SHN_XINDEX else rows[0][6]
     if names_at >= len(rows):
         raise MalformedError("the section name table does not exist")
+    file.made = count_sections(rows, names_at)
     names = bytes(_slice(data, rows[names_at], "the section name table"))
     _read_contents(file, data, rows, names)
     _read_symbols(file, data, rows)

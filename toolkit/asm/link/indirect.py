@@ -43,16 +43,24 @@ class Indirect(Allocation):
         if stays and need.direct:
             self.pointers += [p for p in pending if not self.is_relative(p.relocation.type)]
         hidden = not isinstance(key, Entry) or key.local or not self.is_dynamic(key)
-        if use_plt and (not need.got or (pic and hidden) or not need.address_matters):
+        pie = self.context.options.kind == "pie"
+        if use_plt and (not need.got or pie or (hidden if pic else not need.address_matters)):
             return
         if need.got:
             self.got[key, ADDRESS] = GotEntry(key, ADDRESS, self._room(1))
             if stays:
                 self.chosen_slots.append(key)
 
-    def is_symbolic_indirect(self, key: Key) -> bool:
-        """Whether another module's definition may take its place."""
-        return isinstance(key, Entry) and key in self.recorded and not self.refers_here(key, protected=True)
+    def _is_exported(self, key: Key) -> bool:
+        return isinstance(key, Entry) and key in self.recorded and self.context.is_shared and not key.local
+
+    def has_named_call(self, key: Key) -> bool:
+        """Whether the dynamic linker looks up the function that is called (not ``PLT_LOCAL_IFUNC_P``)."""
+        return self._is_exported(key) and isinstance(key, Entry) and key.visibility == elf.STV_DEFAULT
+
+    def _has_named_slot(self, key: Key) -> bool:
+        """The same of its GOT entry: with a PLT entry beside it always, else unless references stay in this module."""
+        return isinstance(key, Entry) and (self.need(key).plt >= 0 or not self.is_called_here(key))
 
     def stub_address(self, key: Key) -> int | None:
         """Of an indirect function's PLT entry; None: it has none."""
@@ -93,7 +101,7 @@ class Indirect(Allocation):
                     pending.key,
                     self.place_of(pending),
                     pending.section.output.file_offset - pending.section.output.address,
-                    self.codes.pointer,
+                    self.codes.pointer if self._is_exported(pending.key) else 0,
                 )
             )
         return rows
@@ -106,13 +114,18 @@ class Indirect(Allocation):
         shift = section.output.file_offset - section.output.address
         return [
             self._row(
-                image, key, section.address + self.got[key, ADDRESS].offset, shift, self.codes.global_data
+                image,
+                key,
+                section.address + self.got[key, ADDRESS].offset,
+                shift,
+                self.codes.global_data if self._has_named_slot(key) else 0,
             )
             for key in self.chosen_slots
         ]
 
     def _row(self, image: bytearray, key: Key, place: int, shift: int, kind: int) -> _Row:
-        if self.is_symbolic_indirect(key):
+        """``kind``: of a relocation by name; 0: the function is this module's."""
+        if kind:
             assert isinstance(key, Entry)
             return place, kind, self.symbol_number(key), 0
         target = self.own_address(key)

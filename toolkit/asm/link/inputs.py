@@ -83,6 +83,8 @@ class _Reader:
         if data[:8] in (ARCHIVE_MAGIC, THIN_ARCHIVE_MAGIC):
             set_machine(context, None)
             archive = resolve.Archive(item.name, data, context.options.open_file)
+            if item.searched:
+                archive.open_first(context)
             if item.whole:
                 archive.add_all(context)
                 return
@@ -90,6 +92,7 @@ class _Reader:
             archive.search(context)
         elif is_shared_library(data):
             library = sharedlib.read_library(item.name, data, searched=item.searched)
+            context.identifiers.open(library)
             set_machine(context, library.machine)
             if library.machine != context.machine:
                 raise MalformedError("the shared library is for another machine")
@@ -97,6 +100,7 @@ class _Reader:
         elif is_elf(data):
             file = read_object(item.name, data)
             file.lines = item.lines
+            context.identifiers.open(file)
             set_machine(context, file.machine)
             resolve.add_object(context, file)
         elif is_text(data):

@@ -99,6 +99,9 @@ class InputFile:
     needs: list[str] = field(default_factory=list)  # the libraries a library itself asks for
     osabi: int = 0
     places: dict[int, LibraryPlace] = field(default_factory=dict)  # a library's sections
+    made: int = 0  # how many sections BFD makes of it
+    identifier: int = 0  # of the first of them (``identifiers``)
+    has_common: bool = False
 
     def content(self) -> list[InputSection]:
         """Its sections, in the file's order."""

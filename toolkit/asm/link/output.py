@@ -81,7 +81,7 @@ def symbol_rows(context: Context) -> tuple[list[SymbolRow], int]:
     if context.options.strip == "all":
         return rows, 0
     if context.options.discard_locals != "x":
-        for file in _files_in_output_order(context):
+        for file in files_in_output_order(context):
             _local_rows(context, file, rows)
     entries = context.names.in_hash_order()
     if context.is_shared:
@@ -128,7 +128,7 @@ def _is_discarded(entry: Entry) -> bool:
     return section.output is not None and not section.output.removed
 
 
-def _files_in_output_order(context: Context) -> list[InputFile]:
+def files_in_output_order(context: Context) -> list[InputFile]:
     """Files by the first place one of their sections with contents has in the output."""
     seen: dict[InputFile, None] = {}
     for output in context.outputs:

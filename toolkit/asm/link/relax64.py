@@ -24,14 +24,22 @@ def writable(section: InputSection) -> bytearray:
 
 
 def convert_load(
-    section: InputSection, relocation: Relocation, *, absolute: bool, weak_undefined: bool, pic: bool
+    section: InputSection,
+    relocation: Relocation,
+    *,
+    absolute: int | None,
+    weak_undefined: bool,
+    pic: bool,
+    relax: bool,
 ) -> Relocation | None:
     """Turn a load from the GOT into the address itself; the relocation it then has, or None if it must stay.
 
-    ``absolute``: the symbol is an absolute value; ``weak_undefined``: it is an undefined weak one that is 0.
+    ``absolute``: the number the symbol stands for; ``weak_undefined``: it is an undefined weak one that is 0, of which
+    loads are rewritten without ``relax`` too.
     """
     offset, kind, symbol, addend = relocation
-    if addend != -4 or offset < 2 or offset + 4 > section.size:
+    lead = 3 if kind == elf.R_X86_64_REX_GOTPCRELX else 2
+    if addend != -4 or offset < lead or offset + 4 > section.size:
         return None
     extended = kind != elf.R_X86_64_GOTPCREL
     opcode = section.data[offset - 2]
@@ -41,28 +49,42 @@ def convert_load(
     if weak_undefined:
         if opcode != 0xFF and extended:
             relative = False
-        if relative and pic:
+        if relative and (pic or (opcode == 0xFF and not relax)):
             return None
     if opcode == 0xFF:
         return _convert_branch(section, relocation)
-    data = section.data
-    rex = data[offset - 3] if kind == elf.R_X86_64_REX_GOTPCRELX and offset >= 3 else 0
     if opcode == 0x8B:
-        if absolute and extended:
+        if absolute is not None and extended:
             relative = False
         if relative:
             writable(section)[offset - 2] = 0x8D
             return Relocation(offset, elf.R_X86_64_PC32, symbol, addend)
-        wide = rex & 8
-        _to_immediate(section, offset, 0xC7, 0, rex, rex_mask=4 if wide else 12)
-        return Relocation(offset, elf.R_X86_64_32S if wide else elf.R_X86_64_32, symbol, 0)
-    if relative:
+    elif relative:
         return None
-    if opcode == 0x85:
+    return _load_number(section, relocation, absolute or 0)
+
+
+def _load_number(section: InputSection, relocation: Relocation, value: int) -> Relocation | None:
+    """The operand becomes an immediate, unless ``value`` is known and does not fit into one."""
+    offset, kind, symbol, _ = relocation
+    data = section.data
+    opcode = data[offset - 2]
+    rex = data[offset - 3] if kind == elf.R_X86_64_REX_GOTPCRELX else 0
+    wide = rex & 8
+    first = -(1 << 31) if wide else 0
+    if not first <= _signed(value) < first + (1 << 32):
+        return None
+    if opcode == 0x8B:
+        _to_immediate(section, offset, 0xC7, 0, rex, rex_mask=4 if wide else 12)
+    elif opcode == 0x85:
         _to_immediate(section, offset, 0xF7, 0, rex, rex_mask=4)
     else:
         _to_immediate(section, offset, 0x81, opcode & 0x3C, rex, rex_mask=4)
-    return Relocation(offset, elf.R_X86_64_32S, symbol, 0)
+    return Relocation(offset, elf.R_X86_64_32S if wide else elf.R_X86_64_32, symbol, 0)
+
+
+def _signed(value: int) -> int:
+    return (value + (1 << 63)) % (1 << 64) - (1 << 63)
 
 
 def _to_immediate(

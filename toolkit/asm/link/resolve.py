@@ -38,6 +38,8 @@ def add_object(context: Context, file: InputFile) -> None:
             help="assemble every file for the same format (all elf64, or all elf32 with -m elf_i386)",
         )
         return
+    if context.is_pic:
+        context.identifiers.make_dynamic(context)
     context.files.append(file)
     context.inputs.append(file)
     _discard_groups(context, file)
@@ -96,7 +98,7 @@ def _merge(context: Context, file: InputFile, entry: Entry, symbol: InputSymbol)
     if section_number == elf.SHN_UNDEF:
         _refer(entry, file, symbol)
     elif section_number == elf.SHN_COMMON:
-        _common(entry, file, symbol)
+        _common(context, entry, file, symbol)
     else:
         _define(context, entry, file, symbol, section)
 
@@ -113,7 +115,7 @@ def _refer(entry: Entry, file: InputFile, symbol: InputSymbol) -> None:
         entry.type = symbol.type
 
 
-def _common(entry: Entry, file: InputFile, symbol: InputSymbol) -> None:
+def _common(context: Context, entry: Entry, file: InputFile, symbol: InputSymbol) -> None:
     library = entry.dynamic_definition
     if entry.state == DEFINED and library is not None:
         place = common_place(entry.file, library)
@@ -126,6 +128,7 @@ def _common(entry: Entry, file: InputFile, symbol: InputSymbol) -> None:
         return
     if entry.state != COMMON or symbol.size > entry.size:
         entry.file = file
+        context.identifiers.add_common(file)
     if entry.state != COMMON:
         entry.state, entry.size, entry.value = COMMON, symbol.size, symbol.value
     else:
@@ -188,15 +191,31 @@ class Archive:
         self.name = name
         self.symbols, self.members = read_archive(data, _beside(name, read))
         self.done: set[int] = set()
+        self.opened: dict[int, InputFile] = {}
         if not self.symbols and self.members:
             self.symbols = _map_of(name, self.members)
 
     def add_all(self, context: Context) -> None:
         """Bring in every member (--whole-archive)."""
-        for position, (member, body) in self.members.items():
+        for position, (_, body) in self.members.items():
             self.done.add(position)
             if is_elf(body):
-                add_object(context, read_object(f"{self.name}({member})", body))
+                add_object(context, self._open(context, position))
+
+    def open_first(self, context: Context) -> None:
+        """Look at the first member, by which ld sees of a library it searched for whether it is for this machine."""
+        first = next(iter(self.members), None)
+        if first is not None and is_elf(self.members[first][1]):
+            self._open(context, first)
+
+    def _open(self, context: Context, position: int) -> InputFile:
+        """A member, numbered when it is first opened."""
+        file = self.opened.get(position)
+        if file is None:
+            member, body = self.members[position]
+            file = self.opened[position] = read_object(f"{self.name}({member})", body)
+            context.identifiers.open(file)
+        return file
 
     def search(self, context: Context) -> bool:
         """Bring in members until none is wanted; whether any came in."""
@@ -215,8 +234,7 @@ class Archive:
             return False
         if position not in self.members:
             raise MalformedError(f"archive's symbol table names a member at {position}, where none is")
-        member, body = self.members[position]
-        file = read_object(f"{self.name}({member})", body)
+        file = self._open(context, position)
         if entry.state == COMMON and not _defines(file, symbol):
             return False
         self.done.add(position)

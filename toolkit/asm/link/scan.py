@@ -15,7 +15,7 @@ from toolkit.asm.link.needs import (
     Needs,
     Pending,
 )
-from toolkit.asm.link.special import Key, is_absolute
+from toolkit.asm.link.special import Key, absolute_value, is_absolute
 
 _GOT, _BASE, _PLT, _DIRECT, _SIZE, _ACCESS, _BLOCK, _LOCAL = range(8)
 
@@ -147,22 +147,27 @@ class Scan(Needs):
     # ---- loads from the GOT that need not be --------------------------------------------------------------------
 
     def _convert_load(self, section: InputSection, relocation: Relocation, key: Key) -> Relocation | None:
-
-        is64 = self.context.is64
+        is64, pic = self.context.is64, self.context.is_pic
         if not (relax64.is_got_load(relocation.type) if is64 else relocation.type == elf.R_386_GOT32X):
             return None
-        if self.is_indirect(key) or (
-            is64 and not self.context.options.relax
-        ):  # on i386 --no-relax changes nothing
+        if self.is_indirect(key):
             return None
         weak = False
         if isinstance(key, Entry):
             weak = key.state == UNDEFINED_WEAK and not self.is_linkers(key) and self.is_bound(key)
             if not weak and not self._is_known(key):
                 return None
-        convert = relax64.convert_load if is64 else relax386.convert_load
-        pic = self.context.is_pic
-        return convert(section, relocation, absolute=is_absolute(key), weak_undefined=weak, pic=pic)
+        value = absolute_value(key)
+        if not is64:  # where --no-relax changes nothing
+            return relax386.convert_load(
+                section, relocation, absolute=value is not None, weak_undefined=weak, pic=pic
+            )
+        if not weak and not self.context.options.relax:
+            return None
+        relax = self.context.options.relax
+        return relax64.convert_load(
+            section, relocation, absolute=value, weak_undefined=weak, pic=pic, relax=relax
+        )
 
     def _is_known(self, entry: Entry) -> bool:
         """Whether the link itself knows where it will be."""

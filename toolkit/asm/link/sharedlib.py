@@ -7,6 +7,7 @@ import struct
 from toolkit.abi import elf
 from toolkit.asm.link.context import Context
 from toolkit.asm.link.elfread import MalformedError, read_header, read_sections
+from toolkit.asm.link.identifiers import count_sections
 from toolkit.asm.link.model import (
     COMMON,
     DEFINED,
@@ -32,6 +33,7 @@ def read_library(name: str, data: bytes, *, searched: bool = False) -> InputFile
     soname = name.rpartition("/")[2] if searched else name
     file = InputFile(name, header[1], is64, dynamic=True, soname=soname)
     rows = read_sections(data, is64, header)
+    file.made = count_sections(rows, header[12])
     table = next((row for row in rows if row[1] == elf.SHT_DYNSYM), None)
     if table is None or table[6] >= len(rows):
         raise MalformedError("the shared library has no dynamic symbol table")
@@ -163,6 +165,7 @@ def add_library(context: Context, file: InputFile, *, as_needed: bool = False) -
         return
     if as_needed and not _is_needed(context, file):
         return
+    context.identifiers.make_dynamic(context)
     context.libraries.append(file)
     context.inputs.append(file)
     names, wrapped = context.names, context.options.wrapped

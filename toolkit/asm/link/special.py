@@ -138,11 +138,18 @@ BY_LINKER = frozenset(
 )
 
 
-def is_absolute(key: Key) -> bool:
+def absolute_value(key: Key) -> int | None:
+    """The number a name stands for; None where it is a place, or not defined by this link."""
     if isinstance(key, Entry):
-        return key.is_defined and key.section is None and key.dynamic_definition is None
+        is_number = key.is_defined and key.section is None and key.dynamic_definition is None
+        return key.value if is_number else None
     file, number = key
-    return file.symbols[number].section == elf.SHN_ABS
+    symbol = file.symbols[number]
+    return symbol.value if symbol.section == elf.SHN_ABS else None
+
+
+def is_absolute(key: Key) -> bool:
+    return absolute_value(key) is not None
 
 
 def _value64(

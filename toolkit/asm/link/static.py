@@ -7,6 +7,7 @@ from toolkit.asm.link.assign import created_section
 from toolkit.asm.link.context import Context
 from toolkit.asm.link.indirect import forget_pointer
 from toolkit.asm.link.model import Entry, InputSection
+from toolkit.asm.link.output import files_in_output_order
 from toolkit.asm.link.plt import Plt
 from toolkit.asm.link.special import ADDRESS, TP_NEGATED, TP_OFFSET, Key
 from toolkit.asm.link.threads import Threads
@@ -56,15 +57,15 @@ class Static(Threads):
             self.table.size = row * rows
 
     def finish_headers(self) -> None:
-        """.rela.plt of a static program names .symtab, if there is one, and .got.plt."""
-        section, target = self.table, self.got_plt
+        """.rela.plt of a static program names .symtab, if there is one, and the slots' section."""
+        section = self.table
         if section is None or section.output is None:
             return
         stripped = self.context.options.strip == "all"
         section.output.link = 0 if stripped else len(self.context.outputs) + 1
-        if target is not None and target.output is not None:
-            section.output.flags |= elf.SHF_INFO_LINK
-            section.output.info = target.output.number
+        slots = self.context.by_name.get(".got" if self.context.options.bind_now else ".got.plt")
+        section.output.flags |= elf.SHF_INFO_LINK
+        section.output.info = slots.number if slots is not None else 0  # 0 of a section that was dropped
 
     def stub_address(self, key: Key) -> int | None:
         need = self.needs.get(key)
@@ -87,9 +88,11 @@ class Static(Threads):
         return found if stub is None else stub
 
     def fill(self, image: bytearray) -> None:
-        word = self.context.word
+        word, codes = self.context.word, self.codes
         mask = (1 << 8 * word) - 1
         for got in self.got.values():
+            if codes.has_addend and got.kind == ADDRESS and got.key in self.chosen_slots:
+                continue  # the relocation's addend is the address
             if got.kind == ADDRESS:
                 value = self.own_address(got.key)
             else:
@@ -97,11 +100,19 @@ class Static(Threads):
             self.put(image, self.got_section, (value & mask).to_bytes(word, "little"), got.offset)
             assert got.kind in (ADDRESS, TP_OFFSET, TP_NEGATED)
         self.fill_indirect_slots(image)
+        self._order_rows()
         rows = [*self.pointer_rows(image), *self.slot_rows(image)]
         chosen = list(zip(self.indirect, self._fill_stubs(image), strict=True))
         chosen.sort(key=lambda pair: isinstance(pair[0], Entry) and not pair[0].local)
         rows += [row for _, row in reversed(chosen)]  # from the end, names local to the program first
         self.put(image, self.table, b"".join(self.pack_row(row) for row in rows))
+
+    def _order_rows(self) -> None:
+        """ld writes the rows of pointers as it relocates file by file, those of GOT entries with the symbols."""
+        files = {file: number for number, file in enumerate(files_in_output_order(self.context))}
+        self.pointers = [p for p in self.pointers if p.section.file in files]
+        self.pointers.sort(key=lambda p: (files[p.section.file], p.section.number, p.number))
+        self.chosen_slots.sort(key=lambda key: isinstance(key, Entry) and not key.local)
 
     def _fill_stubs(self, image: bytearray) -> list[tuple[int, int, int, int]]:
         rows = []
