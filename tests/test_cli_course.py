@@ -208,6 +208,24 @@ def test_an_editor_shows_what_is_wrong_where_it_is(
     assert all(text in message for (*_, message), (_, text) in zip(found, expected, strict=True))
 
 
+def test_long_lines_of_code_are_left_to_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    import io
+
+    from rich.console import Console
+
+    from toolkit.cli.loop import print_markdown
+    from toolkit.grading import pretty
+
+    screen = io.StringIO()
+    narrow = Console(file=screen, force_terminal=True, width=40, color_system=None)
+    monkeypatch.setattr(pretty, "terminal_console", lambda stream: narrow)
+    long = "_start: mov eax, 60     ; a comment that is longer than forty columns"
+    print_markdown(f"# Title\n\n```nasm\n{long}\n    syscall\n```\n\nMore *words*.\n\n```\nlast\n```\n")
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", screen.getvalue())
+    assert f"\n\n  {long}\n      syscall\n\nMore words." in plain
+    assert plain.rstrip().endswith("\n\n  last")
+
+
 def test_list_and_progress(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     toolkit("init", ".")
     passed(home / "exercises", "ch02/hello")

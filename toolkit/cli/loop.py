@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +15,8 @@ import click
 if TYPE_CHECKING:
     from toolkit.cli.progress_file import ProgressFile
     from toolkit.grading.exercise import Course, Exercise
+
+_FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 @click.command(
@@ -128,6 +132,7 @@ def show_command(target: str | None, lang: str | None) -> None:
         return
     found = named_or_next(target)
     _print_readme(found.folder, lang)
+    click.echo()
     for name in found.source_names:
         click.echo(f"File to edit: {nearest(found.folder / name)}")
 
@@ -165,7 +170,7 @@ def _locale_language() -> str:
 
 
 def print_markdown(text: str) -> None:
-    """Rendered on a terminal, as it stands elsewhere."""
+    """Rendered on a terminal, as it stands elsewhere. Code keeps its lines: the terminal breaks those that are too long for it."""
     from toolkit.grading.pretty import terminal_console
 
     console = terminal_console(sys.stdout)
@@ -173,8 +178,15 @@ def print_markdown(text: str) -> None:
         click.echo(text.rstrip("\n"))
         return
     from rich.markdown import Markdown
+    from rich.syntax import Syntax
 
-    console.print(Markdown(text))
+    prose, *fenced = _FENCED.split(text)
+    console.print(Markdown(prose))
+    for language, code, prose in zip(fenced[::3], fenced[1::3], fenced[2::3], strict=True):
+        syntax = Syntax(code, language or "text", background_color="default")
+        console.print()
+        console.print(syntax.highlight(textwrap.indent(code, "  ")), soft_wrap=True)
+        console.print(Markdown(prose))
 
 
 @click.command(

@@ -1,6 +1,6 @@
 """io_library: thirteen functions, each graded for itself."""
 
-from toolkit.grading import check, given, strategies
+from toolkit.grading import check, fail, given, strategies
 
 unsigned = strategies.integers(0, 2**64 - 1)
 signed = strategies.integers(-(2**63), 2**63 - 1)
@@ -9,6 +9,21 @@ words = strategies.text(strategies.sampled_from("abcXYZ0-9!"), min_size=1, max_s
 blanks = strategies.text(strategies.sampled_from(" \t\n"), max_size=5).map(str.encode)
 digits = strategies.integers(0, 2**64 - 1).map(lambda number: b"%d" % number)
 rests = strategies.sampled_from([b"", b" ", b"x", b"/", b":", b"-1", b"\xff"])
+
+
+def equal(message, actual, expected):
+    if actual != expected:
+        fail(message, expected=expected, actual=actual)
+
+
+def buffer_returned(name, result, index):
+    address = result.addresses[index]
+    if result.rax != address:
+        fail(
+            f"{name} returns the address of its buffer in rax",
+            expected=f"rax = {address:#x}",
+            actual=f"rax = {result.rax:#x}",
+        )
 
 
 @check("string_length", points=1)
@@ -25,19 +40,27 @@ def print_string(program, text):
     program.expect.call("print_string", text + b"\0", stdout=text)
 
 
-@check("print_char and print_newline", points=2)
 @given(strategies.integers(0, 255))
-def print_char(program, character):
-    """write needs an address: push the character and use rsp. Any byte is a character."""
+def drawn_character(program, character):
     program.expect.call("print_char", character, stdout=bytes([character]))
+
+
+@check("print_char and print_newline", points=2)
+def print_char(program):
+    """write needs an address: push the character and use rsp. Any byte is a character."""
+    drawn_character(program)
     program.expect.call("print_newline", stdout=b"\n")
 
 
-@check("print_uint", points=2)
 @given(strategies.one_of(strategies.integers(0, 99), unsigned))
-def print_uint(program, number):
-    """Unsigned: 2^64 - 1 is 18446744073709551615; and 0 is one digit."""
+def drawn_uint(program, number):
     program.expect.call("print_uint", number, stdout=b"%d" % number)
+
+
+@check("print_uint", points=2)
+def print_uint(program):
+    """Unsigned: 2^64 - 1 is 18446744073709551615; and 0 is one digit."""
+    drawn_uint(program)
     program.expect.call("print_uint", 2**64 - 1, stdout=b"18446744073709551615")
 
 
@@ -48,11 +71,15 @@ def print_int(program, number):
     program.expect.call("print_int", number, stdout=b"%d" % number)
 
 
-@check("read_char", points=2)
 @given(strategies.integers(1, 255))
-def read_char(program, character):
-    """One byte, in all of rax: the upper bits are zero. At the end of the input 0."""
+def drawn_input(program, character):
     program.expect.call("read_char", stdin=bytes([character]) + b"more", returns=character)
+
+
+@check("read_char", points=2)
+def read_char(program):
+    """One byte, in all of rax: the upper bits are zero. At the end of the input 0."""
+    drawn_input(program)
     program.expect.call("read_char", stdin=b"", returns=0)
 
 
@@ -61,17 +88,12 @@ def read_char(program, character):
 def read_word(program, before, word, behind):
     """Skip white space, store up to the next white space or the end, and put a zero behind the word."""
     result = program.call("read_word", bytearray(32), 32, stdin=before + word + behind)
-    assert result.rax != 0, f"read_word returned 0 although {word!r} fits into 32 bytes"
-    assert result.rax == result.addresses[0], (
-        f"read_word returned {result.rax:#x}, which is not the buffer's address"
-    )
-    assert result.rdx == len(word), f"rdx is {result.rdx}, but {word!r} has {len(word)} characters"
-    stored = result.buffers[0][: len(word) + 1]
-    assert stored == word + b"\0", f"the buffer holds {stored!r}, not {word!r} and a zero"
+    buffer_returned("read_word", result, 0)
+    equal("read_word returns the length of the word in rdx", result.rdx, len(word))
+    equal("read_word stores the word and a zero", result.buffers[0][: len(word) + 1], word + b"\0")
     ended = program.call("read_word", bytearray(b"?" * 8), 8, stdin=before)
-    assert (ended.rdx, ended.buffers[0][:1]) == (0, b"\0"), (
-        "when the input ends before a word, it is the empty word"
-    )
+    equal("when the input ends before a word, the length in rdx is 0", ended.rdx, 0)
+    equal("when the input ends before a word, the word is empty: a zero", ended.buffers[0][:1], b"\0")
 
 
 @check("read_word keeps to its buffer", points=2, depends_on=read_word)
@@ -83,33 +105,45 @@ def read_word_limit(program):
     program.expect.call("read_word", bytearray(5), 5, stdin=b"a very long story", after={0: b"a\0\0\0\0"})
 
 
-@check("parse_uint", points=3)
 @given(digits, rests)
-def parse_uint(program, number, rest):
-    """Digits only, up to the first character that is none; their number in rdx. No digit at all: rdx is 0."""
+def drawn_digits(program, number, rest):
     program.expect.call("parse_uint", number + rest + b"\0", returns=(int(number), len(number)))
+
+
+@check("parse_uint", points=3)
+def parse_uint(program):
+    """Digits only, up to the first character that is none; their number in rdx. No digit at all: rdx is 0."""
+    drawn_digits(program)
     result = program.call("parse_uint", b"abc\0")
-    assert result.rdx == 0, f"rdx is {result.rdx} for a string without digits"
+    equal('parse_uint("abc\\0"): rdx is the number of digits', result.rdx, 0)
+
+
+@given(signed, rests)
+def drawn_integer(program, number, rest):
+    text = b"%d" % number
+    program.expect.call("parse_int", text + rest + b"\0", returns=(number, len(text)))
 
 
 @check("parse_int", points=3)
-@given(strategies.integers(-(2**63), 2**63 - 1), rests)
-def parse_int(program, number, rest):
+def parse_int(program):
     """The sign counts in rdx. A sign without a digit behind it is no number: rdx is 0."""
-    text = b"%d" % number
-    program.expect.call("parse_int", text + rest + b"\0", returns=(number, len(text)))
+    drawn_integer(program)
     program.expect.call("parse_int", b"+7 \0", returns=(7, 2))
     result = program.call("parse_int", b"- 7\0")
-    assert result.rdx == 0, f"rdx is {result.rdx} for a minus sign without a digit"
+    equal('parse_int("- 7\\0"): rdx counts a sign only with a digit behind it', result.rdx, 0)
 
 
-@check("string_equals", points=2)
 @given(texts, texts)
-def string_equals(program, a, b):
-    """Equal to the zero included: a string that is only the beginning of the other is not equal."""
+def drawn_strings(program, a, b):
     program.expect.call("string_equals", a + b"\0", b + b"\0", returns=int(a == b))
     program.expect.call("string_equals", a + b"\0", a + b"\0", returns=1)
     program.expect.call("string_equals", a + b"\0", a + b"!\0", returns=0)
+
+
+@check("string_equals", points=2)
+def string_equals(program):
+    """Equal to the zero included: a string that is only the beginning of the other is not equal."""
+    drawn_strings(program)
     for length in range(1, 9):
         same = b"\x01" * length
         program.expect.call("string_equals", same + b"a\0", same + b"b\0", returns=0)
@@ -121,11 +155,8 @@ def string_copy(program, text):
     """With the zero. If the string needs more room than there is, return 0, and leave the next page alone."""
     size = len(text) + 1
     result = program.call("string_copy", text + b"\0", bytearray(size), size)
-    assert result.rax != 0, "string_copy returned 0 although the string fits exactly"
-    assert result.rax == result.addresses[1], (
-        f"string_copy returned {result.rax:#x}, which is not the buffer's address"
-    )
-    assert result.buffers[1] == text + b"\0", f"the buffer holds {result.buffers[1]!r}"
+    buffer_returned("string_copy", result, 1)
+    equal("string_copy leaves the string in the buffer, with its zero", result.buffers[1], text + b"\0")
     if text:
         program.expect.call("string_copy", text + b"\0", bytearray(len(text)), len(text), returns=0)
 

@@ -41,13 +41,17 @@ def juggles(program, a, b):
     program.expect.call("interpret", push(7) + push(8) + push(a) + HALT, returns=a)
 
 
-@check("jumps in both directions", points=3, depends_on=juggles)
 @given(strategies.integers(1, 30))
-def jumps(program, times):
-    """The distance is signed, and counts from the operation behind the jump."""
+def backwards(program, times):
     body = SWAP + push(3) + ADD + SWAP + push(1) + SUBTRACT + DUPLICATE
     loop = push(0) + push(times) + body + jump(-len(body) - 2) + DROP + HALT
     program.expect.call("interpret", loop, returns=3 * times)
+
+
+@check("jumps in both directions", points=3, depends_on=juggles)
+def jumps(program):
+    """The distance is signed, and counts from the operation behind the jump."""
+    backwards(program)
     forward = push(5) + push(1) + jump(10) + DROP + push(6) + HALT
     program.expect.call("interpret", forward, returns=5)
     program.expect.call("interpret", push(5) + push(0) + jump(10) + DROP + push(6) + HALT, returns=6)

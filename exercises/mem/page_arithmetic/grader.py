@@ -30,11 +30,15 @@ def round_up(program, size):
     program.expect.call("round_up", size, returns=-(-size // PAGE) * PAGE)
 
 
-@check("counts the pages of a range", points=3, depends_on=[page_of, round_up])
 @given(strategies.integers(0, 2**47), sizes)
-def pages_touched(program, address, size):
-    """From the page of the first byte to the page of the last one: address + size - 1. Two bytes can lie in two pages."""
+def drawn_range(program, address, size):
     expected = (address + size - 1) // PAGE - address // PAGE + 1 if size else 0
     program.expect.call("pages_touched", address, size, returns=expected)
+
+
+@check("counts the pages of a range", points=3, depends_on=[page_of, round_up])
+def pages_touched(program):
+    """From the page of the first byte to the page of the last one: address + size - 1. Two bytes can lie in two pages."""
+    drawn_range(program)
     program.expect.call("pages_touched", 4095, 2, returns=2)
     program.expect.call("pages_touched", 8192, 4096, returns=1)

@@ -19,11 +19,15 @@ def apart(program, address):
     program.expect.call("walk", address, bytearray(40), after={1: parts(address)})
 
 
-@check("knows canonical addresses", points=2, depends_on=apart)
 @given(anything)
-def canonical(program, address):
-    """Bits 47 to 63 are all equal: shifted right arithmetically by 47, such an address is 0 or -1."""
+def drawn(program, address):
     expected = int(address >> 47 in (0, 2**17 - 1))
     program.expect.call("walk", address, bytearray(40), returns=expected, after={1: parts(address)})
+
+
+@check("knows canonical addresses", points=2, depends_on=apart)
+def canonical(program):
+    """Bits 47 to 63 are all equal: shifted right arithmetically by 47, such an address is 0 or -1."""
+    drawn(program)
     for edge, answer in ((2**47 - 1, 1), (2**47, 0), (2**48, 0), (2**64 - 2**47 - 1, 0), (2**64 - 2**47, 1)):
         program.expect.call("walk", edge, bytearray(40), returns=answer)
