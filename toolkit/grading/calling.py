@@ -14,47 +14,24 @@ that differs afterwards was written; it was the function's to write only if rsp 
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from toolkit.abi.memory import (
-    MAP_ANONYMOUS,
-    MAP_FIXED_NOREPLACE,
-    MAP_PRIVATE,
-    PAGE_SIZE,
-    PROT_READ,
-    PROT_WRITE,
-)
 from toolkit.grading.building import Built
+from toolkit.grading.caller import FILLED, MASK, RETURN, below, place, rubbish_of, write_frame
 from toolkit.grading.evidence import CallEvidence, RunRequest
-from toolkit.machine.registers import NAMES
 
 if TYPE_CHECKING:
     from toolkit.kernel.kernel import Kernel
     from toolkit.kernel.moments import Moments, Stop
     from toolkit.kernel.outcome import Outcome
 
-RETURN = 0x5EAF_00D1_C3A5  # canonical, far from everything that Linux maps; a zero or a word stored over it is noticed
-BUFFERS = 0x5EAF_1000_0000  # from here on buffers are placed, each in front of an unmapped page
 ARGUMENT_REGISTERS = ("rdi", "rsi", "rdx", "rcx", "r8", "r9")
 KEPT_REGISTERS = ("rbx", "rbp", "r12", "r13", "r14", "r15")
 DIRECTION_FLAG = 0x400
 RED_ZONE = 128  # bytes below rsp that signal handlers leave alone
-FILLED = 4096  # bytes of stack below the function's frame that hold the pattern
 MOST_CALLS = 1_000  # inner calls that are looked at
 MOST_FOLLOWED = 5_000  # instructions of a call whose rsp is followed
-MASK = (1 << 64) - 1
-
-
-@lru_cache(maxsize=4)
-def rubbish_of(seed: int) -> tuple[dict[str, int], bytes]:
-    """What stands in the registers, and on the stack below the function's frame, when it is called."""
-    chance = random.Random(seed)
-    names = [name for name in NAMES if name not in ("rsp", "rip", "rflags")]
-    return {name: chance.getrandbits(64) for name in names}, chance.randbytes(FILLED)
-
 
 def came_back(rip: int | None) -> bool:
     """Whether a run that ends with this RIP is over because the function returned to its caller."""
@@ -83,8 +60,8 @@ class Caller:
         self._end_registers: dict[str, int] = {}
         self._moments: Moments | None = None
         self._calls = 0
-        self._pattern = b""
         self._moved: list[int] = []  # rsp of the calls under way whose callers keep their red zone
+        self._pattern = b""
         self._misaligned: str | None = None
         self._lowest_rsp = MASK
         self._lowest_write = MASK
@@ -141,19 +118,20 @@ class Caller:
         return seen.get(f"label:{self._call.count_label}", 0)
 
     def _begin(self, stop: Stop) -> None:
-        rubbish, self._pattern = rubbish_of(self._seed)
+        """The arguments, and the jump. Precondition: `caller.stand_ready`."""
+        registers, memory = stop.kernel.machine.registers, stop.process.memory
         words = [self._argument(stop, index) for index in range(len(self._call.arguments))]
-        registers = rubbish | dict(zip(ARGUMENT_REGISTERS, words, strict=False))
-        on_stack = words[len(ARGUMENT_REGISTERS) :]
-        rsp = (stop.kernel.machine.registers["rsp"] - 256 & ~15) - 16 * ((len(on_stack) + 1) // 2)
-        frame = b"".join(word.to_bytes(8, "little") for word in [RETURN, *on_stack])
-        stop.process.memory.write(rsp - 8, frame)
-        stop.process.memory.write(rsp - 8 - FILLED, self._pattern)
-        registers |= {"rsp": rsp - 8, "rip": self._built.symbols[self._call.function], "rflags": 0x202}
-        self._kept = {name: registers[name] for name in KEPT_REGISTERS} | {"rsp": rsp}
-        self._lowest_rsp = rsp - 8
-        for name, value in registers.items():
-            stop.kernel.machine.registers[name] = value
+        for name, word in zip(ARGUMENT_REGISTERS, words, strict=False):
+            registers[name] = word
+        rsp = registers["rsp"]
+        on_stack = tuple(words[len(ARGUMENT_REGISTERS) :])
+        if on_stack:
+            rsp -= 16 * ((len(on_stack) + 1) // 2)
+            write_frame(memory, rsp, on_stack, self._seed)
+        registers["rsp"] = self._lowest_rsp = rsp - 8
+        registers["rip"] = self._built.symbols[self._call.function]
+        rubbish, self._pattern = rubbish_of(self._seed)
+        self._kept = {name: rubbish[name] for name in KEPT_REGISTERS} | {"rsp": rsp}
 
     def _before_call(self, stop: Stop) -> None:
         """At a ``call`` inside the function: look at rsp, and overwrite what the callee may overwrite."""
@@ -192,20 +170,9 @@ class Caller:
         argument = self._call.arguments[index]
         if argument.data is None:
             return argument.value & MASK
-        pages = max(1, -(-len(argument.data) // PAGE_SIZE))
-        end = BUFFERS + 0x100_0000 * (index + 1)
-        start = end - pages * PAGE_SIZE
-        memory = stop.process.memory
-        flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE
-        memory.mmap(start, pages * PAGE_SIZE, PROT_READ | PROT_WRITE, flags, None, 0)
-        address = end - len(argument.data)
-        memory.write(address, argument.data)
         if argument.writable:
-            self._before[index] = self._pattern[: address - start]
-            memory.write(start, self._before[index])
-        else:
-            memory.mprotect(start, pages * PAGE_SIZE, PROT_READ)
-        self._addresses[index] = address
+            self._before[index] = below(argument, self._seed)
+        self._addresses[index] = address = place(stop.process.memory, argument, index, self._seed)
         self._buffers[index] = argument.data
         return address
 

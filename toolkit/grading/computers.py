@@ -99,13 +99,13 @@ class Computers:
 def beginning(request: RunRequest) -> tuple[object, ...]:
     """What a request says about the computer before the program's first instruction, but for the standard input."""
     return (
-        *(request.build, request.arguments, request.environment, request.files),
+        *(request.build, request.arguments, request.environment, request.files, request.call is None),
         *(request.seed, request.memory, request.swap, request.events),
     )
 
 
 def loaded(machine: Machine, request: RunRequest, program: bytes) -> Kernel:
-    """A fresh computer with the program loaded; the machine is pristine again if that fails. Raises SyscallError."""
+    """A fresh computer with the program loaded, and ready for a call if the request is one; the machine is pristine again if that fails. Raises SyscallError."""
     from toolkit.kernel.kernel import Kernel
     from toolkit.kernel.limits import Limits
 
@@ -134,6 +134,10 @@ def loaded(machine: Machine, request: RunRequest, program: bytes) -> Kernel:
             name=request.build.name,
             stdin=request.stdin,
         )
+        if request.call is not None:
+            from toolkit.grading.caller import stand_ready
+
+            stand_ready(kernel, request.seed)
     except BaseException:
         kernel.close()
         raise

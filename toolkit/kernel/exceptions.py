@@ -64,17 +64,19 @@ def page_fault(kernel: Kernel, thread: Thread, event: events.PageFault) -> None:
             return
         raise_signal(kernel, thread, Signal.SIGSEGV, 1, address, vector=14, error_code=code | 1, cr2=address)
         return
+    if code & PF_INSTRUCTION and kernel.comes_back(thread, address):
+        return
     before = kernel.frames.page_work
     answer = thread.memory.fault(address, code)
     if isinstance(answer, Resolved):
         kernel.charge_fault(before)
-    elif not (code & PF_INSTRUCTION and kernel.comes_back(thread, address)):
-        if address >= layout.task_size:
-            code |= 1
-        raise_signal(
-            kernel, thread, answer.signal, answer.code, address,
-            vector=14, error_code=code | PF_USER, cr2=address, access=access_of(code),
-        )  # fmt: skip
+        return
+    if address >= layout.task_size:
+        code |= 1
+    raise_signal(
+        kernel, thread, answer.signal, answer.code, address,
+        vector=14, error_code=code | PF_USER, cr2=address, access=access_of(code),
+    )  # fmt: skip
 
 
 def access_of(code: int) -> Access:

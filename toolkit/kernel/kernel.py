@@ -577,9 +577,11 @@ class Kernel(Services):
                 self.processes.final_registers = self.machine.registers.as_dict()
 
     def comes_back(self, thread: Thread, address: int) -> bool:
-        """Whether a fetch from `address`, which kills, is the main process's return while nobody else runs: the last look at it."""
+        """Whether a fetch from `address` is the main process's return while nobody else runs: the last look at it."""
+        if address != self.return_address or thread.memory.area_at(address) is not None:
+            return False
         main, alone = self.processes.main, len(self.processes.by_pid) == 1
-        if address != self.return_address or thread.process is not main or not alone or len(main.threads) > 1:
+        if thread.process is not main or not alone or len(main.threads) > 1:
             return False
         if signals.handles(thread, Signal.SIGSEGV):
             return False

@@ -30,6 +30,8 @@ from toolkit.abi.memory import (
     PAGE_SIZE,
     PROT_EXEC,
     PROT_WRITE,
+    PTE_DIRTY,
+    PTE_WRITABLE,
     VM_ACCESS,
     VM_ACCOUNT,
     VM_DATA,
@@ -45,18 +47,22 @@ from toolkit.abi.memory import (
     VM_NOHUGEPAGE,
     VM_NORESERVE,
     VM_PKEY_EXECUTE_ONLY,
+    VM_READ,
     VM_SEALED,
     VM_SHARED,
     VM_SPECIAL,
     VM_STACK,
     VM_SYNC,
     VM_WIPEONFORK,
+    VM_WRITE,
     page_ceiling,
 )
 from toolkit.abi.process import RLIM_INFINITY, RLIMIT_DATA
 from toolkit.kernel.errors import SyscallError
 from toolkit.kernel.mm import accounting, locking, placing, residence
 from toolkit.kernel.mm.areas import ADDRESS_END, Area
+from toolkit.kernel.mm.frames import ANONYMOUS
+from toolkit.kernel.mm.merging import AnonymousGroup
 from toolkit.kernel.mm.shared import SharedMemory, special_pages
 
 if TYPE_CHECKING:
@@ -207,6 +213,25 @@ def map_special(space: AddressSpace, start: int, vm_flags: int, name: str, frame
     end = start + (len(frames) << PAGE_SHIFT)
     space.areas.insert(Area(start, end, vm_flags, 0, special_pages(space.frames, name, frames), name))
     space.changed_areas(len(frames))
+
+
+def map_content(space: AddressSpace, start: int, content: bytes, *, writable: bool) -> None:
+    """See AddressSpace.map_content."""
+    end = start + len(content)
+    if len(content) % PAGE_SIZE or space.areas.intersects(start - PAGE_SIZE, end + PAGE_SIZE):
+        raise ValueError(f"{len(content)} bytes at {start:#x} are no whole pages apart from all areas")
+    pages = len(content) >> PAGE_SHIFT
+    accounting.charge(space, pages)
+    flags = VM_READ | VM_MAY_ALL | VM_ACCOUNT | space.future_flags | (VM_WRITE if writable else 0)
+    group = AnonymousGroup()
+    space.areas.insert(Area(start, end, flags, start >> PAGE_SHIFT, group=group, chain=(group,)))
+    space.changed_areas(pages)
+    bits = residence.protection(flags) | PTE_DIRTY | (PTE_WRITABLE if writable else 0)
+    for offset in range(0, len(content), PAGE_SIZE):
+        frame = space.frames.allocate(ANONYMOUS, clear=False)
+        space.frames.write(frame, content[offset : offset + PAGE_SIZE])
+        residence.attach(space, space.table.slot(start + offset), bits, frame, flags)
+        space.faults.minor += 1
 
 
 def map_stack(space: AddressSpace, end: int, size: int, *, executable: bool) -> None:

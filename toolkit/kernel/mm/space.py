@@ -167,6 +167,13 @@ class AddressSpace:
         """Map the kernel's own frames, one a page, as an area that can't be split or merged: [vdso], [vvar]."""
         mapping.map_special(self, start, vm_flags, name, frames)
 
+    def map_content(self, start: int, content: bytes, *, writable: bool) -> None:
+        """A private anonymous area that holds ``content``: as if the program had mapped, filled and perhaps protected it.
+
+        Raises ENOMEM, and ValueError unless it is whole pages with a free page before and behind.
+        """
+        mapping.map_content(self, start, content, writable=writable)
+
     def map_stack(self, end: int, size: int, *, executable: bool = False) -> None:
         """Make the initial [stack] area of ``size`` bytes that ends at ``end`` and grows down."""
         mapping.map_stack(self, end, size, executable=executable)
