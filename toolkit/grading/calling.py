@@ -23,7 +23,7 @@ from toolkit.grading.evidence import CallEvidence, RunRequest
 
 if TYPE_CHECKING:
     from toolkit.kernel.kernel import Kernel
-    from toolkit.kernel.moments import Moments, Stop
+    from toolkit.kernel.moments import Stop
     from toolkit.kernel.outcome import Outcome
 
 ARGUMENT_REGISTERS = ("rdi", "rsi", "rdx", "rcx", "r8", "r9")
@@ -32,6 +32,7 @@ DIRECTION_FLAG = 0x400
 RED_ZONE = 128  # bytes below rsp that signal handlers leave alone
 MOST_CALLS = 1_000  # inner calls that are looked at
 MOST_FOLLOWED = 5_000  # instructions of a call whose rsp is followed
+
 
 def came_back(rip: int | None) -> bool:
     """Whether a run that ends with this RIP is over because the function returned to its caller."""
@@ -58,8 +59,9 @@ class Caller:
         self._before: dict[int, bytes] = {}  # of writable buffers: what stands below them in their first page
         self._written_before: dict[int, int] = {}  # how many bytes below a buffer its lowest changed byte is
         self._end_registers: dict[str, int] = {}
-        self._moments: Moments | None = None
         self._calls = 0
+        self._counted: int | None = None
+        self._label_count = 0
         self._moved: list[int] = []  # rsp of the calls under way whose callers keep their red zone
         self._pattern = b""
         self._misaligned: str | None = None
@@ -70,19 +72,19 @@ class Caller:
         """Set the call up when the program is loaded, look at it when it ends."""
         from toolkit.kernel.moments import Moment
 
+        self._kernel, self._memory = kernel, kernel.processes.main.memory
         kernel.return_address = RETURN
         kernel.at(Moment("start"), self._begin)
         kernel.at(Moment("exit"), self._end)
-        for before, after in self._built.call_moments:
-            kernel.at(before, self._before_call)
-            if self._call.keep_red_zone:
+        if self._call.keep_red_zone:
+            for before, after in self._built.call_moments:
+                kernel.at(before, self._before_call)
                 kernel.at(after, self._after_call)
         for count in range(1, self._call.follow_stack + 1):
             kernel.at(Moment("step", count=count), self._follow)
         if self._call.count_label is not None:
-            # The kernel counts every arrival at a label that some observer waits for; this one is never called.
-            kernel.at(f"label:{self._call.count_label}:{1 << 62}", lambda stop: None)
-            self._moments = kernel.moments
+            self._counted = self._built.symbols[self._call.count_label]
+        self._look_in_passing()
 
     def evidence(self, outcome: Outcome) -> CallEvidence:
         """How the call went."""
@@ -95,7 +97,7 @@ class Caller:
                 False,
                 buffers=self._buffers,
                 addresses=self._addresses,
-                label_count=self._count,
+                label_count=self._label_count,
                 calls=self._calls,
                 stack=outcome.registers.get("rsp", 0) - (self._kept["rsp"] - 8) if self._kept else 0,
             )
@@ -107,15 +109,10 @@ class Caller:
             self._buffers,
             self._addresses,
             tuple(self._violations(registers)),
-            self._count,
+            self._label_count,
             self._calls,
             self._lowest_write < self._lowest_rsp - RED_ZONE,
         )
-
-    @property
-    def _count(self) -> int:
-        seen = {} if self._moments is None else self._moments.seen
-        return seen.get(f"label:{self._call.count_label}", 0)
 
     def _begin(self, stop: Stop) -> None:
         """The arguments, and the jump. Precondition: `caller.stand_ready`."""
@@ -133,27 +130,62 @@ class Caller:
         rubbish, self._pattern = rubbish_of(self._seed)
         self._kept = {name: rubbish[name] for name in KEPT_REGISTERS} | {"rsp": rsp}
 
-    def _before_call(self, stop: Stop) -> None:
-        """At a ``call`` inside the function: look at rsp, and overwrite what the callee may overwrite."""
-        from toolkit.kernel.errors import SyscallError
+    def _look_in_passing(self) -> None:
+        """At inner calls, as long as they are looked at, and at the label whose arrivals are counted."""
+        looked_at = set[int]()
+        if not self._call.keep_red_zone and self._calls < MOST_CALLS:
+            looked_at.update(self._built.call_sites)
+        if self._counted is not None:
+            looked_at.add(self._counted)
+        if looked_at or self._calls:
+            self._kernel.passing.look(looked_at, self._passes)
 
+    def _passes(self, address: int, stands: bool) -> bool:
+        """Look at an instruction in passing: whether nothing had to be done that needs the program to stand."""
+        sites = () if self._call.keep_red_zone else self._built.call_sites
+        if address in sites and self._calls < MOST_CALLS:
+            last = self._calls + 1 == MOST_CALLS
+            rsp = self._kernel.machine.registers["rsp"]
+            if not stands and (last or not self._spoil(rsp)):
+                return False
+            self._note_call(address, rsp)
+            if stands:
+                self._spoil_faulting(rsp)
+            if last:
+                self._look_in_passing()
+        if address == self._counted:
+            self._label_count += 1
+        return True
+
+    def _note_call(self, address: int, rsp: int) -> None:
+        """Look at rsp at a ``call`` inside the function."""
         self._calls += 1
-        if self._calls == MOST_CALLS:
-            stop.kernel.forget_labels(self._before_call)
-        registers = stop.kernel.machine.registers
-        rsp = registers["rsp"]
         self._lowest_rsp = min(self._lowest_rsp, rsp - 8)
         if rsp % 16 and self._misaligned is None:
-            where = self._built.location(registers["rip"]) or f"{registers['rip']:#x}"
+            where = self._built.location(address) or f"{address:#x}"
             self._misaligned = f"rsp is {rsp:#x} at the call at {where}: it must be a multiple of 16 there"
-        if self._call.keep_red_zone:
-            self._moved.append(rsp - RED_ZONE)
-            registers["rsp"] = rsp - RED_ZONE
-            return
+
+    def _spoil(self, rsp: int) -> bool:
+        """Overwrite what the callee may overwrite, if that needs no fault."""
+        return self._memory.overwrite(rsp - RED_ZONE, self._pattern[:RED_ZONE])
+
+    def _spoil_faulting(self, rsp: int) -> None:
+        from toolkit.kernel.errors import SyscallError
+
         try:
-            stop.process.memory.write(rsp - RED_ZONE, self._pattern[:RED_ZONE])
+            self._memory.write(rsp - RED_ZONE, self._pattern[:RED_ZONE])
         except SyscallError:  # no stack is there: the call itself will fault
             return
+
+    def _before_call(self, stop: Stop) -> None:
+        """Keep the callee from the red zone: it gets a stack below that."""
+        registers = stop.kernel.machine.registers
+        rsp = registers["rsp"]
+        self._note_call(registers["rip"], rsp)
+        if self._calls == MOST_CALLS:
+            stop.kernel.forget_labels(self._before_call)
+        self._moved.append(rsp - RED_ZONE)
+        registers["rsp"] = rsp - RED_ZONE
 
     def _after_call(self, stop: Stop) -> None:
         """Where a call returns to: give back what was kept from the callee."""

@@ -70,6 +70,8 @@ def page_fault(kernel: Kernel, thread: Thread, event: events.PageFault) -> None:
     answer = thread.memory.fault(address, code)
     if isinstance(answer, Resolved):
         kernel.charge_fault(before)
+        if not code & PF_INSTRUCTION:
+            kernel.passing.begins_anew(thread)
         return
     if address >= layout.task_size:
         code |= 1

@@ -38,6 +38,7 @@ from toolkit.kernel.outcome import (
     TraceRecord,
     UnknownSyscall,
 )
+from toolkit.kernel.passing import Passing
 from toolkit.kernel.processes import Processes
 from toolkit.kernel.scheduler import Scheduler
 from toolkit.kernel.semaphores import Semaphores
@@ -47,7 +48,7 @@ from toolkit.kernel.syscalls import Entry, SyscallTable, table
 from toolkit.kernel.syscalls.tracing import Tracer
 from toolkit.kernel.task import Process, State, Thread
 from toolkit.kernel.waiting import Blocked, ThreadGone
-from toolkit.machine.events import Breakpoint, BudgetSpent, Interrupted, Rewritten, Syscall
+from toolkit.machine.events import Breakpoint, BudgetSpent, Held, Interrupted, Rewritten, Syscall
 from toolkit.machine.registers import RAX, RIP
 from toolkit.personality.linux_i386 import PERSONALITY as I386
 from toolkit.personality.linux_x86_64 import PERSONALITY as X86_64
@@ -134,6 +135,7 @@ class Kernel(Services):
         self.semaphores: Semaphores = Semaphores(self)
         self.messages: Messages = Messages(self)
         self._labels = Labels(machine, self.moments)
+        self.passing: Passing = Passing(self)
         self._vdso: dict[int, VdsoFrames] = {}
         self.tables: dict[str, SyscallTable] = {"x86_64": table(X86_64), "i386": table(I386)}
         self._table_64 = self.tables["x86_64"].entries
@@ -177,6 +179,7 @@ class Kernel(Services):
         self._budget = UNLIMITED if budget is None else budget
         main = self.processes.main
         self._labels.place(main)
+        self.passing.place()
         if self._ending in RESUMABLE:
             self._ending = None
         elif not main.dead and not self.instructions:
@@ -348,7 +351,7 @@ class Kernel(Services):
                     return left
             if thread.signal_pending:
                 signals.deliver(thread)
-                thread.announced = None
+                thread.announced = thread.passed = None
                 continue
             limit = self._limit(left)
             if limit <= 0:
@@ -391,6 +394,8 @@ class Kernel(Services):
                     self._call_slowly(thread, values[RAX] & 0xFFFFFFFF, "i386")
             elif isinstance(event, (BudgetSpent, Breakpoint, Interrupted, Rewritten)):
                 continue
+            elif type(event) is Held:
+                self.passing.held(thread)
             else:
                 clock.now += EVENT
                 exceptions.handle(self, thread, event)
@@ -557,6 +562,8 @@ class Kernel(Services):
             self.clock.now += EVENT
             abi = "x86_64" if event.kind == "syscall" else "i386"
             self._call_slowly(thread, self._values[RAX] & 0xFFFFFFFF, abi)
+        elif type(event) is Held:
+            self.passing.held(thread)
         elif not isinstance(event, (BudgetSpent, Breakpoint, Interrupted, Rewritten)):
             self.clock.now += EVENT
             exceptions.handle(self, thread, event)

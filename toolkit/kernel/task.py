@@ -110,6 +110,7 @@ class Thread:
         self.call_invoke: Callable[..., int] | None = None
         self.call_record: Any = None
         self.announced: int | None = None
+        self.passed: int | None = None
         """Address of the label whose observers were told while its instruction is still to be completed."""
         self.sleep: dict[str, Any] = {}
         self.timer: Timer | None = None

@@ -197,6 +197,7 @@ class Machine(Runner):
             self._physical.clear(self.first_free_frame * PAGE_SIZE, end)
         paging.write_machine_tables(self.words)
         self._engine.flush_code()
+        self.look_in_passing(())
         self._engine.meter.forget_program()
         self._engine.unwatch_all()
         if self._notes.exits or self._breakpoints:

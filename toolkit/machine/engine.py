@@ -100,6 +100,7 @@ class Engine:
         self.library, self._physical, self.values = library, physical, values
         self._callbacks: dict[int, Any] = {}
         self._watches: dict[int, int] = {}
+        self._passed: dict[int, int] = {}
         self._open()
         self.general = RegisterGroup(library, self.handle, NAMES, values)
         self._bases = RegisterGroup(library, self.handle, ("fs_base", "gs_base"))
@@ -201,6 +202,7 @@ class Engine:
         beyond = (self._physical.size, (1 << 64) - 1)
         self._hook(invalid_accesses, hooks.beyond_callback(notes), beyond)
         self._watch_callback = hooks.watch_callback(notes)
+        self._passing_callback = hooks.passing_callback(notes)
 
     def _install_meter(self) -> None:
         """The hook before each block; what it is given is read from the hook's own structure at each translation."""
@@ -435,10 +437,22 @@ class Engine:
 
     def unwatch_all(self) -> None:
         """Remove the hooks that `watch` set; only while nothing is translated."""
-        for hook in self._watches.values():
+        self._unhook(self._watches)
+
+    def look_in_passing(self, addresses: frozenset[int]) -> None:
+        """Tell `notes.observer` of these instructions, and of no others, each time before they run. Drops translated code."""
+        self.flush_code()
+        self._unhook(self._passed)
+        self.notes.passed = addresses
+        for address in addresses:
+            kind = self.library.const.UC_HOOK_CODE
+            self._passed[address] = self._hook(kind, self._passing_callback, (address, address))
+
+    def _unhook(self, handles: dict[int, int]) -> None:
+        for hook in handles.values():
             self.library.functions.uc_hook_del(self.handle, hook)
             del self._callbacks[hook]
-        self._watches.clear()
+        handles.clear()
 
     def drop_block(self, address: int, size: int) -> None:
         """Forget the code translated from one block of the current address space."""

@@ -67,6 +67,11 @@ class Breakpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """The observer of `look_in_passing` asked for a stop; RIP is the instruction it was told of, which was not executed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Interrupted:
     """`Machine.interrupt` was called from another thread; RIP is the next instruction's.
 
@@ -104,6 +109,7 @@ Event: TypeAlias = (
     | InvalidOpcode
     | BudgetSpent
     | Breakpoint
+    | Held
     | Interrupted
     | Rewritten
     | Nondeterministic

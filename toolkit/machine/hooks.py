@@ -40,6 +40,7 @@ TRAP_FLAG = 0x100  # RFLAGS.TF
 LOOP_ON_ITSELF = b"\xe2\xfe"
 JUMPS_TO_THEMSELVES = (b"\xeb\xfe", b"\xe9\xfb\xff\xff\xff")
 REMEMBERED_PAGES = 4096
+BEFORE_BLOCKS = frozenset(("limit", "decode", "full", "rewritten"))
 CHECKED = frozenset(("aligned", "load-mxcsr", "save-mxcsr", "touch", "access"))
 
 
@@ -94,6 +95,8 @@ class Notes:
     page_specials: dict[int, dict[int, Special]] = field(default_factory=dict)
     new_exits: set[int] = field(default_factory=set)
     new_watches: set[int] = field(default_factory=set)
+    observer: Callable[[int], bool] | None = None
+    passed: frozenset[int] = frozenset()
 
     def bits(self) -> int:
         """64, or 32 in compatibility mode."""
@@ -234,7 +237,8 @@ def exceptional(notes: Notes, address: int, count: int, code: bytes, flags: int,
     if address in notes.translated and not forgotten:
         note_rewrite(notes)
     notes.translated.add(address)
-    return EXCEPTIONAL + 1 if code in JUMPS_TO_THEMSELVES and not flags & TRAP_FLAG else 0
+    countable = not flags & TRAP_FLAG and address not in notes.passed
+    return EXCEPTIONAL + 1 if code in JUMPS_TO_THEMSELVES and countable else 0
 
 
 def note_rewrite(notes: Notes) -> None:
@@ -281,7 +285,7 @@ def skip_turns(notes: Notes, block: Block, record: int, remaining: int) -> int:
     notes.load_registers()
     counter = notes.values[RCX]
     skipped = min(counter or 1 << 64, remaining) - 1
-    if block.address in notes.stops or skipped > UNLIMITED // 4:
+    if block.address in notes.stops or block.address in notes.passed or skipped > UNLIMITED // 4:
         return 0
     notes.store_counter(counter - skipped & (1 << 64) - 1)
     for _ in range(min(skipped, RING)):
@@ -386,6 +390,23 @@ def watch_callback(notes: Notes) -> Any:
                 notes.stop()
 
     return CODE_HOOK(guarded(notes, watch))
+
+
+def passing_callback(notes: Notes) -> Any:
+    """Before an instruction that an observer looks at: the program goes on unless it says no.
+
+    An instruction that another hook stops, because its operand is at fault, was told of all the same.
+    """
+
+    def passing(_engine: int, address: int, _size: int, _data: int) -> None:
+        if notes.observer is None or notes.event in BEFORE_BLOCKS:
+            return
+        notes.load_registers()
+        if not notes.observer(address):
+            notes.event, notes.address = "held", address
+            notes.stop()
+
+    return CODE_HOOK(guarded(notes, passing))
 
 
 def operand_address(notes: Notes, special: Special, address: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from toolkit.machine import branches, decode, hooks, lookback, paging, umip
 from toolkit.machine.counting import UNLIMITED, Block
@@ -24,6 +24,7 @@ from toolkit.machine.events import (
     Breakpoint,
     BudgetSpent,
     Event,
+    Held,
     Interrupted,
     InvalidOpcode,
     MachineError,
@@ -212,6 +213,9 @@ class Runner:
             case "protection":
                 values[RIP] = notes.address
                 return Trap(GENERAL_PROTECTION), self._completed(executed)
+            case "held":
+                values[RIP] = notes.address
+                return Held(), self._completed(executed)
             case "alignment":
                 values[RIP] = notes.address
                 return Trap(ALIGNMENT_CHECK), self._completed(executed)
@@ -433,6 +437,19 @@ class Runner:
             return
         self._stop_at(frozenset(addresses))
         self._engine.flush_code()
+
+    def look_in_passing(
+        self, addresses: Collection[int], observer: Callable[[int], bool] | None = None
+    ) -> None:
+        """Call `observer` with the address each time an instruction at one of these is about to run, in the place of the last one.
+
+        It costs a hundredth of a breakpoint. `registers` are those of that moment; to change them has no effect. It may
+        read memory, and write where no code is and no table has to change; if it wants more it returns False, and the
+        run returns Held. An instruction that faults, and is run again, is told of again.
+        """
+        self._notes.observer = observer
+        if self._notes.passed != frozenset(addresses):
+            self._engine.look_in_passing(frozenset(addresses))
 
     def _run_over_breakpoint(self, limit: int) -> Event:
         """Execute the instruction under a breakpoint alone, with that one lifted, then go on.

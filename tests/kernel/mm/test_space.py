@@ -341,3 +341,60 @@ def test_a_huge_sparse_mapping_costs_only_what_is_touched() -> None:
     assert before - space.frames.free_count <= 8 * 3 + 2  # a page and two tables each, and the tables above
     space.munmap(start, 1 << 36)
     assert space.frames.free_count >= before
+
+
+@pytest.mark.parametrize("writable", [True, False])
+@pytest.mark.parametrize("pages", [1, 3])
+def test_content_is_mapped_as_by_three_calls(pages: int, writable: bool) -> None:
+    content = bytes(range(1, 256)) * (pages * PAGE_SIZE // 255 + 1)
+    content = content[: pages * PAGE_SIZE]
+    at_once, step_by_step = new_space(), new_space()
+    at_once.map_content(ARENA, content, writable=writable)
+    step_by_step.mmap(ARENA, len(content), RW, PRIVATE | MAP_FIXED)
+    step_by_step.write(ARENA, content)
+    if not writable:
+        step_by_step.mprotect(ARENA, len(content), PROT_READ)
+    assert at_once.read(ARENA, len(content)) == step_by_step.read(ARENA, len(content)) == content
+    for space in (at_once, step_by_step):
+        area = space.area_at(ARENA)
+        assert area is not None
+        assert area.group is not None
+        assert (area.group.areas, area.group.links, area.chain) == (1, 1, (area.group,))
+    assert [area._replace(group=None, chain=()) for area in at_once.areas] == [
+        area._replace(group=None, chain=()) for area in step_by_step.areas
+    ]
+    for counted in ("total_pages", "resident", "charged_pages", "faults"):
+        assert getattr(at_once, counted) == getattr(step_by_step, counted), counted
+    assert at_once.frames.commitment.committed == step_by_step.frames.commitment.committed
+    for page in range(pages):
+        address = ARENA + page * PAGE_SIZE
+        assert at_once.page_state(address) == step_by_step.page_state(address)
+        assert at_once.table.entry(address) & 0xFFF == step_by_step.table.entry(address) & 0xFFF
+    refused = at_once.fault(ARENA, 7)
+    assert isinstance(refused, Refused) != writable
+
+
+@pytest.mark.parametrize(
+    ("start", "size"), [(0, 100), (PAGE_SIZE, PAGE_SIZE), (-PAGE_SIZE, PAGE_SIZE), (0, PAGE_SIZE)]
+)
+def test_content_needs_whole_pages_and_room_around(start: int, size: int) -> None:
+    space = new_space()
+    space.map_content(ARENA, bytes(PAGE_SIZE), writable=True)
+    with pytest.raises(ValueError, match="no whole pages apart"):
+        space.map_content(ARENA + start, bytes(size), writable=True)
+
+
+def test_overwriting_needs_pages_that_are_there_and_writable() -> None:
+    space = new_space()
+    space.mmap(ARENA, 3 * PAGE_SIZE, RW, PRIVATE | MAP_FIXED)
+    assert not space.overwrite(ARENA, b"absent")
+    space.write(ARENA + PAGE_SIZE - 1, b"ab")
+    before = space.faults.minor
+    assert space.overwrite(ARENA + PAGE_SIZE - 2, b"wxyz")
+    assert space.read(ARENA + PAGE_SIZE - 2, 4) == b"wxyz"
+    assert not space.overwrite(ARENA + 2 * PAGE_SIZE - 2, b"1234")
+    assert space.read(ARENA + 2 * PAGE_SIZE - 2, 2) == b"\0\0"
+    space.mprotect(ARENA, PAGE_SIZE, PROT_READ)
+    assert not space.overwrite(ARENA, b"read-only")
+    assert not space.overwrite(-128, b"nowhere")
+    assert space.faults.minor == before

@@ -114,6 +114,27 @@ def write_available(space: AddressSpace, address: int, data: bytes) -> int:
     return done
 
 
+def overwrite(space: AddressSpace, address: int, data: bytes) -> bool:
+    """See AddressSpace.overwrite."""
+    frames, table = space.frames, space.table
+    pieces: list[tuple[int, int, int]] = []
+    done, total = 0, len(data)
+    while done < total:
+        place = address + done
+        slot = table.leaves.get(place >> 21, 0) + (place >> 12 & 511)
+        entry = table.words[slot] if place >> 21 in table.leaves else 0
+        frame = (entry & PTE_FRAME_MASK) >> PAGE_SHIFT
+        if entry & _CAN_WRITE != _CAN_WRITE or frames.code[frame - frames.first]:
+            return False
+        size = min(total - done, PAGE_SIZE - (place & _OFFSET))
+        pieces.append((slot, (frame << PAGE_SHIFT) | place & _OFFSET, size))
+        done += size
+    for slot, place, size in pieces:
+        table.words[slot] |= PTE_ACCESSED | PTE_DIRTY
+        space.frames.bytes[place : place + size], data = data[:size], data[size:]
+    return True
+
+
 def read_string(space: AddressSpace, address: int, limit: int) -> bytes:
     """The bytes before the first NUL, at most ``limit``. Raises EFAULT."""
     parts: list[bytes] = []

@@ -228,9 +228,10 @@ def map_content(space: AddressSpace, start: int, content: bytes, *, writable: bo
     space.changed_areas(pages)
     bits = residence.protection(flags) | PTE_DIRTY | (PTE_WRITABLE if writable else 0)
     for offset in range(0, len(content), PAGE_SIZE):
+        slot = space.table.slot(start + offset)
         frame = space.frames.allocate(ANONYMOUS, clear=False)
         space.frames.write(frame, content[offset : offset + PAGE_SIZE])
-        residence.attach(space, space.table.slot(start + offset), bits, frame, flags)
+        residence.attach(space, slot, bits, frame, flags)
         space.faults.minor += 1
 
 

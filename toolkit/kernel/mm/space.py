@@ -244,6 +244,13 @@ class AddressSpace:
         """copy_to_user. Raises EFAULT; what lies before the bad page has been written then, as in Linux."""
         access.write(self, address, data)
 
+    def overwrite(self, address: int, data: bytes) -> bool:
+        """Store ``data`` where pages are present and writable and no code lies: it needs no fault, and can be done while the program runs.
+
+        False if any byte of it lies elsewhere: then nothing is stored.
+        """
+        return access.overwrite(self, address, data)
+
     def read_available(self, address: int, count: int) -> bytes:
         """The bytes that can be read before the first bad page: fewer than ``count``, perhaps none."""
         return access.read_available(self, address, count)
