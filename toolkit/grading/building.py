@@ -43,6 +43,11 @@ class Built:
         )
 
     @cached_property
+    def call_places(self) -> frozenset[int]:
+        """The addresses of the program's ``call`` instructions."""
+        return frozenset(self.call_sites)
+
+    @cached_property
     def call_sites(self) -> dict[int, int]:
         """The program's ``call`` instructions: address → where it returns to."""
         if self.elf is None:

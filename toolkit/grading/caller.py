@@ -33,6 +33,11 @@ def rubbish_of(seed: int) -> tuple[dict[str, int], bytes]:
     return {name: chance.getrandbits(64) for name in names}, chance.randbytes(FILLED)
 
 
+def came_back(rip: int | None) -> bool:
+    """Whether a run that ends with this RIP is over because the function returned to its caller."""
+    return rip == RETURN
+
+
 def stand_ready(kernel: Kernel, seed: int) -> None:
     """Make the loaded program one that is about to call a function without arguments: rsp is the one before the call."""
     registers, memory = kernel.machine.registers, kernel.processes.main.memory

@@ -18,8 +18,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from toolkit.grading.building import Built
-from toolkit.grading.caller import FILLED, MASK, RETURN, below, place, rubbish_of, write_frame
+from toolkit.grading.caller import FILLED, MASK, RETURN, below, came_back, place, rubbish_of, write_frame
 from toolkit.grading.evidence import CallEvidence, RunRequest
+from toolkit.kernel.moments import EXIT, START, Moment
 
 if TYPE_CHECKING:
     from toolkit.kernel.kernel import Kernel
@@ -32,11 +33,6 @@ DIRECTION_FLAG = 0x400
 RED_ZONE = 128  # bytes below rsp that signal handlers leave alone
 MOST_CALLS = 1_000  # inner calls that are looked at
 MOST_FOLLOWED = 5_000  # instructions of a call whose rsp is followed
-
-
-def came_back(rip: int | None) -> bool:
-    """Whether a run that ends with this RIP is over because the function returned to its caller."""
-    return rip == RETURN
 
 
 def argument_name(index: int) -> str:
@@ -70,12 +66,10 @@ class Caller:
 
     def attach(self, kernel: Kernel) -> None:
         """Set the call up when the program is loaded, look at it when it ends."""
-        from toolkit.kernel.moments import Moment
-
         self._kernel, self._memory = kernel, kernel.processes.main.memory
         kernel.return_address = RETURN
-        kernel.at(Moment("start"), self._begin)
-        kernel.at(Moment("exit"), self._end)
+        kernel.at(START, self._begin)
+        kernel.at(EXIT, self._end)
         if self._call.keep_red_zone:
             for before, after in self._built.call_moments:
                 kernel.at(before, self._before_call)
@@ -132,11 +126,11 @@ class Caller:
 
     def _look_in_passing(self) -> None:
         """At inner calls, as long as they are looked at, and at the label whose arrivals are counted."""
-        looked_at = set[int]()
+        looked_at: frozenset[int] = frozenset()
         if not self._call.keep_red_zone and self._calls < MOST_CALLS:
-            looked_at.update(self._built.call_sites)
+            looked_at = self._built.call_places
         if self._counted is not None:
-            looked_at.add(self._counted)
+            looked_at |= {self._counted}
         if looked_at or self._calls:
             self._kernel.passing.look(looked_at, self._passes)
 

@@ -41,6 +41,7 @@ class Engine:
 
     def __init__(self) -> None:
         self._builds: OrderedDict[BuildRequest, Built] = OrderedDict()
+        self._last: tuple[BuildRequest, Built] | None = None
         self._computers = Computers()
 
     def warm_up(self) -> None:
@@ -56,6 +57,10 @@ class Engine:
 
     def built(self, request: BuildRequest) -> Built:
         """A build, made now or kept from before."""
+        if (
+            self._last is not None and self._last[0] is request
+        ):  # as for run after run of one program: to hash it takes longer than to look at it
+            return self._last[1]
         built = self._builds.get(request)
         if built is None:
             built = self._builds[request] = building.build(request)
@@ -63,6 +68,7 @@ class Engine:
                 self._builds.popitem(last=False)
         else:
             self._builds.move_to_end(request)
+        self._last = request, built
         return built
 
     def run(self, request: RunRequest) -> Evidence | Broken:

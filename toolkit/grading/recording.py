@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from toolkit.grading.building import Built
 from toolkit.grading.evidence import CallEvidence, MomentRecord, Peek, RunRequest
 from toolkit.grading.program import peek_key
+from toolkit.kernel.moments import EXIT
 
 if TYPE_CHECKING:
     from toolkit.grading.calling import Caller
@@ -36,9 +37,7 @@ class Recorder:
 
             self._caller = Caller(self._built, request)
             self._caller.attach(kernel)
-            if "exit" not in request.moments:
-                kernel.at("exit", self._note_fate)
-        kernel.at("exit", self._note_instruction)
+        kernel.at(EXIT, self._note_end)
         for moment in request.moments:
             kernel.at(moment, lambda stop, moment=moment: self._note(moment, stop))  # type: ignore[misc]
         if request.kill is not None:
@@ -51,12 +50,16 @@ class Recorder:
         """How the call went, if the request was one."""
         return None if self._caller is None else self._caller.evidence(outcome)
 
-    def _note_fate(self, stop: Stop) -> None:
-        """The process at the end of a call that does not come back: the explanation is made of it."""
-        from toolkit.grading.calling import came_back
+    def _note_end(self, stop: Stop) -> None:
+        """The instruction that it ends with; and of a call that does not come back the process: the explanation is made of it."""
+        from toolkit.grading.caller import came_back
 
-        if not came_back(stop.kernel.machine.registers["rip"]):
+        is_call = self._caller is not None
+        if is_call and came_back(stop.kernel.machine.registers["rip"]):
+            return
+        if is_call and "exit" not in self._request.moments:
             self._note("exit", stop)
+        self._note_instruction(stop)
 
     def _note(self, moment: str, stop: Stop) -> None:
         from toolkit.kernel.mm.snapshot import take_snapshot

@@ -37,6 +37,7 @@ UNCHANGING = (
     *(type, types.ModuleType, types.BuiltinFunctionType, enum.Enum),
     *(int, float, complex, str, bytes, range, type(None), type(NotImplemented), type(...)),
 )
+ATOMS = (int, str, bytes, type(None))
 OF_ALL_KERNELS = (Machine, Context, SyscallTable, Personality, Layout, memoryview, ctypes.Array)
 """What belongs to the machine, or to every kernel alike; the machine's part is restored by itself."""
 IGNORED = (*UNCHANGING, *OF_ALL_KERNELS)
@@ -64,9 +65,10 @@ class Checkpoint:
         self._content = kernel.machine.bytes[self._first : self._end].tobytes()
         self._memory_files = frames.memory_files
         found = tuple(reachable(kernel))
-        self._filled = tuple(
-            (container, copy.copy(container)) for container in map(filled, found) if container is not None
-        )
+        attributes = [(held, held.copy()) for held in map(attributes_of, found) if held is not None]
+        self._plain = tuple(each for each in attributes if is_plain(each[1]))
+        filled = [(each, copy.copy(each)) for each in found if isinstance(each, (dict, set))]
+        self._filled = (*(each for each in attributes if not is_plain(each[1])), *filled)
         self._undo = tuple(undo for each in found if (undo := undo_of(each)) is not None)
 
     def restore(self) -> None:
@@ -78,6 +80,10 @@ class Checkpoint:
             raise Unrestorable("the program has shared memory of its own")
         code = translated_files(kernel)
         translated = {} if code is None else frames.translated | code
+        for held, before in self._plain:
+            if held != before:
+                held.clear()
+                held.update(before)
         for container, content in self._filled:
             if container or content:
                 container.clear()
@@ -150,16 +156,23 @@ def slots_of(kind: type) -> tuple[str, ...]:
     return tuple(name for name in names if not name.startswith("__"))
 
 
-def filled(found: Any) -> dict[Any, Any] | set[Any] | None:
-    """The dictionary or set in which the object has what can change, if it is of that kind: most are."""
-    if isinstance(found, (dict, set)):
-        return found
-    if isinstance(found, WITHOUT_STATE) or is_frozen(found) or not hasattr(found, "__dict__"):
+def attributes_of(found: Any) -> dict[str, Any] | None:
+    """The dictionary in which the object has what can change, if it is of that kind: most are."""
+    if isinstance(found, (dict, set, *WITHOUT_STATE)) or is_frozen(found) or not hasattr(found, "__dict__"):
         return None
     if slots_of(found.__class__):
         raise Unrestorable(f"{type(found).__name__} has both slots and other attributes")
     held: dict[str, Any] = vars(found)
     return held
+
+
+def is_plain(held: dict[str, Any]) -> bool:
+    """Whether equal attributes are as good: their values can't change, or are equal to nothing but themselves.
+
+    If one were an equal list instead, only the list of before would be taken back.
+    """
+    kinds: set[Any] = {type(value) for value in held.values() if not isinstance(value, ATOMS)}
+    return all(kind.__eq__ is object.__eq__ for kind in kinds)
 
 
 def undo_of(found: Any) -> Undo | None:

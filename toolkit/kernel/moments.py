@@ -54,6 +54,9 @@ class Moment:
         return f"{self.kind}:{self.name}" + (f":{self.count}" if self.count > 1 else "")
 
 
+START, EXIT = Moment("start"), Moment("exit")
+
+
 def positive(number: str, text: str) -> int:
     """A count of at least 1."""
     if not number.isdecimal() or int(number) < 1:

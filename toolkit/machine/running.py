@@ -447,9 +447,9 @@ class Runner:
         read memory, and write where no code is and no table has to change; if it wants more it returns False, and the
         run returns Held. An instruction that faults, and is run again, is told of again.
         """
-        self._notes.observer = observer
-        if self._notes.passed != frozenset(addresses):
-            self._engine.look_in_passing(frozenset(addresses))
+        self._notes.observer, wanted = observer, frozenset(addresses)
+        if wanted is not self._notes.passed and wanted != self._notes.passed:
+            self._engine.look_in_passing(wanted)
 
     def _run_over_breakpoint(self, limit: int) -> Event:
         """Execute the instruction under a breakpoint alone, with that one lifted, then go on.
