@@ -72,10 +72,11 @@ def test_what_a_program_is_made_of_goes_along_once() -> None:
     jobs = [Job(build=REQUEST.build), *(Job(run=each) for each in (REQUEST, again, other, other, again))]
     sizes = []
     for job in jobs:
-        before, announced = stream.tell(), sender.size_of(job)
-        sender.send(job)
-        sizes.append(stream.tell() - before)
-        assert sizes[-1] == announced
+        before = stream.tell()
+        assert not sender.send(job, room=20)
+        assert stream.tell() == before
+        sizes.append(sender.send(job))
+        assert stream.tell() - before == sizes[-1] > 20
     assert max(sizes[1], sizes[2], sizes[4]) < min(sizes[3], sizes[5])
     stream.seek(0)
     receiver = JobReceiver(stream)

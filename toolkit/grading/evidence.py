@@ -6,7 +6,8 @@ Names of files that a program made are text; bytes that are not UTF-8 are writte
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
 
 from toolkit.kernel.mm.snapshot import MapSnapshot
 
@@ -111,6 +112,13 @@ class RunRequest:
     memory: int | None = None
     swap: int = 0
     events: int = EVENT_LIMIT
+
+    def of(self, build: BuildRequest) -> RunRequest:
+        """The same run of another program."""
+        return RunRequest(build, *_all_but_build(self))
+
+
+_all_but_build = attrgetter(*(each.name for each in fields(RunRequest) if each.name != "build"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,11 +162,10 @@ class _Worker:
         room = PIPE_ROOM - sum(size for _, size in self._ahead)
         for guess in guesses[len(self._ahead) :]:
             # While it writes an answer the worker reads nothing: what is sent ahead has to find room in the pipe.
-            size = self._jobs.size_of(guess)
-            room -= size
-            if room < 0:
+            size = self._jobs.send(guess, room)
+            if not size:
                 return
-            self._jobs.send(guess)
+            room -= size
             self._ahead.append((guess, size))
 
     def forget_guesses(self, limit: float) -> bool:

@@ -7,7 +7,6 @@ what it runs can lie about its own submission, but not reach into the process th
 from __future__ import annotations
 
 import struct
-from dataclasses import replace
 from typing import BinaryIO, Literal, TypeVar
 
 import msgspec
@@ -54,19 +53,20 @@ class JobSender:
         self._stream = stream
         self._program: BuildRequest | None = None
 
-    def send(self, job: Job) -> None:
-        """Raises OSError when the other side is gone."""
-        send(self._stream, self._shortened(job))
+    def send(self, job: Job, room: int | None = None) -> int:
+        """The bytes sent, or 0 if they are more than there is room for. Raises OSError when the other side is gone."""
+        message = _encoded(self._shortened(job))
+        if room is not None and len(message) > room:
+            return 0
+        self._stream.write(message)
+        self._stream.flush()
         self._program = _program_of(job)
-
-    def size_of(self, job: Job) -> int:
-        """Bytes that it would take on its way."""
-        return _LENGTH.size + len(_encoder.encode(self._shortened(job)))
+        return len(message)
 
     def _shortened(self, job: Job) -> Job:
         if job.run is None or job.run.build != self._program:
             return job
-        return Job(run=replace(job.run, build=_SAME_PROGRAM))
+        return Job(run=job.run.of(_SAME_PROGRAM))
 
 
 class JobReceiver:
@@ -85,7 +85,7 @@ class JobReceiver:
         if job.run is not None and job.run.build == _SAME_PROGRAM:
             if self._program is None:
                 raise ProtocolError("the first job has no program")
-            job = Job(run=replace(job.run, build=self._program))
+            job = Job(run=job.run.of(self._program))
         self._program = _program_of(job)
         return job
 
@@ -94,10 +94,14 @@ def _program_of(job: Job) -> BuildRequest | None:
     return job.build if job.run is None else job.run.build
 
 
+def _encoded(message: Job | Reply) -> bytes:
+    body: bytes = _encoder.encode(message)
+    return _LENGTH.pack(len(body)) + body
+
+
 def send(stream: BinaryIO, message: Job | Reply) -> None:
     """Write one message. Raises OSError when the other side is gone."""
-    body = _encoder.encode(message)
-    stream.write(_LENGTH.pack(len(body)) + body)
+    stream.write(_encoded(message))
     stream.flush()
 
 
