@@ -146,6 +146,8 @@ def test_every_mistake_has_its_expectation() -> None:
         ("rax = 5", "mov rax, 5"),
         ("count += 2", "add qword [count], 2"),
         ("rcx++", "inc rcx"),
+        ("write(1, message, length)", "`syscall' for the kernel"),
+        ("printf(format);", "`call printf'"),
     ],
 )
 def test_habits_of_other_assemblers_are_recognised(line: str, help_text: str) -> None:
@@ -204,6 +206,11 @@ def test_good_lines_are_no_habits(line: str) -> None:
             Context(),
             "dword [rbx], or use ax",
         ),
+        ("operation size not specified", "mov [line], '9'", Context(), "mov byte [line], '9'"),
+        ("operation size not specified", "mov [line], 'ab'", Context(), "mov word [line], 'ab'"),
+        ("invalid combination of opcode and operands", "mov line, '9'", Context(), "mov byte [line], '9'"),
+        ("invalid combination of opcode and operands", "add total, 5", Context(), "add qword [total], 5"),
+        ("invalid combination of opcode and operands", "mov total, rax", Context(), "mov [total], rax"),
         ("invalid combination of opcode and operands", 'mov rsi, "too long for it"', Context(), "lea rsi"),
         ("invalid combination of opcode and operands", "fld eax", Context(forms=("fld mem32",)), "fld mem32"),
         ("invalid 64-bit effective address", "mov rax, [rbx+ecx]", Context(), "inside the brackets"),

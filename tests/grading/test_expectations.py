@@ -120,7 +120,29 @@ FAILS: dict[str, tuple[Evidence, Use, str, str, str]] = {
     "address": (KILLED, lambda e: e.fault(address=0), "another one", "0x0", "0x3fffff"),
     "label": (KILLED, lambda e: e.fault(label="buffer"), "another instruction", "buffer", "prog.asm:7"),
     "stdout": (EVIDENCE, lambda e: e.stdout(b"hullo\n"), "from byte 1 on", '"hullo\\n"', '"hello\\n"'),
-    "too short": (EVIDENCE, lambda e: e.stdout(b"hello\n\n"), "last 1 bytes are missing", "", ""),
+    "too short": (EVIDENCE, lambda e: e.stdout(b"hello\n\n"), "the last line (10) is missing", "", ""),
+    "one byte short": (
+        EVIDENCE,
+        lambda e: e.stdout(b"hello\n!"),
+        "differs: the last byte is missing",
+        "",
+        "",
+    ),
+    "a byte too many": (EVIDENCE, lambda e: e.stdout(b"hello"), "differs: 1 byte too many", "", ""),
+    "nothing written": (
+        replace(EVIDENCE, stdout=b""),
+        lambda e: e.stdout(b"x"),
+        "it is empty; the program never called write",
+        "",
+        "",
+    ),
+    "a long text": (
+        replace(EVIDENCE, stdout=b"a" * 5000 + b"c" * 500),
+        lambda e: e.stdout(b"a" * 5000 + b"b"),
+        "from byte 5000 on",
+        f'…"{"a" * 100}b" (5001 bytes in all)',
+        f'…"{"a" * 100}{"c" * 200}"… (5500 bytes in all)',
+    ),
     "too long": (EVIDENCE, lambda e: e.stdout(b"hell"), "2 bytes too many", "", ""),
     "contains": (EVIDENCE, lambda e: e.stdout(contains=b"bye"), "does not contain", '"bye"', '"hello\\n"'),
     "file missing": (EVIDENCE, lambda e: e.file("no.txt", b""), "no.txt does not exist", "", "no such file"),
@@ -156,7 +178,7 @@ FAILS: dict[str, tuple[Evidence, Use, str, str, str]] = {
         "mmap(0, 1",
         "mmap(…)",
     ),
-    "times": (EVIDENCE, lambda e: e.syscall("mmap", times=2), "1 times, 2 expected", "", ""),
+    "times": (EVIDENCE, lambda e: e.syscall("mmap", times=2), "so 1 time, 2 expected", "", ""),
     "no syscall": (EVIDENCE, lambda e: e.no_syscall("mmap"), "called mmap", "no mmap", "mmap"),
     "register": (
         EVIDENCE,
@@ -314,3 +336,21 @@ def test_files_stay_in_the_programs_directory(name: str) -> None:
     program = Program(BuildRequest("prog"), ProgramOptions(), FakeSandbox(EVIDENCE))
     with pytest.raises(GraderError):
         program.run(files={name: b""})
+
+
+def test_calls_that_failed_are_told() -> None:
+    failed = SyscallRecord(
+        "write",
+        1,
+        (1, 0x57, 14),
+        -14,
+        "EFAULT",
+        "write(1, 0x57, 14)                      = -1 EFAULT (Bad address)",
+        Location("prog.asm", 7),
+    )
+    evidence = replace(EVIDENCE, stdout=b"", syscalls=(failed, failed))
+    with pytest.raises(Failure, match=r"differs: it is empty$") as caught:
+        run(evidence).expect.stdout(b"x")
+    assert caught.value.explanation == (
+        "this system call failed at prog.asm:7: write(1, 0x57, 14) = -1 EFAULT (Bad address)",
+    )

@@ -241,6 +241,18 @@ def _c_operator(written: Written) -> Explanation | None:
     return f"`{operator}' is written as an instruction in assembly", f"write: {fixed}"
 
 
+def _c_call(written: Written) -> Explanation | None:
+    found = re.fullmatch(r"\s*([A-Za-z_]\w*)\((.*)\)\s*", written.text)
+    if not found or is_register(found.group(1)):
+        return None
+    name = found.group(1)
+    return (
+        f"`{name}(…)' is how C calls a function; in assembly the arguments go into registers first",
+        f"put them into rdi, rsi, rdx, …, and write `call {name}' for a function,\n"
+        "or put the number of the request into rax and write `syscall' for the kernel",
+    )
+
+
 _HABITS: tuple[Callable[[Written], Explanation | None], ...] = (
     _other_directive,
     _masm_word,
@@ -249,6 +261,7 @@ _HABITS: tuple[Callable[[Written], Explanation | None], ...] = (
     _comment,
     _indexed_name,
     _c_operator,
+    _c_call,
 )
 
 

@@ -111,11 +111,18 @@ def explain_missing_size(written: Written) -> Explanation:
         )
     other = next((o for o in written.operands if o.kind != "memory"), None)
     why = f" and neither does {other.text}" if other else ""
-    shown = [f"qword {o.text}" if o is memory else o.text for o in written.operands]
+    size = _size_of_characters(other)
+    shown = [f"{size} {o.text}" if o is memory else o.text for o in written.operands]
     return (
         f"`{mnemonic}' needs to know how many bytes of memory it works on: {place} doesn't say{why}",
         f"put byte, word, dword or qword (1, 2, 4, 8 bytes) before the bracket,\nfor example: {mnemonic} {', '.join(shown)}",
     )
+
+
+def _size_of_characters(operand: Operand | None) -> str:
+    """The size word that fits a character constant such as ``'9'``; qword for all else."""
+    found = re.fullmatch(r"(['\"`])(.{1,8}?)\1", operand.text) if operand is not None else None
+    return SIZE_NAMES.get(len(found.group(2)), "qword") if found else "qword"
 
 
 def _count(written: Written, context: Context) -> Explanation | None:
@@ -182,6 +189,19 @@ def _number_as_destination(written: Written, context: Context) -> Explanation | 
     return (
         f"{number} is a number and can't be changed: the first operand is the destination",
         f"the destination comes first, the source second. Write: {mnemonic} {other}, {number}",
+    )
+
+
+def _label_as_destination(written: Written, context: Context) -> Explanation | None:
+    if len(written.operands) != 2 or written.mnemonic.lower() not in _NO_DESTINATION:
+        return None
+    left, right = written.operands
+    if left.kind != "name" or right.kind not in ("number", "string", "register", "name"):
+        return None
+    size = "" if right.kind == "register" else f"{_size_of_characters(right)} "
+    return (
+        f"`{left.text}' stands for a number (a label for its address), which can't be changed",
+        f"brackets mean the memory at that address: {written.mnemonic} {size}[{left.text}], {right.text}",
     )
 
 
@@ -325,6 +345,7 @@ _REASONS: tuple[Callable[[Written, Context], Explanation | None], ...] = (
     _count,
     _memory_to_memory,
     _number_as_destination,
+    _label_as_destination,
     _lea_without_address,
     _shift_count,
     _arithmetic_with_number,

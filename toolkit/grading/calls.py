@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 from toolkit.grading.arrays import show_data
 from toolkit.grading.calling import argument_name
 from toolkit.grading.categories import Category
-from toolkit.grading.checks import Failure, GraderError, Regex, show_bytes, shown
+from toolkit.grading.checks import Failure, GraderError, Regex, show_around, show_bytes, shown
 from toolkit.grading.evidence import CallArgument, CallEvidence, CallRequest, Evidence, RunRequest
+from toolkit.grading.explain import explain_fate, failed_calls
 
 if TYPE_CHECKING:
     from toolkit.grading.program import Program
@@ -173,8 +174,12 @@ def _compare(made: _Call, expected: CallExpectation) -> CallResult | None:
                 show_data(result.buffers[index], wanted),
             )
     if expected.stdout is not None and not _text_fits(expected.stdout, result.stdout):
-        _fail(
-            f"{made.text_with_input} prints the wrong text", shown(expected.stdout), show_bytes(result.stdout)
+        raise Failure(
+            f"{made.text_with_input} prints the wrong text",
+            expected=shown(expected.stdout),
+            actual=show_around(result.stdout, 0),
+            explanation=failed_calls(_run(made)),
+            category=Category.RESULT,
         )
     most = expected.instructions_at_most
     if most is not None and result.instructions > most:
@@ -260,7 +265,6 @@ def _text_fits(expected: str | bytes | Regex, actual: bytes) -> bool:
 
 def _did_not_return(text: str, evidence: Evidence) -> NoReturn:
     from toolkit.grading.expectations import ending
-    from toolkit.grading.explain import explain_fate
 
     if evidence.exit_code is not None:
         raise Failure(

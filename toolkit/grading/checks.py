@@ -132,6 +132,7 @@ def regex(pattern: str | bytes) -> Regex:
 
 
 LONGEST_SHOWN = 2_000  # characters of one value in a report
+SHOWN_BEFORE, SHOWN_BEHIND = 100, 200  # bytes around the place where two texts part
 
 
 def shown(value: object) -> str:
@@ -151,6 +152,16 @@ def show_bytes(data: bytes) -> str:
     escaped = "".join(_show_character(character) for character in shortened)
     whole = len(shortened.encode(errors="surrogateescape")) == len(data)
     return f'"{escaped}"' if whole else f'"{escaped}"… ({len(data)} bytes in all)'
+
+
+def show_around(data: bytes, offset: int) -> str:
+    """As `show_bytes`, but of a long text only what is near ``offset``."""
+    start = max(0, offset - SHOWN_BEFORE)
+    part = data[start : start + SHOWN_BEFORE + SHOWN_BEHIND]
+    if start == 0 and len(part) == len(data):
+        return show_bytes(data)
+    before, behind = ("…" if start else ""), ("…" if start + len(part) < len(data) else "")
+    return f"{before}{show_bytes(part)}{behind} ({len(data)} bytes in all)"
 
 
 _ESCAPES = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "\0": "\\0", '"': '\\"', "\\": "\\\\"}

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from toolkit.grading.areas import AreaPattern, closest, map_difference, map_line, normalise_line
 from toolkit.grading.arrays import show_data
 from toolkit.grading.categories import Category
-from toolkit.grading.checks import Failure, GraderError, Regex, show_bytes, shown
+from toolkit.grading.checks import Failure, GraderError, Regex, show_around, show_bytes, shown
 from toolkit.grading.evidence import Evidence, Location, SyscallRecord
+from toolkit.grading.explain import explain_fate, failed_calls
 from toolkit.grading.program import Run, as_bytes, describe_moment
 
 if TYPE_CHECKING:
@@ -158,16 +159,25 @@ class RunExpectations:
                     Category.OUTPUT,
                     f"{what} does not contain what it should",
                     shown(wanted),
-                    show_bytes(data),
+                    show_around(data, 0),
                 )
             return
         assert expected is not None
         wanted = expected if isinstance(expected, Regex) else as_bytes(expected)
         same = wanted.pattern.fullmatch(data) if isinstance(wanted, Regex) else wanted == data
         if not same:
+            offset = 0 if isinstance(wanted, Regex) else _first_difference(wanted, data)
             self._fail(
-                Category.OUTPUT, f"{what} differs{_difference(wanted, data)}", shown(wanted), show_bytes(data)
+                Category.OUTPUT,
+                f"{what} differs{_difference(wanted, data)}{self._nothing_written(data)}",
+                shown(wanted) if isinstance(wanted, Regex) else show_around(wanted, offset),
+                show_around(data, offset),
             )
+
+    def _nothing_written(self, data: bytes) -> str:
+        made = {call.name for call in self._evidence.syscalls}
+        ended = self._evidence.exit_code is not None
+        return "; the program never called write" if ended and not data and not made & _WRITING else ""
 
     # -- the map -----------------------------------------------------------------------------------------------
 
@@ -266,7 +276,7 @@ class RunExpectations:
         if times is not None:
             self._fail(
                 Category.CALLS,
-                f"{name} was called so {len(fitting)} times, {times} expected",
+                f"{name} was called so {len(fitting)} time{'s' * (len(fitting) != 1)}, {times} expected",
                 wanted,
                 _show_calls(calls),
             )
@@ -384,11 +394,9 @@ class RunExpectations:
         died = evidence.signal is not None and evidence.fault is not None
         if location is None and (explain or died):
             location = evidence.fault.location if evidence.fault is not None else evidence.last_location
-        explanation: Sequence[str] = ()
-        if died:
-            from toolkit.grading.explain import explain_fate
-
-            explanation = explain_fate(evidence)
+        explanation: Sequence[str] = explain_fate(evidence) if died else ()
+        if category in (Category.OUTPUT, Category.ENDING, Category.MAP, Category.STATE):
+            explanation = (*explanation, *failed_calls(evidence))
         if evidence.cut_short and actual != ending(evidence):
             explanation = (
                 *explanation,
@@ -404,6 +412,7 @@ class RunExpectations:
         )
 
 
+_WRITING = frozenset({"write", "writev", "pwrite64", "pwritev", "sendfile", "splice", "tee"})
 _ACCESS = {"read": "reading", "write": "writing", "execute": "executing"}
 
 
@@ -431,12 +440,21 @@ def _difference(wanted: bytes | Regex, data: bytes) -> str:
     if not data:
         return ": it is empty"
     if data.startswith(wanted):
-        return f": {len(data) - len(wanted)} bytes too many"
+        more = len(data) - len(wanted)
+        return f": {more} byte{'s' * (more > 1)} too many"
     if wanted.startswith(data):
-        return f": the last {len(wanted) - len(data)} bytes are missing"
-    offset = next(i for i, (a, b) in enumerate(zip(wanted, data, strict=False)) if a != b)
+        less = len(wanted) - len(data)
+        if wanted[len(data) :] == b"\n":
+            return ": the end of the last line (10) is missing"
+        return f": the last {less} bytes are missing" if less > 1 else ": the last byte is missing"
+    offset = _first_difference(wanted, data)
     line = wanted.count(b"\n", 0, offset) + 1
     return f" from byte {offset} on" + (f" (line {line})" if line > 1 else "")
+
+
+def _first_difference(wanted: bytes, data: bytes) -> int:
+    pairs = enumerate(zip(wanted, data, strict=False))
+    return next((index for index, (left, right) in pairs if left != right), min(len(wanted), len(data)))
 
 
 def _call_fits(

@@ -6,13 +6,14 @@ and the rule that was broken. Addresses are read from the decoded operand (Intel
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from toolkit.abi.signals import BUS_ADRERR, FPE_INTDIV, SEGV_ACCERR, SEGV_MAPERR
 from toolkit.grading.areas import map_line
-from toolkit.grading.evidence import Evidence, FaultRecord, PastRecord
+from toolkit.grading.evidence import Evidence, FaultRecord, PastRecord, SyscallRecord
 from toolkit.grading.registers import PARTS, read_register
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 MASK = (1 << 64) - 1
 NULL_AREA = 0x10000  # bytes from 0 on that are never mapped (vm.mmap_min_addr)
 _DOING = {"read": "reading from", "write": "writing to", "execute": "executing at"}
+_FAILED_CALLS = 3  # told of one run
 _OUT_OF_MEMORY = (
     "no page of memory is left for it: the kernel's out-of-memory killer chose this process",
     "rule: mmap and brk only promise memory; each page must be found when it is first touched",
@@ -67,6 +69,20 @@ def explain_fate(evidence: Evidence) -> tuple[str, ...]:
     if fault.reason:
         lines.append(fault.reason)
     return tuple(lines)
+
+
+def failed_calls(evidence: Evidence) -> tuple[str, ...]:
+    """A line for each system call that failed; of many only the first ones."""
+    lines = dict.fromkeys(
+        f"this system call failed{'' if call.location is None else f' at {call.location}'}: {_call_text(call)}"
+        for call in evidence.syscalls
+        if call.error is not None
+    )
+    return tuple(lines)[:_FAILED_CALLS]
+
+
+def _call_text(call: SyscallRecord) -> str:
+    return re.sub(r" {2,}= ", " = ", call.text) or f"{call.name}(…) = {call.error}"
 
 
 def _place(fault: FaultRecord, decoded: Decoded | None) -> str:
