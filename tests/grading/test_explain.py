@@ -51,6 +51,17 @@ CASES: dict[str, tuple[FaultRecord, list[str]]] = {
             "rule: only addresses inside an area",
         ],
     ),
+    "a call through memory": (
+        fault("ff 13", rbx=0x401000),
+        [
+            "it took the address to go to from memory at 0x401000 = rbx (0x401000), as the brackets say",
+            "canonical",
+        ],
+    ),
+    "a return to rubbish": (
+        fault("c3"),
+        ["ret took this one from the stack. Was something pushed and not popped"],
+    ),
     "negative displacement": (
         fault("8a 43 ff", address=0x3FFFFF, access="read", rbx=0x400000),
         ["address 0x3fffff = rbx (0x400000) - 0x1", "it is 0x1 bytes below the lowest area"],

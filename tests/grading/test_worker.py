@@ -320,6 +320,12 @@ def test_bad_calls(sandbox: WorkerSandbox, case: str) -> None:
     assert explanation in "\n".join(caught.value.explanation)
 
 
+def test_a_function_as_an_argument_is_told_by_its_name(sandbox: WorkerSandbox) -> None:
+    library = program(sandbox, FUNCTIONS)
+    with pytest.raises(Failure, match=r"^sum\(length, 0, 5\) returns the wrong rax"):
+        library.expect.call("sum", library.symbols["length"], 0, 5, returns=1)
+
+
 def test_an_argument_is_not_what_a_program_began_with(sandbox: WorkerSandbox) -> None:
     with pytest.raises(Failure) as caught:
         program(sandbox, FUNCTIONS).call("length", b"abc")

@@ -6,7 +6,7 @@ each buffer so that it ends where an unmapped page begins, and the return addres
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Argument = int | bytes | bytearray
 Judged = TypeVar("Judged")
 MASK = (1 << 64) - 1
+LOWEST_ADDRESS = 0x10000  # a symbol below is a constant
 CONVENTION = (
     "What belongs to the caller comes back as it was: push rbx, rbp, r12 to r15 before you use them and pop them in the"
     " opposite order; at a call of yours rsp is a multiple of 16; write only into your own buffers and stack."
@@ -79,7 +80,7 @@ class _Call:
 
     @property
     def text(self) -> str:
-        return show_call(self.function, self.arguments)
+        return show_call(self.function, self.arguments, self.program.symbols)
 
     @property
     def text_with_input(self) -> str:
@@ -235,9 +236,13 @@ def _argument(value: Argument) -> CallArgument:
     raise GraderError(f"{value!r} can't be an argument: an integer of 64 bits, bytes or a bytearray")
 
 
-def show_call(function: str, arguments: Sequence[Argument]) -> str:
-    """A call as the report writes it: ``string_length("abc\\0")``."""
-    words = [show_data(each) if isinstance(each, (bytes, bytearray)) else str(each) for each in arguments]
+def show_call(function: str, arguments: Sequence[Argument], symbols: Mapping[str, int]) -> str:
+    """A call as the report writes it: ``string_length("abc\\0")``; an address that has a name by its name."""
+    names = {address: name for name, address in symbols.items() if address >= LOWEST_ADDRESS}
+    words = [
+        show_data(each) if isinstance(each, (bytes, bytearray)) else names.get(each, str(each))
+        for each in arguments
+    ]
     return f"{function}({', '.join(words)})"
 
 

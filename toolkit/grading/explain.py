@@ -265,6 +265,11 @@ def _explain_non_canonical(fault: FaultRecord, decoded: Decoded | None) -> list[
             lines += _set_by(fault, operand.registers)
     if not lines and decoded is not None and decoded.mnemonic in ("jmp", "call"):
         lines += _set_by(fault, [each for each in (decoded.text.split()[-1],) if each in PARTS])
+    if not lines and decoded is not None and decoded.mnemonic in ("jmp", "call") and decoded.operands:
+        operand = decoded.operands[0]
+        lines.append(
+            f"it took the address to go to from memory at {operand.address:#x} = {operand.formula}, as the brackets say"
+        )
     rule = "rule: bits 47 to 63 of an address must all be equal (it must be canonical)"
     if decoded is not None and decoded.mnemonic.startswith("ret"):
         rule += "; ret took this one from the stack. Was something pushed and not popped, or the return address overwritten?"

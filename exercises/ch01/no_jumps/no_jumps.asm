@@ -6,7 +6,7 @@ global magnitude
 global smaller
 global sign
 
-; rdi: signed number; returns rax: its magnitude value
+; rdi: signed number; returns rax: its magnitude
 magnitude:
     ; TODO
     ret

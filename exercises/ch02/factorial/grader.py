@@ -23,5 +23,5 @@ def recursive(program):
     """From factorial(6) on, the first instruction of the function must run seven times."""
     result = program.call("factorial", 6, count_label="factorial")
     assert result.label_count == 7, (
-        f"the function was entered {result.label_count} times for factorial(6), not 7 times"
+        f"the function was entered {result.label_count} time(s) for factorial(6), not 7 times"
     )

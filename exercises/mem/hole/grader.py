@@ -8,7 +8,7 @@ PAGE = 4096
 def first_area(run):
     """Where the five pages are: the first call's result."""
     calls = [call for call in run.syscalls if call.name == "mmap"]
-    assert len(calls) == 2, f"mmap was called {len(calls)} times, not 2 times"
+    assert len(calls) == 2, f"mmap was called {len(calls)} time(s), not 2 times"
     return calls[0].result
 
 

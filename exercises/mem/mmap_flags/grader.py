@@ -27,7 +27,7 @@ def hint(program):
 def noreplace(program):
     """EEXIST: something is there."""
     calls = mappings(program.run())
-    assert len(calls) == 4, f"mmap was called {len(calls)} times, not 4 times"
+    assert len(calls) == 4, f"mmap was called {len(calls)} time(s), not 4 times"
     for call in calls:
         assert call.arguments[1:3] == (4096, 3), "not every call asks for one page, readable and writable"
     assert calls[2].arguments[3] == NOREPLACE | PRIVATE, (

@@ -11,7 +11,7 @@ def breaks(program):
     run = program.run()
     run.expect.syscall("brk", args=(0,))
     results = [call.result for call in run.syscalls if call.name == "brk"]
-    assert len(results) == 3, f"brk was called {len(results)} times, not 3 times"
+    assert len(results) == 3, f"brk was called {len(results)} time(s), not 3 times"
     sizes = [result - results[0] for result in results]
     assert sizes == [0, 3 * PAGE, PAGE], f"the heap was {sizes} bytes long after the three calls"
 

@@ -8,7 +8,7 @@ global magnitude
 global smaller
 global sign
 
-; rdi: signed number; returns rax: its magnitude value
+; rdi: signed number; returns rax: its magnitude
 magnitude:
     mov rax, rdi
     neg rax
