@@ -128,6 +128,16 @@ def test_what_is_next_is_said(tmp_path: Path, case: str, monkeypatch: pytest.Mon
     assert words.replace("reset word", "reset ch09/word") in result.output
 
 
+def test_start_tells_of_the_chapter_and_of_a_first_hour(home: Path, package: Path) -> None:
+    (package / "README.md").write_text("# The course\n\n| exercise | you |\n|---|---|\n| mmap | map |\n")
+    (package / "ch02" / "README.md").write_text("# Chapter 2: words\n")
+    lines = toolkit("start", "mine").output.splitlines()
+    assert lines[3].split() == ["toolkit", "show", "ch02", "what", "the", "chapter", "is", "about"]
+    assert lines[-1] == "Only an hour? Take these: ch04/mmap."
+    passed(home / "mine" / "exercises", "ch02/hello")
+    assert "hour" not in toolkit("start", "mine").output
+
+
 def test_paths_to_type_are_quoted(home: Path) -> None:
     assert re.search("""First: cd ['"]my course['"]\n""", toolkit("start", "my course").output)
     assert re.search("""Next: cd ['"]my course['"] && toolkit start""", toolkit("init", "my course").output)

@@ -41,7 +41,8 @@ def start_command(directory: Path | None, vscode: bool) -> None:
 
         write_tasks(folder.parent)
     course = Course(folder)
-    following = next_exercise(course.exercises, load_with_notice(folder))
+    progress = load_with_notice(folder)
+    following = next_exercise(course.exercises, progress)
     if following is None:
         click.echo("You have passed every exercise.")
         return
@@ -50,7 +51,10 @@ def start_command(directory: Path | None, vscode: bool) -> None:
         click.echo(f"First: cd {in_shell(folder.parent)}")
     source = (following.folder / following.source_names[0]).resolve().relative_to(here)
     click.echo(f"Next: {following.identity}: {following.title}")
+    opens = following == next(each for each in course.exercises if each.chapter == following.chapter)
+    chapter = (f"toolkit show {following.chapter}", "what the chapter is about")
     steps = (
+        *((chapter,) if opens and (following.folder.parent / "README.md").is_file() else ()),
         (f"toolkit show {following.identity}", "read the task"),
         (f"edit {source}", "in any editor"),
         (f"toolkit check {following.identity} --watch", "see what is left to do, whenever you save"),
@@ -59,6 +63,8 @@ def start_command(directory: Path | None, vscode: bool) -> None:
     width = max(len(command) for command, _ in steps)
     for command, purpose in steps:
         click.echo(f"  {command:<{width}}  {purpose}")
+    if course.first_hour and not any(progress.passed(each.identity) for each in course.exercises):
+        click.echo(f"Only an hour? Take these: {', '.join(each.identity for each in course.first_hour)}.")
 
 
 def _copy_course(folder: Path) -> None:

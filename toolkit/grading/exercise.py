@@ -359,6 +359,12 @@ class Course:
             sorted(found, key=lambda each: (each.chapter, places[each.chapter].get(each.name, len(found))))
         )
 
+    @property
+    def first_hour(self) -> tuple[Exercise, ...]:
+        """The exercises for somebody who looks in: those in the table of the course's README, if it has one."""
+        places = read_order(self.folder / "README.md")
+        return tuple(each for each in self.exercises if each.name in places)
+
     def select(
         self, targets: Sequence[str], word: str | None = None, base: Path | None = None
     ) -> tuple[Exercise, ...]:
