@@ -132,7 +132,7 @@ def regex(pattern: str | bytes) -> Regex:
 
 
 LONGEST_SHOWN = 2_000  # characters of one value in a report
-SHOWN_BEFORE, SHOWN_BEHIND = 100, 200  # bytes around the place where two texts part
+SHOWN_BEFORE, SHOWN_BEHIND = 40, 120  # bytes around the place where two texts part
 
 
 def shown(value: object) -> str:
