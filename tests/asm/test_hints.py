@@ -233,6 +233,12 @@ def test_a_message_in_a_macro_explains_the_expanded_line() -> None:
     assert "after macros: mov rax, ebx" in found[0].render()
 
 
+def test_a_label_in_a_macro_wants_two_percent_signs() -> None:
+    program = "%macro put 1\ntext: db %1\n%endmacro\nput 1\nput 2\n"
+    (found,) = assemble(program).diagnostics
+    assert "write %%text in the macro" in found.help
+
+
 def test_unknown_messages_are_passed_on() -> None:
     assert explain("something new", "nop") == ("something new", "")
 

@@ -51,6 +51,16 @@ PROGRAMS = {
     ),
     "mmap_error_as_pointer": "_start: mov rax, -12\n mov byte [rax], 1\n",
     "length_as_pointer": "_start: mov rsi, [numbers]\n mov al, [rsi]\n",
+    "handler_without_restorer": (
+        "_start: mov rax, handler\n mov [numbers], rax\n mov eax, 13\n mov edi, 10\n mov rsi, numbers\n xor edx, edx\n"
+        " mov r10d, 8\n syscall\n mov eax, 39\n syscall\n mov edi, eax\n mov esi, 10\n mov eax, 62\n syscall\n"
+        "again: jmp again\nhandler: ret\nsection .data\n dq 0, 0\nsection .text\n"
+    ),
+    "handler_without_stack": (
+        "_start: mov rax, handler\n mov [action], rax\n mov [action + 16], rax\n mov eax, 13\n mov edi, 11\n mov rsi, action\n"
+        " xor edx, edx\n mov r10d, 8\n syscall\nmore: call more\nhandler: ret\n"
+        "section .data\naction: dq 0, 0x04000000, 0, 0\nsection .text\n"
+    ),
     "never_set": "_start: mov rax, [rbx + rcx]\n",
     "set_long_ago": "_start: mov ebx, 5\n mov ecx, 5000\n.turn: loop .turn\n mov rax, [rbx + rcx*8]\n",
     "set_by_a_call": "_start: call find\n mov rax, [rax]\n jmp _start\nfind: xor eax, eax\n ret\n",

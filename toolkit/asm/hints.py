@@ -88,7 +88,8 @@ def explain_diagnostic(diagnostic: Diagnostic, context: Context | None = None) -
     if diagnostic.help or not diagnostic.nasm_message or diagnostic.message != diagnostic.nasm_message:
         return diagnostic
     line = diagnostic.expanded or diagnostic.source_line
-    message, help = explain(diagnostic.nasm_message, line, context)
+    made = replace(context or Context(), in_macro=bool(diagnostic.trail))
+    message, help = explain(diagnostic.nasm_message, line, made)
     span = diagnostic.span if diagnostic.expanded else _at_the_word(diagnostic)
     return replace(diagnostic, message=message, help=help, span=span)
 

@@ -119,6 +119,11 @@ def _written_right(text: str, word: str, right: str) -> str:
 
 def redefined(match: re.Match[str], written: Written, context: Context) -> Explanation:
     name = match.group("name")
+    if context.in_macro:
+        return (
+            f"the label `{name}' is defined more than once: by each use of the macro",
+            f"two percent signs make a label of its own for each use: write %%{name} in the macro, wherever it is meant",
+        )
     return (
         f"the label `{name}' is defined more than once",
         f"give each place a name of its own; inside a function use a local label with a dot: .{name.lstrip('.').lower()}",

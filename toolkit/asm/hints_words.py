@@ -405,12 +405,14 @@ def take_apart(line: str) -> Written:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What an explanation may draw on besides the line: the program's labels and macros, BITS, legal forms as text."""
+    """What an explanation may draw on besides the line: the program's labels and macros, BITS, legal forms as text, and
+    whether a macro made the line."""
 
     symbols: Collection[str] = ()
     macros: Collection[str] = ()
     bits: int = 64
     forms: tuple[str, ...] = ()
+    in_macro: bool = False
 
 
 Explanation = tuple[str, str]  # (message, help)

@@ -170,6 +170,7 @@ def _fault(detail: FaultDetail, built: Built, recorder: Recorder) -> FaultRecord
         came_from=None if detail.came_from is None else _past(detail.came_from, built),
         setters={register: _past(setter, built) for register, setter in detail.setters.items()},
         since_start=detail.since_start,
+        undelivered=detail.undelivered,
     )
 
 

@@ -207,7 +207,8 @@ class FaultRecord:
     ``address``: the address touched (``None`` where the processor gives none, as for a non-canonical one).
     ``code``: ``si_code``. ``instruction``: the bytes at ``registers["rip"]`` as far as they could be read.
     ``came_from``: the last instruction executed. ``setters``: by register, the instruction that set it last, as far
-    back as is remembered; with ``since_start`` a register without one was never set.
+    back as is remembered; with ``since_start`` a register without one was never set. ``undelivered``: why the program's
+    own handler of the signal could not be called.
     """
 
     signal: str
@@ -223,6 +224,7 @@ class FaultRecord:
     came_from: PastRecord | None = None
     setters: dict[str, PastRecord] = field(default_factory=dict)
     since_start: bool = False
+    undelivered: str = ""
 
 
 @dataclass(frozen=True, slots=True)

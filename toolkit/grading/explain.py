@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from toolkit.abi.signals import BUS_ADRERR, FPE_INTDIV, SEGV_ACCERR, SEGV_MAPERR
+from toolkit.abi.signals import BUS_ADRERR, FPE_INTDIV, SEGV_ACCERR, SEGV_MAPERR, SI_KERNEL
 from toolkit.grading.areas import map_line
 from toolkit.grading.evidence import Evidence, FaultRecord, PastRecord, SyscallRecord
 from toolkit.grading.registers import PARTS, read_register
@@ -60,6 +60,8 @@ def explain_fate(evidence: Evidence) -> tuple[str, ...]:
     areas: Sequence[AreaRow] = record.maps.areas if record is not None else ()
     decoded = decode(fault)
     lines = [_place(fault, decoded)]
+    if fault.undelivered and fault.code == SI_KERNEL:  # no exception was behind it
+        return (f"interrupted {lines[0]}", fault.undelivered, _undelivered_rule(fault))
     if fault.signal == "SIGKILL":
         lines += _OUT_OF_MEMORY
     elif fault.access is not None:
@@ -68,7 +70,15 @@ def explain_fate(evidence: Evidence) -> tuple[str, ...]:
         lines += _explain_exception(fault, decoded)
     if fault.reason:
         lines.append(fault.reason)
+    if fault.undelivered:
+        lines += (fault.undelivered, _undelivered_rule(fault))
     return tuple(lines)
+
+
+def _undelivered_rule(fault: FaultRecord) -> str:
+    if "SA_RESTORER" in fault.undelivered:
+        return "rule: an action needs this flag and, at offset 16, the address of code that calls rt_sigreturn; else the signal kills with SIGSEGV"
+    return "rule: the kernel saves the registers on the stack before it calls a handler; sigaltstack and the flag SA_ONSTACK give handlers a stack of their own"
 
 
 def failed_calls(evidence: Evidence) -> tuple[str, ...]:

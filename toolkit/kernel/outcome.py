@@ -66,6 +66,8 @@ class FaultDetail:
     """By register: the instruction that set it last, as far back as is remembered; only if the signal kills."""
     since_start: bool = False
     """Whether that is back to the start, so that a register without a setter was never set."""
+    undelivered: str = ""
+    """Why the kernel could not call the handler that the program had installed: then it sends SIGSEGV instead."""
 
     @property
     def name(self) -> str:

@@ -5,12 +5,14 @@ The frames that a handler runs on are built in frames.py.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from toolkit.abi.signals import (
     SA_NODEFER,
     SA_RESETHAND,
+    SA_RESTORER,
+    SI_KERNEL,
     SIG_DFL,
     SIG_IGN,
     SIGNAL_MAXIMUM,
@@ -18,6 +20,7 @@ from toolkit.abi.signals import (
     DefaultAction,
     Signal,
     default_action,
+    signal_name,
 )
 from toolkit.kernel import frames
 from toolkit.kernel.errors import SyscallError
@@ -248,6 +251,23 @@ def act_by_default(thread: Thread, info: SignalInfo) -> None:
             pass
 
 
+def _undelivered(thread: Thread, info: SignalInfo, action: Action) -> FaultDetail:
+    """What is known of a signal whose frame can't be written: the exception behind it, if there was one, and why."""
+    registers = thread.process.kernel.machine.registers.as_dict()
+    name = signal_name(info.signal)
+    if thread.process.personality.bits == 64 and not action.flags & SA_RESTORER:
+        reason = (
+            f"the handler of {name} can't be called: the flags of its action lack SA_RESTORER (0x04000000)"
+        )
+    else:
+        reason = f"the handler of {name} can't be called: there is no room for its frame below rsp = {registers['rsp']:#x}"
+    fault = info.fault or FaultDetail(
+        signal=int(Signal.SIGSEGV), code=SI_KERNEL, access="none", address=None, si_addr=0, error_code=0,
+        vector=-1, rip=registers["rip"], registers=registers,
+    )  # fmt: skip
+    return replace(fault, undelivered=reason)
+
+
 def run_handler(thread: Thread, info: SignalInfo, action: Action) -> None:
     """Push a frame and enter the handler; a frame that can't be written is a SIGSEGV (force_sigsegv)."""
     process = thread.process
@@ -258,7 +278,7 @@ def run_handler(thread: Thread, info: SignalInfo, action: Action) -> None:
     except SyscallError:
         if info.signal == Signal.SIGSEGV:
             process.actions[Signal.SIGSEGV] = DEFAULT
-        force(thread, SignalInfo(Signal.SIGSEGV, 128))
+        force(thread, SignalInfo(Signal.SIGSEGV, SI_KERNEL, fault=_undelivered(thread, info, action)))
         return
     thread.saved_mask = None
     if action.flags & SA_RESETHAND:
