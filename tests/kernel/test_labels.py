@@ -159,3 +159,24 @@ def test_every_arrival_is_told_in_code_that_comes_back_to_itself() -> None:
         assert kernel.run(budget=10_000).instructions == plain
         assert machine.rewrites == 0
     assert seen == {"first": 12, "again": 9, "enter": 3, "turn": 5, "leaf": 24, "end": 12}
+
+
+def test_arrivals_after_the_last_moment_are_not_counted() -> None:
+    """They would stop the machine each time: a loop with a moment at its beginning runs as one without."""
+    built = building.build(
+        BuildRequest(
+            "p", (FileData("p.asm", (START + "_start: mov ecx, 900\nhere: nop\n loop here" + END).encode()),)
+        )
+    )
+    assert built.elf is not None
+    seen: list[int] = []
+    with Kernel(Machine()) as kernel:
+        for number in (2, 4):
+            kernel.at(f"label:here:{number}", lambda stop: seen.append(stop.registers["rcx"]))
+        kernel.spawn(built.elf, ["p"])
+        outcome = kernel.run(budget=BUDGET)
+        assert (outcome.exit_code, seen) == (0, [899, 897])
+        assert kernel.moments.seen == {"label:here": 4}
+        assert kernel.events < 20
+        with pytest.raises(ValueError, match="no longer counted"):
+            kernel.at("label:here:9", lambda stop: None)

@@ -550,6 +550,7 @@ class Kernel(Services):
             if thread.process is self.processes.main:
                 for name in self._labels.names[address]:
                     self._observe(thread, self.moments.due(self.moments.labels, "label:", name))
+                self._labels.drop_finished(address)
             if self._ending is not None or thread.state is not State.RUNNABLE or thread.signal_pending:
                 return 0
         event = self.machine.run(1)

@@ -36,6 +36,19 @@ class Labels:
                 self.names.setdefault(address, []).append(name)
         self._machine.set_breakpoints(self.names)
 
+    def drop_finished(self, address: int) -> None:
+        """Stop no more where the last of the moments has been."""
+        here = self.names.get(address, [])
+        left = [name for name in here if not self._moments.take_finished_label(name)]
+        if len(left) == len(here):
+            return
+        if left:
+            self.names[address] = left
+        else:
+            del self.names[address]
+        self._placed = (tuple(self._moments.labels), self._placed[1])
+        self._machine.set_breakpoints(self.names)
+
     def forget(self, observer: Observer, main: Process) -> None:
         """No longer call `observer` at labels, and have none where nobody else is called."""
         labels = self._moments.labels

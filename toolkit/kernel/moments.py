@@ -122,9 +122,12 @@ class Moments:
         self.steps: list[tuple[int, Moment, Observer]] = []
         self.seen: dict[str, int] = {}
         self.reached: set[Moment] = set()
+        self._uncounted: set[str] = set()
 
     def add(self, moment: Moment, observer: Observer) -> None:
-        """Register an observer."""
+        """Register an observer. ValueError for the N-th arrival at a label whose arrivals are no longer counted."""
+        if moment.count and moment.name in self._uncounted:
+            raise ValueError(f"the arrivals at {moment.name} are no longer counted")
         match moment.kind:
             case "start":
                 self.start.append((moment, observer))
@@ -145,6 +148,15 @@ class Moments:
         key = prefix + name
         self.seen[key] = count = self.seen.get(key, 0) + 1
         return [(moment, observer) for moment, observer in table.get(name, ()) if moment.count in (0, count)]
+
+    def take_finished_label(self, name: str) -> bool:
+        """Whether none of the label's moments is still to come: then its observers are gone, and arrivals are not counted any more."""
+        seen = self.seen.get(f"label:{name}", 0)
+        if any(not moment.count or moment.count > seen for moment, _ in self.labels.get(name, ())):
+            return False
+        self.labels.pop(name, None)
+        self._uncounted.add(name)
+        return True
 
     def next_step(self) -> int | None:
         """The instruction count of the next step moment."""

@@ -100,6 +100,7 @@ class Meter:
         self.rewrites = 0
         self._begin = self._oldest = 0
         self._cut: dict[int, Block] = {}
+        self._done: dict[tuple[int, int], int] = {}  # of a record's block, in its first bytes
         self._first = self._free = RING_START + RING
         self._full = len(self.words) - RECORD
         self._next_record: Any = None
@@ -176,6 +177,7 @@ class Meter:
 
     def forget_blocks(self) -> None:
         """Nothing is translated any more: all records are free, and the history is gone with them."""
+        self._done.clear()
         self._free = self._first
         self._next_record.value = self.address + 8 * self._free
         self.forget_history()
@@ -226,19 +228,41 @@ class Meter:
         self.words[POSITION] = position + 1
         self._cut.pop(position, None)
 
+    def left_at(self, place: int, instructions_in: Callable[[int, int], int]) -> int:
+        """The run stopped before the instruction at `place`: gives back what a block that it lies in did not execute.
+
+        `instructions_in` tells how many there are from an address on in so many bytes.
+        """
+        words, position = self.words, self.words[POSITION]
+        if position == self._begin:
+            return 0
+        record = words[RING_START + (position - 1) % RING]
+        index = (record - self.address) // 8
+        start = words[index + 1]
+        size = place - start
+        if not 0 <= size < words[index + 2]:
+            return 0
+        done = self._done.get((record, size))
+        if done is None:
+            done = self._done[record, size] = instructions_in(start, size) if size else 0
+        return self._cut_last(words[index + 3], start, size, done)
+
     def cut_short(self, size: int, instructions: int) -> int:
         """The last block was left after `size` bytes: gives back what it was charged for and did not execute."""
         block = self.begun()
         if block is None:
             return 0
+        return self._cut_last(block.instructions, block.address, size, instructions)
+
+    def _cut_last(self, charged: int, address: int, size: int, done: int) -> int:
         position = self.words[POSITION] - 1
-        if not instructions:
+        if not done:
             self.words[POSITION] = position
         else:
-            self._cut[position] = Block(block.address, size, instructions)
+            self._cut[position] = Block(address, size, done)
             if len(self._cut) > 2 * RING:
                 self._cut = {place: cut for place, cut in self._cut.items() if place >= position - RING}
-        return block.instructions - instructions
+        return charged - done
 
     # ---- the way the program came
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Collection
 
 from toolkit.machine import branches, decode, hooks, lookback, paging, umip
-from toolkit.machine.counting import UNLIMITED, Block
+from toolkit.machine.counting import UNLIMITED
 from toolkit.machine.engine import FLAGS_ALWAYS, FLAGS_OF_PROGRAMS, Engine, Library, calibrated
 from toolkit.machine.events import (
     ALIGNMENT_CHECK,
@@ -241,16 +241,10 @@ class Runner:
 
     def _completed(self, charged: int) -> int:
         """Of the instructions charged for, those before RIP: the last block was left there."""
-        block, place = self._engine.meter.begun(), self.registers.values[RIP]
-        if block is None or not block.address <= place < block.address + block.size:
-            return charged
-        return charged - self._cut_short(block, place - block.address)
+        return charged - self._engine.meter.left_at(self.registers.values[RIP], self._instructions_in)
 
-    def _cut_short(self, block: Block, size: int) -> int:
-        """The block was left after `size` bytes: how many of its instructions were not executed."""
-        code = self._notes.code(block.address, size) if size else b""
-        done = decode.instructions_in(code, self._notes.bits()) if size else 0
-        return self._engine.meter.cut_short(size, done)
+    def _instructions_in(self, address: int, size: int) -> int:
+        return decode.instructions_in(self._notes.code(address, size), self._notes.bits())
 
     # ---- exceptions
 
