@@ -13,6 +13,7 @@ from typing import Any
 
 from toolkit.grading.checks import BrokenCheck, Check, GraderError
 from toolkit.grading.evidence import BuildRequest, FileData, SourceBounds
+from toolkit.grading.looks import Looks
 from toolkit.grading.program import ProgramOptions
 
 GRADERS_KEPT = 32  # loaded, whose text has not changed
@@ -62,6 +63,11 @@ class Exercise:
         names = sorted(path.name for path in self.folder.glob("*.asm"))
         main = f"{self.name}.asm"
         return (main, *(name for name in names if name != main))
+
+    @cached_property
+    def looks(self) -> Looks:
+        """What its checks have looked at so far."""
+        return Looks()
 
     @cached_property
     def grader(self) -> Grader:

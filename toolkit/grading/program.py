@@ -26,6 +26,7 @@ from toolkit.grading.evidence import (
     SectionRecord,
     SyscallRecord,
 )
+from toolkit.grading.looks import Looks, without_looks
 from toolkit.kernel.moments import Moment
 from toolkit.personality.linux_x86_64 import SYSCALL_NAMES
 
@@ -61,13 +62,15 @@ class ProgramOptions:
 class Program:
     """One submission in one grading. Equal runs are made once and their evidence is kept."""
 
-    def __init__(self, build: BuildRequest, options: ProgramOptions, sandbox: Sandbox) -> None:
+    def __init__(
+        self, build: BuildRequest, options: ProgramOptions, sandbox: Sandbox, looks: Looks | None = None
+    ) -> None:
         self.build_request = build
         self.options = options
+        self.looks = looks if looks is not None else Looks()
         self._sandbox = sandbox
         self._runs: dict[RunRequest, Evidence] = {}
         self.unsupported: set[str] = set()  # what the kernel lacked in the runs since the last check began
-        self.instructions_executed = 0
 
     @property
     def name(self) -> str:
@@ -81,6 +84,14 @@ class Program:
     @property
     def seed(self) -> int:
         return self.options.seed
+
+    @property
+    def instructions_executed(self) -> int:
+        """In all the runs; one made again to look at more of its memory counts once."""
+        if not any(request.peeks or "start" in request.moments for request in self._runs):
+            return sum(evidence.instructions for evidence in self._runs.values())
+        runs = {without_looks(request): evidence.instructions for request, evidence in self._runs.items()}
+        return sum(runs.values())
 
     @cached_property
     def sources(self) -> Mapping[str, str]:
@@ -125,7 +136,7 @@ class Program:
     def rebuilt(self, defines: Mapping[str, str]) -> Program:
         """The same sources assembled with ``-D``. Raises Failure when they don't assemble so."""
         request = replace(self.build_request, defines=tuple(sorted(defines.items())))
-        other = Program(request, self.options, self._sandbox)
+        other = Program(request, self.options, self._sandbox, self.looks)
         if other.build.elf is None:
             first = next(
                 (each for each in other.build.diagnostics if each.severity in ("error", "fatal")), None
@@ -174,7 +185,7 @@ class Program:
             memory=memory,
             swap=swap,
         )
-        return Run(self, request)
+        return Run(self, self.looks.with_known(request))
 
     def call(
         self,
@@ -197,7 +208,6 @@ class Program:
             if isinstance(answer, Broken):
                 raise BrokenCheck(answer.reason)
             evidence = self._runs[request] = answer
-            self.instructions_executed += evidence.instructions
         self.unsupported.update(evidence.unsupported)
         return evidence
 
@@ -318,6 +328,7 @@ class Run:
         peek = Peek(check_moment(at), text, length)
         request = self.request
         if peek not in request.peeks:
+            self.program.looks.note(request, peek)
             request = replace(request, moments=_moments([*request.moments, at]), peeks=(*request.peeks, peek))
         record = self.program.evidence(request).moments.get(at)
         if record is None:

@@ -74,15 +74,10 @@ class Recorder:
         )
 
     def _read(self, stop: Stop, peek: Peek) -> bytes | None:
-        from toolkit.kernel.errors import SyscallError
-
         address = self._address(peek.where)
         if address is None or not 0 <= peek.length <= LARGEST_PEEK:
             return None
-        try:
-            return bytes(stop.read(address, peek.length))
-        except SyscallError:
-            return None
+        return stop.process.memory.peek(address, peek.length)
 
     def _address(self, where: str) -> int | None:
         name, plus, offset = where.partition("+")

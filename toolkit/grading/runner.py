@@ -109,7 +109,8 @@ def grade_submission(
 ) -> ExerciseResult:
     """Grade sources already read."""
     try:
-        program = Program(exercise.build_request(submission), replace(exercise.options, seed=seed), sandbox)
+        options = replace(exercise.options, seed=seed)
+        program = Program(exercise.build_request(submission), options, sandbox, exercise.looks)
     except BrokenCheck as error:
         return _no_grader(exercise, str(error))
     return grade_program(exercise, program, fail_fast=fail_fast)

@@ -1,5 +1,5 @@
 ; small
-; caught by: gets the promise of 64 MiB
+; caught by: gets the promise of 16 MiB
 ; Touch more than there is.
 
 PAGE equ 4096
