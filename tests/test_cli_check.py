@@ -183,6 +183,11 @@ def test_a_folder_of_submissions(course: Path) -> None:
     assert b"inbox holds no other.asm" in both.stdout
 
 
+def test_the_sum_counts_the_checks_that_are_shown(course: Path) -> None:
+    result = toolkit("check", "word", cwd=course)
+    assert b"checks: 1 failed, 1 skipped" in result.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

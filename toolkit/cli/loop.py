@@ -81,7 +81,7 @@ def _copy_course(folder: Path) -> None:
         raise UserError(
             f"{folder} can't be written: {error.strerror}; `toolkit start DIRECTORY` takes another place"
         ) from error
-    click.echo(f"The course is in {folder.parent}.")
+    click.echo(f"The course is in {folder.parent.resolve()}.")
 
 
 def _own_course(directory: Path | None) -> Path:

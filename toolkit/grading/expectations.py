@@ -10,7 +10,7 @@ from toolkit.grading.arrays import show_data
 from toolkit.grading.categories import Category
 from toolkit.grading.checks import Failure, GraderError, Regex, show_around, show_bytes, shown
 from toolkit.grading.evidence import Evidence, Location, SyscallRecord
-from toolkit.grading.explain import explain_fate, failed_calls
+from toolkit.grading.explain import call_text, explain_fate, failed_calls
 from toolkit.grading.program import Run, as_bytes, describe_moment
 
 if TYPE_CHECKING:
@@ -510,7 +510,7 @@ def _numbers_of(call: SyscallRecord) -> str:
 
 
 def _show_calls(calls: Sequence[SyscallRecord]) -> str:
-    lines = [call.text or _numbers_of(call) for call in calls[:8]]
+    lines = [call_text(call) if call.text else _numbers_of(call) for call in calls[:8]]
     if len(calls) > 8:
         lines.append(f"… and {len(calls) - 8} more")
     return "\n".join(lines) or "no such call"

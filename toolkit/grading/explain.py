@@ -84,14 +84,15 @@ def _undelivered_rule(fault: FaultRecord) -> str:
 def failed_calls(evidence: Evidence) -> tuple[str, ...]:
     """A line for each system call that failed; of many only the first ones."""
     lines = dict.fromkeys(
-        f"this system call failed{'' if call.location is None else f' at {call.location}'}: {_call_text(call)}"
+        f"this system call failed{'' if call.location is None else f' at {call.location}'}: {call_text(call)}"
         for call in evidence.syscalls
         if call.error is not None
     )
     return tuple(lines)[:_FAILED_CALLS]
 
 
-def _call_text(call: SyscallRecord) -> str:
+def call_text(call: SyscallRecord) -> str:
+    """A system call as strace prints it, without the blanks that put results below each other."""
     return re.sub(r" {2,}= ", " = ", call.text) or f"{call.name}(…) = {call.error}"
 
 

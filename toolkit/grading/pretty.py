@@ -90,7 +90,7 @@ def exercise_lines(result: ExerciseResult, marks: dict[Status, str] = _MARKS) ->
     yield f"{result.identity}  {result.title}  {score}", "bold"
     built = result.checks[0]
     for check in result.checks:
-        if check is built and check.max_score == 0 and check.status is Status.PASSED:
+        if _goes_without_saying(check, result):
             continue
         yield from _built_lines(result, marks) if check is built else _check_lines(check, marks)
     if result.checks[0].status is Status.PASSED:
@@ -110,6 +110,11 @@ def watch_lines(result: ExerciseResult, marks: dict[Status, str] = _MARKS) -> It
     for check in result.checks:
         if check not in open_checks[:1] and (check.max_score or check.status is not Status.PASSED):
             yield f"  {marks[check.status]} {check.name}", _STYLES[check.status]
+
+
+def _goes_without_saying(check: CheckResult, result: ExerciseResult) -> bool:
+    """Whether it is the check that all begin with, and nothing is wrong with it."""
+    return check is result.checks[0] and check.max_score == 0 and check.status is Status.PASSED
 
 
 def _built_lines(result: ExerciseResult, marks: dict[Status, str]) -> Iterator[Line]:
@@ -161,7 +166,13 @@ def _indented(text: str) -> Iterator[Line]:
 
 def summary_lines(report: Report) -> Iterator[Line]:
     """The last lines: how many checks had which outcome, and the score."""
-    counts = report.counts()
+    shown = [
+        check.status
+        for each in report.exercises
+        for check in each.checks
+        if not _goes_without_saying(check, each)
+    ]
+    counts = {status: shown.count(status) for status in Status}
     parts = [f"{counts[status]} {status.value}" for status in Status if counts[status]]
     passed = sum(exercise.status is Status.PASSED for exercise in report.exercises)
     total = len(report.exercises)
