@@ -111,6 +111,22 @@ def test_keys_and_saving(terminal: Terminal, tmp_path: Path) -> None:
     assert terminal.process.wait(20) == 0
 
 
+def test_a_progress_file_from_the_future_is_told_of_and_hints_go_on(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    terminal.read_until("q quit")
+    progress = tmp_path / ".toolkit-progress.json"
+    progress.write_text('{"version": 99}')
+    terminal.press("c")
+    terminal.read_until("\x1b[2J")
+    terminal.read_until("is of a newer toolkit; it is left as it is")
+    terminal.press("h")
+    terminal.read_until("Hint 1 of 2: Look")
+    terminal.press("h")
+    terminal.read_until("Hint 2 of 2: Think")
+    assert progress.read_text() == '{"version": 99}'
+
+
 def test_control_c_ends_it(terminal: Terminal) -> None:
     terminal.read_until("q quit")
     terminal.process.send_signal(2)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from toolkit.cli.progress_file import ProgressFile
     from toolkit.grading.disclosure import Disclosure
     from toolkit.grading.exercise import Exercise
     from toolkit.grading.report import ExerciseResult
@@ -74,16 +75,19 @@ class Session:
         self._choice = choice
         self._sandbox = sandbox
         self._passed: set[str] = set()
+        self._unsaved: ProgressFile | None = None  # hints shown where the file can't keep them
         self._current = self._exercises[0]
 
     def begin(self) -> None:
         """Grade until the first exercise that does not pass, and show it."""
+        results = []
         for exercise in self._exercises:
             self._current = exercise
-            result = self._grade(exercise)
+            results.append(self._grade(exercise))
             if exercise.identity not in self._passed:
                 break
-        self._show(result)
+        self._show(results[-1])
+        self._keep(self._exercises, results)
 
     def handle(self, event: Event) -> bool:
         """Act on one event; ``False`` at the end."""
@@ -112,7 +116,9 @@ class Session:
         from toolkit.grading.exercise import Exercise
 
         self._current = Exercise(self._current.folder)  # files and grader are read anew
-        self._show(self._grade(self._current))
+        result = self._grade(self._current)
+        self._show(result)
+        self._keep([self._current], [result])
 
     def _next(self) -> None:
         order = [each.identity for each in self._exercises]
@@ -131,9 +137,10 @@ class Session:
         from toolkit.cli.loop import print_hint
         from toolkit.cli.progress_file import load
 
-        progress = load(self._current.folder.parent.parent)
+        progress = self._unsaved or load(self._current.folder.parent.parent)
         print_hint(self._current, progress)
         progress.save()
+        self._unsaved = None if progress.writable else progress
 
     def _task(self) -> None:
         from toolkit.cli.loop import print_markdown, readme
@@ -141,9 +148,7 @@ class Session:
         print_markdown(readme(self._current.folder, None).read_text(encoding="utf-8"))
 
     def _grade(self, exercise: Exercise) -> ExerciseResult:
-        from toolkit import __version__
-        from toolkit.cli.progress_file import remember
-        from toolkit.grading.report import Report, Status
+        from toolkit.grading.report import Status
         from toolkit.grading.runner import grade_exercise
 
         result = self._disclosure.result(grade_exercise(exercise, self._choice, self._sandbox))
@@ -151,9 +156,16 @@ class Session:
             self._passed.add(exercise.identity)
         else:
             self._passed.discard(exercise.identity)
-        if not (self._choice.reference or self._choice.submission):
-            remember([exercise], Report((result,), self._choice.seed, __version__))
         return result
+
+    def _keep(self, exercises: Sequence[Exercise], results: Sequence[ExerciseResult]) -> None:
+        """Remember the student's progress; what is wrong with its file is said below the report, which clears the screen."""
+        from toolkit import __version__
+        from toolkit.cli.progress_file import remember
+        from toolkit.grading.report import Report
+
+        if not (self._choice.reference or self._choice.submission):
+            remember(exercises, Report(tuple(results), self._choice.seed, __version__))
 
     def _show(self, result: ExerciseResult) -> None:
         from toolkit.grading.pretty import print_lines, watch_lines
