@@ -117,3 +117,16 @@ def test_loads_of_numbers(number: int, kind: str, tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path)
     loads = "\n".join(load for load in LOADS[:5])
     assert links_equally(kind, [START + loads + "\n", f".globl n\nn = {number}\n"])
+
+
+@pytest.mark.parametrize("option", ["", "-E -z now", "-E -z ibtplt"])
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("uses", ["c", "s", "p", "sc", "psc"])
+def test_stand_ins(
+    uses: str, machine: str, option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a program at a fixed address other modules find the PLT entry, as a function."""
+    monkeypatch.chdir(tmp_path)
+    source = START + chosen(".globl", "h") + ".size h, 1\n" + used(machine, "h", uses)
+    arguments = f"-m {machine} {option} -dynamic-linker /lib/ld.so"
+    assert links_equally(arguments, [source], ".globl q\nq: call h@PLT\n")

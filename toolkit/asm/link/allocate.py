@@ -19,7 +19,17 @@ from toolkit.asm.link.model import (
     InputSection,
     LibraryPlace,
 )
-from toolkit.asm.link.needs import BOTH, DESCRIPTOR, GENERAL, INITIAL, NORMAL, POSITIVE, Need, Pending
+from toolkit.asm.link.needs import (
+    BOTH,
+    DESCRIPTOR,
+    GENERAL,
+    INITIAL,
+    NORMAL,
+    POSITIVE,
+    Need,
+    Pending,
+    is_hidden,
+)
 from toolkit.asm.link.scan import Scan
 from toolkit.asm.link.special import ADDRESS, MODULE, TP_NEGATED, TP_OFFSET, GotEntry, Key, is_absolute
 
@@ -66,9 +76,8 @@ class Allocation(Scan):
     def _hide(self, entry: Entry) -> None:
         """A hidden function that is called through the PLT becomes local."""
         need = self.needs.get(entry)
-        hidden = entry.visibility in (elf.STV_INTERNAL, elf.STV_HIDDEN)
-        if need is not None and need.needs_plt and hidden and self.is_defined_here(entry):
-            entry.local = True
+        if need is not None and need.needs_plt and is_hidden(entry) and self.is_defined_here(entry):
+            self.make_local(entry)
 
     def _share_flags(self, entry: Entry, real: Entry, read_only: set[Key]) -> None:
         """What is asked of a weak name is asked of the strong one (_bfd_elf_fix_symbol_flags)."""
@@ -372,7 +381,7 @@ class Allocation(Scan):
 
     def _is_missing(self, entry: Entry) -> bool:
         """Whether nobody defines what a program refers to: said when the relocation is applied."""
-        if self.context.may_lack_names:
+        if self.context.may_lack(entry):
             return False
         undefined = entry.state == UNDEFINED and entry.dynamic_definition is None
         return undefined and not self.is_linkers(entry)

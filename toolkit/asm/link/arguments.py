@@ -77,11 +77,12 @@ _VALUES = {
     "hash-style": "hash_style",
     "build-id": "build_id",
 }
+# option → the output section it places
 _ADDRESSES = {
-    "Ttext": "text_address",
-    "Tdata": "data_address",
-    "Tbss": "bss_address",
-    "Ttext-segment": "text_segment",
+    "Ttext": ".text",
+    "Tdata": ".data",
+    "Tbss": ".bss",
+    "Ttext-segment": "",
     "section-start": "",
 }
 _KEYWORDS: dict[str, tuple[str, object]] = {
@@ -302,18 +303,21 @@ def _value(name: str, value: str, changes: dict[str, object]) -> None:
 
 
 def _address(name: str, value: str, changes: dict[str, object]) -> None:
+    section = _ADDRESSES[name]
     if name == "section-start":
-        section, _, value = value.partition("=")
-        names = {".text": "text_address", ".data": "data_address", ".bss": "bss_address"}
-        if section not in names:
-            raise UsageError(f"--section-start: only .text, .data and .bss can be placed, not {section}")
-        chosen = names[section]
-    else:
-        chosen = _ADDRESSES[name]
+        section, equals, value = value.partition("=")
+        if not equals:
+            raise UsageError(f"invalid argument to option '--section-start': {section}")
     try:
-        changes[chosen] = int(value, 16)
+        address = int(value, 16)
     except ValueError:
         raise UsageError(f"invalid hex number `{value}'") from None
+    if name == "Ttext-segment":
+        changes["text_segment"] = address
+        return
+    addresses = changes.setdefault("addresses", {})
+    assert isinstance(addresses, dict)
+    addresses[section] = address
 
 
 def _keyword(word: str, changes: dict[str, object]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from toolkit.asm.link.dynamic_tables import DynamicTables
-from toolkit.asm.link.model import Entry
+from toolkit.asm.link.model import Entry, InputSection
 from toolkit.asm.link.plt import Plt
 from toolkit.asm.link.special import ADDRESS, Key
 
@@ -23,6 +23,16 @@ class Calls(DynamicTables):
         if self.layout.has_second:
             return self.sections[".plt.sec"].address + self.layout.direct_size * need.plt
         return self.sections[".plt"].address + 16 * (need.plt + 1)
+
+    def stand_in(self, entry: Entry) -> tuple[InputSection, int] | None:
+        """In a program at a fixed address, other modules take an indirect function's PLT entry for the function itself."""
+        need = self.needs.get(entry)
+        if self.context.is_pic or need is None or need.plt < 0:
+            return None
+        if not self.is_indirect(entry) or entry not in self.recorded or entry.local:
+            return None
+        section = self.sections[".plt.sec" if self.layout.has_second else ".plt"]
+        return section, self.call_address(entry) or 0
 
     def stub_address(self, key: Key) -> int | None:
         return self.call_address(key)

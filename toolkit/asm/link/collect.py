@@ -114,9 +114,10 @@ class _Collector:
         context = self.context
         if entry.visibility in (elf.STV_DEFAULT, elf.STV_PROTECTED):
             return entry.dynamic_reference or context.is_shared or context.options.export_dynamic
+        if entry in context.boundaries and entry.dynamic_reference:
+            return True
         # hidden in a program, and a library has it too: ld does not make it local yet
         also = entry.dynamic_reference and entry.defined_by_library
-        also = also and entry not in context.boundaries
         return also and not entry.wanted_by_library and not context.is_shared
 
     def mark(self, section: InputSection) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from toolkit.abi import elf
@@ -25,7 +25,7 @@ class LinkOptions:
 
     ``kind``: ``static`` (an executable at a fixed address; dynamically linked when shared libraries are among the
     inputs), ``pie`` or ``shared``. ``emulation``: ``elf_x86_64``, ``elf_i386``, or "" to take it from the first object.
-    ``text_address`` is -Ttext's. ``missing_entry``: whether a missing entry symbol is an ``error`` or, as for ld, a ``warning``.
+    ``addresses`` of output sections are those of -Ttext, -Tdata, -Tbss and --section-start, in their order. ``missing_entry``: whether a missing entry symbol is an ``error`` or, as for ld, a ``warning``.
     ``build_id``: None, ``sha1``, ``md5`` or ``0x…``. ``dynamic_linker``: the interpreter's path,
     "" for ld's default, None for none at all (--no-dynamic-linker). ``symbolic`` is -Bsymbolic; without ``new_tags`` a
     ``runpath`` is a DT_RPATH.
@@ -34,9 +34,7 @@ class LinkOptions:
     kind: str = "static"
     entry: str | None = None
     emulation: str = ""
-    text_address: int | None = None
-    data_address: int | None = None
-    bss_address: int | None = None
+    addresses: Mapping[str, int] = field(default_factory=dict)
     text_segment: int | None = None
     gc_sections: bool = False
     eh_frame_hdr: bool = False
@@ -119,6 +117,8 @@ class Context:
     failed: bool = False
     features: int = 0  # GNU_PROPERTY_X86_FEATURE_1_* that hold for every object
     value_of_undefined: Callable[[Entry], int] = lambda entry: 0  # what .symtab says of a library's function
+    # the PLT section and the address that a symbol table has for a function in place of its own
+    stand_in: Callable[[Entry], tuple[InputSection, int] | None] = lambda entry: None
     had_frames: bool = False  # there was unwind information, before functions were dropped
     boundaries: dict[Entry, InputSection] = field(
         default_factory=dict
@@ -138,6 +138,10 @@ class Context:
         """Whether names that nobody defines are left to the start of the program: in a shared object, without -z defs."""
         return self.options.allow_undefined or (self.is_shared and not self.options.no_undefined)
 
+    def may_lack(self, entry: Entry) -> bool:
+        """``may_lack_names`` for one name: others can't define what is not for them to see."""
+        return self.may_lack_names and entry.visibility == elf.STV_DEFAULT
+
     @property
     def is_symbolic(self) -> bool:
         """Whether a shared object's references go to its own definitions."""
@@ -151,12 +155,6 @@ class Context:
     @property
     def word(self) -> int:
         return 8 if self.is64 else 4
-
-    def fixed_names(self) -> list[str]:
-        """Output sections placed by -Ttext, -Tdata or -Tbss: ld makes them first."""
-        o = self.options
-        named = ((".text", o.text_address), (".data", o.data_address), (".bss", o.bss_address))
-        return [name for name, address in named if address is not None]
 
     def say(
         self,

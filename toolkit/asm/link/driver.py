@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from toolkit.abi import elf
@@ -20,14 +20,13 @@ from toolkit.asm.link import (
     output,
     relocate,
     resolve,
-    script,
     segments,
     sharedlib,
     symbol_warnings,
     tables,
 )
 from toolkit.asm.link.context import Context, LinkOptions
-from toolkit.asm.link.model import DEFINED, InputSection, OutputSection
+from toolkit.asm.link.model import DEFINED, InputSection
 from toolkit.asm.link.special import Special
 
 if TYPE_CHECKING:
@@ -67,8 +66,8 @@ def _link(context: Context, objects: Sequence[LinkInput]) -> bytes | None:
     symbol_warnings.warn_about_symbols(context)
     resolve.report_duplicates(context)
     resolve.report_required(context)
-    sharedlib.report_undefined(context)
     boundaries.define(context)
+    sharedlib.report_undefined(context)
     resolve.allocate_commons(context)
     notes.merge_properties(context)
     if context.options.gc_sections:
@@ -167,8 +166,7 @@ def _lay_out(context: Context) -> tuple[list[segments.Segment], int]:
         if len(chosen) == count:
             break
         count = len(chosen)
-    fixed = context.fixed_names()
-    context.headers = sorted(context.outputs, key=_made_at(context)) if fixed else context.outputs
+    context.headers = [section for section in context.headers if not section.removed]
     for number, section in enumerate(context.headers, 1):
         section.number = number
         if section.flags & elf.SHF_TLS:
@@ -181,24 +179,6 @@ def _lay_out(context: Context) -> tuple[list[segments.Segment], int]:
     boundaries.place(context)
     defined.evaluate(context)
     return chosen, segments.place_in_file(context, chosen, size)
-
-
-def _made_at(context: Context) -> Callable[[OutputSection], int]:
-    """Ranks for the section headers.
-
-    Outputs that -Ttext and its like place are made first, with the sections that the script does not name and that
-    stand behind them; notes go to the front.
-    """
-    ranks = {script.NUMBER[name]: rank for rank, name in enumerate(context.fixed_names(), 1)}
-    front = script.NUMBER[".interp"]
-    has_interpreter = ".interp" in context.by_name
-
-    def rank(output: OutputSection) -> int:
-        if output.type == elf.SHT_NOTE and output.position[0] == front and not has_interpreter:
-            return 0
-        return ranks.get(output.position[0], len(ranks) + 1)
-
-    return rank
 
 
 def _entry_address(context: Context, needs: Special | None) -> int:

@@ -26,6 +26,7 @@ class Dynamic(Calls):
     def allocate(self) -> None:
         super().allocate()
         self.context.value_of_undefined = self.symbol_value
+        self.context.stand_in = self.stand_in
         self.warn_about_text()
         self.rewrite_threads()
         for pending in self.pointers:
@@ -57,7 +58,7 @@ class Dynamic(Calls):
     def _finish_info(self, table: str) -> None:
         symbols = self.sections[".dynsym"].output
         assert symbols is not None
-        symbols.info = 1
+        symbols.info = 1 + sum(entry.local for entry in self.exported)
         versions = self.sections.get(".gnu.version_r")
         if versions is not None and versions.output is not None:
             versions.output.info = len(self.versions)
@@ -84,7 +85,7 @@ class Dynamic(Calls):
                 return self.call_address(key)
             if key.dynamic_definition is not None and key.section is None:
                 return 0
-            if found is None and self.is_preemptible(key):
+            if found is None and self.is_preemptible(key) and not self._is_missing(key):
                 return 0
         return super().target(key, found)
 
@@ -114,7 +115,7 @@ class Dynamic(Calls):
         """(info, other, section number, value, size) in .dynsym."""
         from toolkit.asm.link.output import global_row
 
-        row = global_row(self.context, entry)
+        row = global_row(self.context, entry, local=entry.local)
         if row is None:
             return elf.STB_GLOBAL << 4 | entry.type, 0, 0, 0, 0
         need = self.needs.get(entry)
@@ -193,7 +194,8 @@ class Dynamic(Calls):
         _, kind, number, _ = row
         if kind == self.codes.relative:
             return 0
-        chosen = number and self.exported[number - 1].type == elf.STT_GNU_IFUNC
+        exported = self.exported[number - 1] if number else None
+        chosen = exported is not None and exported.type == elf.STT_GNU_IFUNC and not self.stand_in(exported)
         if kind == self.codes.indirect or chosen:
             return 3
         return 2 if kind == self.codes.copy else 1
@@ -208,7 +210,7 @@ class Dynamic(Calls):
         if not self.context.is64 and kind == elf.R_386_TLS_IE:
             return False
         bound = not self.context.is_shared or self.context.is_symbolic
-        bound = bound or (key in self.context.boundaries and not self.context.options.gc_sections)
+        bound = bound or key in self.context.boundaries
         return self.is_relative(kind) or not bound or not self.is_defined_here(key)
 
     def _row_of(self, pending: Pending) -> _Row:

@@ -79,7 +79,9 @@ class DynamicTables(Threads):
 
     def _order_symbols(self, entries: list[Entry]) -> None:
         """Names that are not defined here come first, the others by their .gnu.hash bucket."""
-        exported = [entry for entry in entries if entry in self.recorded]
+        recorded = [entry for entry in entries if entry in self.recorded]
+        # local rows are of hidden names that were met again and again before they were defined
+        exported = [e for e in recorded if e.local] + [e for e in recorded if not e.local]
         hashed = [entry for entry in exported if self._is_hashed(entry)]
         self._count_buckets(exported, hashed)
         if self.context.options.hash_style == "sysv":
@@ -105,7 +107,7 @@ class DynamicTables(Threads):
         """``_bfd_x86_elf_hash_symbol``: defined in the output, by whatever means."""
         if self.is_linkers(entry):
             return True
-        if not entry.is_defined:
+        if not entry.is_defined or entry.local:
             return False
         need = self.needs.get(entry)
         if entry.dynamic_definition is None:

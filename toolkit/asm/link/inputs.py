@@ -42,10 +42,9 @@ def read_inputs(context: Context, objects: Sequence[LinkInput]) -> None:
     for item in objects:
         reader.open(item, 0)
     reader.close_group()
-    strict = context.libraries and not context.may_lack_names
-    for entry in context.names.entries.values() if strict else ():
-        if entry.state == UNDEFINED_WEAK and entry.wanted_by_library:  # some reference is not weak
-            entry.state = UNDEFINED
+    for entry in context.names.entries.values() if context.libraries else ():
+        if entry.state == UNDEFINED_WEAK and entry.wanted_by_library and not context.may_lack(entry):
+            entry.state = UNDEFINED  # some reference is not weak
 
 
 class _Reader:

@@ -31,6 +31,7 @@ class _Segment:
 
 
 _Action = Callable[[Context, _Segment, int, bool], int]
+_Step = Callable[[Context, OutputSection, "_Counter"], None]
 
 
 def place_inputs(context: Context) -> None:
@@ -85,6 +86,8 @@ def place_sections(context: Context, header_size: int) -> None:
     elif _saves_a_page(segment, context.is64):
         segment.phase = _ADJUST
         _walk(context, header_size, segment)
+    if any(output.removed and output.name in context.options.addresses for output in context.all_outputs):
+        _walk(context, header_size, segment, _pass)  # once more for the symbols (``lang_do_assignments``)
 
 
 def has_relro(context: Context) -> bool:
@@ -124,52 +127,72 @@ def _start_of_relro(context: Context, segment: _Segment) -> int:
     return relro_end
 
 
-def _walk(context: Context, header_size: int, segment: _Segment) -> None:
-    """One run of the location counter through the script."""
+@dataclass(slots=True)
+class _Counter:
+    """The location counter, and where the next section without an address of its own goes.
+
+    They differ behind a section that has an address and was dropped, until the script assigns the next symbol.
+    """
+
+    dot: int
+    free: int
+
+    def set(self, address: int) -> None:
+        self.dot = self.free = address
+
+
+def _walk(context: Context, header_size: int, segment: _Segment, step: _Step | None = None) -> None:
+    """One run of the location counter through the script. ``step``: past an output section; it is placed unless told otherwise."""
     options = context.options
     base = _BASES[context.machine] if options.kind == "static" else 0
     if options.text_segment is not None:
         base = options.text_segment
-    dot = base + header_size
-    events = iter(_EVENTS)
-    at, action = next(events)
-    word = context.word
+    counter = _Counter(base + header_size, base + header_size)
+    reached = 0
     relro = options.relro and has_relro(context)
+    step = step or _place
     for output in [*context.all_outputs, None]:
-        statement = output.position[0] if output is not None else 99999
-        while at <= statement:
-            dot = action(context, segment, dot, relro)
-            at, action = next(events, _NO_EVENT)
-        if output is None:
-            break
-        if not output.flags & elf.SHF_ALLOC:
-            output.address = 0
-            continue
-        alignment = output.alignment
-        fixed = _fixed_address(context, output)
-        if fixed is not None:
-            dot = fixed
-        elif statement in (script.LRODATA, script.LDATA) and not output.position[1]:
-            dot = ((dot + PAGE - 1) & -PAGE) + (dot & (PAGE - 1))
-        output.address = (dot + alignment - 1) & -alignment
-        if output.removed:
-            continue
-        if output.flags & elf.SHF_TLS and output.type == elf.SHT_NOBITS:
-            dot = output.address  # its start is aligned; in memory it takes no room
-            continue
-        dot = output.address + output.contents_size
-        if statement in (script.BSS, script.LDATA) and not output.position[1]:
-            dot = (dot + word - 1) & -word
-            output.size = dot - output.address
+        while reached < len(_EVENTS) and (output is None or _EVENTS[reached][0] <= output.position[0]):
+            _, action = _EVENTS[reached]
+            if isinstance(action, int):
+                context.dots[action] = counter.dot
+            else:
+                counter.set(action(context, segment, counter.dot, relro))
+            reached += 1
+        if output is not None:
+            step(context, output, counter)
 
 
-def _fixed_address(context: Context, output: OutputSection) -> int | None:
-    options = context.options
-    if output.name == ".text":
-        return options.text_address
-    if output.name == ".data":
-        return options.data_address
-    return options.bss_address if output.name == ".bss" else None
+def _place(context: Context, output: OutputSection, counter: _Counter) -> None:
+    """Give an output section its address, and move behind it (``lang_size_sections``)."""
+    fixed = context.options.addresses.get(output.name)
+    if fixed is not None:
+        counter.dot = fixed
+    if not output.flags & elf.SHF_ALLOC:
+        output.address = 0
+        return
+    start = counter.free if fixed is None else fixed
+    statement = output.position[0]
+    if fixed is None and statement in (script.LRODATA, script.LDATA) and not output.position[1]:
+        start = ((start + PAGE - 1) & -PAGE) + (start & (PAGE - 1))
+    output.address = (start + output.alignment - 1) & -output.alignment
+    if output.removed:
+        return
+    if output.flags & elf.SHF_TLS and output.type == elf.SHT_NOBITS:
+        counter.set(output.address)  # its start is aligned; in memory it takes no room
+        return
+    end = output.address + output.contents_size
+    if statement in (script.BSS, script.LDATA) and not output.position[1]:
+        end = (end + context.word - 1) & -context.word
+        output.size = end - output.address
+    counter.set(end)
+
+
+def _pass(context: Context, output: OutputSection, counter: _Counter) -> None:
+    """Move behind a placed section as symbols see it: one that was dropped, even with an address, has no effect."""
+    if not output.removed and output.flags & elf.SHF_ALLOC:
+        is_tbss = output.flags & elf.SHF_TLS and output.type == elf.SHT_NOBITS
+        counter.set(output.address + (0 if is_tbss else output.size))
 
 
 def _align_page(context: Context, segment: _Segment, dot: int, relro: bool) -> int:
@@ -207,26 +230,25 @@ def _end(context: Context, segment: _Segment, dot: int, relro: bool) -> int:
     return segment.end
 
 
-def _record(statement: int) -> tuple[int, _Action]:
-    """An event that only notes where the location counter stands before a statement."""
-
-    def note(context: Context, segment: _Segment, dot: int, relro: bool) -> int:
-        context.dots[statement] = dot
-        return dot
-
-    return statement, note
+def _symbols(context: Context, segment: _Segment, dot: int, relro: bool) -> int:
+    """``_edata`` and ``__bss_start`` are assigned."""
+    context.dots[script.BSS] = dot
+    return dot
 
 
-_NO_EVENT: tuple[int, _Action] = (1 << 30, _end)
-_EVENTS: tuple[tuple[int, _Action], ...] = (
-    _record(script.NUMBER[".rela.plt"]),
+# what happens before a statement: an assignment, or only a note of where the counter stands
+_EVENTS: tuple[tuple[int, _Action | int], ...] = (
+    (script.NUMBER[".rela.plt"], script.NUMBER[".rela.plt"]),
     (script.INIT, _align_page),
-    _record(script.RODATA),
+    (script.RODATA, script.RODATA),
     (script.RODATA, _align_page),
     (script.DATA_START, _data_start),
-    *(_record(script.NUMBER[name]) for name in (".tdata", ".preinit_array", ".init_array", ".fini_array")),
+    *(
+        (script.NUMBER[name], script.NUMBER[name])
+        for name in (".tdata", ".preinit_array", ".init_array", ".fini_array")
+    ),
     (script.RELRO_END, _relro_end),
-    _record(script.BSS),
+    (script.BSS, _symbols),
     (script.LRODATA, _align_word),
     (script.AFTER_ALL, _end),
 )
@@ -266,7 +288,7 @@ class ScriptSymbols:
         dots = context.dots
         edata = self._assigned_after(script.RELRO_END, script.BSS)
         bss_start = self._next(script.BSS)
-        end = self._next(script.AFTER_ALL)
+        end = self._before(script.AFTER_ALL)
         data_end = dots[script.BSS]
         for name, section, address, force in (
             ("_edata", edata, data_end, always),
@@ -333,21 +355,18 @@ class ScriptSymbols:
         )
 
     def _before(self, statement: int) -> OutputSection | None:
-        """The last loaded output before a statement."""
-        found = None
-        for output in self.outputs:
-            if output.position[0] >= statement:
-                break
-            if _can_hold_symbol(output):
-                found = output
-        return found or next((o for o in self.outputs if _can_hold_symbol(o)), None)
+        """The last loaded output before a statement, or where that can't hold symbols the nearest one whose header is before its own."""
+        before = [o for o in self.outputs if o.position[0] < statement and o.flags & elf.SHF_ALLOC]
+        headers = self.context.headers
+        nearest = reversed(headers[: headers.index(before[-1]) + 1]) if before else headers
+        return next((o for o in nearest if _can_hold_symbol(o)), None)
 
     def _next(self, statement: int) -> OutputSection | None:
         """The next output from a statement on, or if it can't hold symbols the last one before that can."""
         for output in self.outputs:
-            if output.position[0] >= statement and _can_hold_symbol(output):
+            if statement <= output.position[0] < script.AFTER_ALL and _can_hold_symbol(output):
                 return output
-        return next((o for o in reversed(self.outputs) if _can_hold_symbol(o)), None)
+        return self._before(statement)
 
     def _assigned_after(self, dot_at: int, statement: int) -> OutputSection | None:
         """Section of a symbol whose last assignment to dot stands at ``dot_at``: the previous one, if any came since."""

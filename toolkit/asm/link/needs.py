@@ -168,14 +168,20 @@ class Needs(Special):
                     continue
                 (by_libraries if file.dynamic else by_objects).add(entry)
                 shared = self.context.is_shared and not file.dynamic
-                if shared or entry in (by_objects if file.dynamic else by_libraries):
-                    self.record(entry)
+                if entry in self.recorded and is_hidden(entry):
+                    self.make_local(entry)  # nobody has defined it so far
+                elif shared or entry in (by_objects if file.dynamic else by_libraries):
+                    if entry in self.context.boundaries:
+                        self._add(entry)
+                    else:
+                        self.record(entry)
             if file.dynamic:
                 self._find_aliases(file)
         for library in self.context.libraries:
             self.strings.add(library.soname.encode("utf-8", "surrogateescape"))
         for entry in self.context.boundaries:
-            if entry.was_dynamic:
+            if entry.was_dynamic and entry not in self.recorded:  # it is defined by now, and so hidden or not
+                entry.local = is_hidden(entry)
                 self.record(entry)
         for name, _ in self.context.options.defined:
             entry = self.context.names.entry(name)
@@ -189,16 +195,22 @@ class Needs(Special):
     def record(self, entry: Entry) -> None:
         """Give a name a row in .dynsym; a hidden one becomes local instead."""
         passed_over = (entry.local or not entry.referenced) and not self.is_linkers(entry)
-        if passed_over or entry.name in _NEVER:
+        if passed_over or entry in self.recorded or entry.name in _NEVER:
             return
-        if entry.visibility in (elf.STV_INTERNAL, elf.STV_HIDDEN) and entry.state not in (
-            UNDEFINED,
-            UNDEFINED_WEAK,
-        ):
+        if is_hidden(entry) and entry.state not in (UNDEFINED, UNDEFINED_WEAK):
             entry.local = True
             return
+        self._add(entry)
+
+    def _add(self, entry: Entry) -> None:
         self.strings.add(entry.name.encode("utf-8", "surrogateescape"))
         self.recorded.setdefault(entry)
+
+    def make_local(self, entry: Entry) -> None:
+        """Take a name out of .dynsym."""
+        entry.local = True
+        if self.recorded.pop(entry, 0) is None:
+            self.strings.discard(entry.name.encode("utf-8", "surrogateescape"))
 
     def _entries(self, file: InputFile) -> list[tuple[Entry, InputSymbol]]:
         """The global names of a file with what it says of them; not those of old versions."""
@@ -279,6 +291,10 @@ class Needs(Special):
             ld_message=f"{section.file.name}: relocation {name} against {what} can not be used when making {output}; "
             f"recompile with {flag}",
         )
+
+
+def is_hidden(entry: Entry) -> bool:
+    return entry.visibility in (elf.STV_INTERNAL, elf.STV_HIDDEN)
 
 
 def _output_name(section: InputSection) -> str:

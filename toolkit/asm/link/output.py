@@ -86,7 +86,8 @@ def symbol_rows(context: Context) -> tuple[list[SymbolRow], int]:
     entries = context.names.in_hash_order()
     if context.is_shared:
         for entry in entries:
-            entry.local = entry.local or (entry.visibility in (1, 2) and entry.is_defined)
+            is_hidden = entry.visibility in (1, 2) and entry.is_defined
+            entry.local = entry.local or (is_hidden and entry not in context.boundaries)
     hidden = [entry for entry in entries if entry.local]
     if hidden:
         forced = [row for entry in hidden if (row := global_row(context, entry, local=True)) is not None]
@@ -131,7 +132,7 @@ def _is_discarded(entry: Entry) -> bool:
 def files_in_output_order(context: Context) -> list[InputFile]:
     """Files by the first place one of their sections with contents has in the output."""
     seen: dict[InputFile, None] = {}
-    for output in context.outputs:
+    for output in context.headers:
         if output.type != elf.SHT_NOBITS or output.flags & elf.SHF_TLS:
             for section in output.inputs:
                 own = section.file is context.linker_file  # ld's own sections hang on the first file
@@ -200,6 +201,11 @@ def global_row(context: Context, entry: Entry, local: bool = False) -> SymbolRow
             binding = elf.STB_WEAK
         elif entry.unique and not local:
             binding = elf.STB_GNU_UNIQUE
+        stand_in = context.stand_in(entry)
+        if stand_in is not None:
+            plt, value = stand_in
+            number = plt.output.number if plt.output is not None else 0
+            return SymbolRow(name, value, 0, binding << 4 | elf.STT_FUNC, other, number)
         if section is None:
             number = elf.SHN_ABS
             value = entry.value
@@ -292,7 +298,7 @@ def write(
     offset += len(shstrtab)
     lead = -offset % context.word
     parts += (shstrtab, bytes(lead), b"".join([row_format.pack(*header) for header in headers]))
-    _pack_headers(context, segments, entry_address, offset + lead, len(headers), image)
+    _pack_headers(context, segments, entry_address, offset + lead, len(headers), image, _uses_gnu(rows))
     return b"".join(parts)
 
 
@@ -336,11 +342,17 @@ def _pack_symbols(rows: list[SymbolRow], strings: StringTable, is64: bool) -> by
 
 
 def _pack_headers(
-    context: Context, segments: list[Segment], entry: int, sections_at: int, count: int, image: bytearray
+    context: Context,
+    segments: list[Segment],
+    entry: int,
+    sections_at: int,
+    count: int,
+    image: bytearray,
+    uses_gnu: bool,
 ) -> None:
     is64 = context.is64
     kind = elf.ET_EXEC if context.options.kind == "static" else elf.ET_DYN
-    osabi = elf.ELFOSABI_GNU if _uses_gnu(context) else elf.ELFOSABI_SYSV
+    osabi = elf.ELFOSABI_GNU if uses_gnu else elf.ELFOSABI_SYSV
     ident = elf.ELF_MAGIC + bytes((2 if is64 else 1, 1, 1, osabi)) + bytes(8)
     header = elf.EHDR64 if is64 else elf.EHDR32
     row = elf.PHDR64 if is64 else elf.PHDR32
@@ -395,32 +407,9 @@ def _pack_headers(
         at += row.size
 
 
-def _uses_gnu(context: Context) -> bool:
+def _uses_gnu(rows: list[SymbolRow]) -> bool:
     """GNU OS ABI: an IFUNC or a unique symbol is in the symbol table."""
-    if context.options.strip == "all":
-        return False
-    return any(
-        entry.is_defined
-        and entry.dynamic_definition is None
-        and (entry.type == elf.STT_GNU_IFUNC or entry.unique)
-        and _is_placed(entry)
-        for entry in context.names.entries.values()
-    ) or (context.options.discard_locals != "x" and _has_local_indirect(context))
-
-
-def _has_local_indirect(context: Context) -> bool:
-    for file in context.files:
-        for symbol in file.symbols[: file.first_global]:
-            if symbol.type == elf.STT_GNU_IFUNC and symbol.section < len(file.sections):
-                section = file.sections[symbol.section]
-                if section is not None and section.output is not None:
-                    return True
-    return False
-
-
-def _is_placed(entry: Entry) -> bool:
-    section = entry.section
-    return not isinstance(section, InputSection) or section.output is not None
+    return any(row.info & 15 == elf.STT_GNU_IFUNC or row.info >> 4 == elf.STB_GNU_UNIQUE for row in rows)
 
 
 def is_in_file(output: OutputSection) -> bool:

@@ -236,7 +236,7 @@ def missing_target(
             if not section.flags & elf.SHF_ALLOC or section.name == ".eh_frame"
             else _discarded(context, file, section, offset, number)
         )
-    if context.may_lack_names:
+    if context.may_lack(entry):
         return 0
     place, line = context.where(section, offset)
     context.say(

@@ -9,8 +9,6 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
-from toolkit.abi import elf
-
 PLAIN, BY_NAME, BY_PRIORITY = range(3)
 # files whose name ends in crtbegin.o, crtbeginX.o, crtend.o, crtendX.o
 ORDINARY, CRT_BEGIN, CRT_END = range(3)
@@ -112,6 +110,8 @@ _EXTRA = {
 }
 _STATEMENTS += [(name, [(name + _EXTRA.get(name, ""), 0)]) for name in _AT_ZERO.split()]
 
+NAMES = tuple(name for name, _ in _STATEMENTS)
+AFTER_SCRIPT = len(NAMES)
 NUMBER: dict[str, int] = {}
 for _number, (_name, _) in enumerate(_STATEMENTS):
     NUMBER.setdefault(_name, _number)
@@ -119,6 +119,7 @@ INIT, FINI, RODATA, TDATA = NUMBER[".init"], NUMBER[".fini"], NUMBER[".rodata"],
 DATA_START = NUMBER[".exception_ranges"] + 1  # DATA_SEGMENT_ALIGN stands before this statement
 RELRO_END = NUMBER[".got.plt"]  # DATA_SEGMENT_RELRO_END stands before this one
 BSS, LBSS, LRODATA, LDATA = NUMBER[".bss"], NUMBER[".lbss"], NUMBER[".lrodata"], NUMBER[".ldata"]
+LARGE = (LBSS, LRODATA, LDATA)  # which the 32-bit script lacks
 AFTER_ALL = LDATA + 1  # ". = ALIGN; _end = ." stand before this one
 RELRO_NAMES = frozenset(name for name, _ in _STATEMENTS[DATA_START:RELRO_END])
 DISCARDED = (".note.GNU-stack", ".gnu_debuglink")
@@ -198,25 +199,6 @@ def priority(name: str) -> int | None:
         return None
     number = int(digits)
     return 65535 - number if name.startswith((".ctors", ".dtors")) else number
-
-
-def orphan_place(name: str, section_type: int, flags: int, no_notes: bool = False) -> str | None:
-    """The output section an orphan is put after (ldelf_place_orphan); None: at the very end. ``no_notes``: the start has no place for them."""
-    alloc = flags & elf.SHF_ALLOC
-    loaded = alloc and section_type != elf.SHT_NOBITS
-    if not alloc:
-        return None if is_debugging(name) else ".comment"
-    if section_type == elf.SHT_NOTE and (loaded or flags & elf.SHF_TLS):
-        return ".rodata" if no_notes else ".interp"
-    if not loaded and not flags & elf.SHF_TLS:
-        return ".bss"
-    if flags & elf.SHF_TLS:
-        return ".tdata"
-    if flags & elf.SHF_WRITE:
-        return ".data"
-    if section_type in (elf.SHT_RELA, elf.SHT_REL):
-        return ".rela.dyn"
-    return ".text" if flags & elf.SHF_EXECINSTR else ".rodata"
 
 
 def is_debugging(name: str) -> bool:

@@ -32,7 +32,7 @@ def is_tbss(output: OutputSection) -> bool:
 def map_segments(context: Context, header_size: int) -> list[Segment]:
     """The segments in program-header order, without offsets."""
     loaded = [output for output in context.outputs if output.flags & elf.SHF_ALLOC]
-    if context.fixed_names():  # the order in memory need not be the script's
+    if context.options.addresses:  # the order in memory need not be the script's
         loaded.sort(key=lambda output: output.address)
     segments: list[Segment] = []
     by_name = {output.name: output for output in loaded}
@@ -230,7 +230,7 @@ def place_in_file(context: Context, segments: list[Segment], header_size: int) -
     for segment in segments:
         if segment.type not in (elf.PT_LOAD, elf.PT_GNU_STACK):
             _place_other(context, segment, loads, header_size)
-    for output in context.outputs:
+    for output in context.headers:
         if not output.flags & elf.SHF_ALLOC:
             if output.type != elf.SHT_NOBITS:
                 offset = (offset + output.alignment - 1) & -output.alignment
@@ -257,23 +257,24 @@ def _place_load(segment: Segment, offset: int, header_size: int) -> int:
     empty = all(output.type == elf.SHT_NOBITS for output in sections)
     if empty and not segment.headers:
         segment.offset = offset % alignment
-    for output in sections:
+    given_back = adjusted if empty and not segment.headers else 0
+    for number, output in enumerate(sections):
         nobits = output.type == elf.SHT_NOBITS
-        tls = output.flags & elf.SHF_TLS
-        if not (nobits and tls):
-            segment.memory_size += output.address - (segment.address + segment.memory_size)
+        if not is_tbss(output):
+            gap = output.address - (segment.address + segment.memory_size)
+            segment.memory_size += gap
             if not nobits:
                 gap = segment.memory_size - segment.file_size
-                offset += gap
                 segment.file_size += gap
-        only_headers = segment.headers and segment.file_size == header_size
-        output.file_offset = output.address - segment.address if nobits and only_headers else offset
+            if not nobits or number == 0:
+                offset += gap
+                given_back = given_back + gap if nobits else 0
+            segment.memory_size += output.size
+        output.file_offset = offset
         if not nobits:
             offset += output.size
             segment.file_size += output.size
-        if not (nobits and tls):
-            segment.memory_size += output.size
-    return offset - adjusted if empty and not segment.headers else offset
+    return offset - given_back
 
 
 def _place_other(context: Context, segment: Segment, loads: list[Segment], header_size: int) -> None:

@@ -223,7 +223,9 @@ def report_hidden(context: Context) -> None:
     names = {0: "local", 1: "internal", 2: "hidden"}
     for entry in context.names.entries.values():
         own = entry.is_defined and entry.dynamic_definition is None and not entry.defined_by_library
-        if isinstance(entry.section, InputSection) and not entry.section.kept:
+        if entry in context.boundaries or (
+            isinstance(entry.section, InputSection) and not entry.section.kept
+        ):
             continue
         if own and entry.wanted_by_library and entry.visibility in (elf.STV_INTERNAL, elf.STV_HIDDEN):
             place = entry.file.name if entry.file is not None else ""
