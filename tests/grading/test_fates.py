@@ -61,6 +61,8 @@ PROGRAMS = {
         " xor edx, edx\n mov r10d, 8\n syscall\nmore: call more\nhandler: ret\n"
         "section .data\naction: dq 0, 0x04000000, 0, 0\nsection .text\n"
     ),
+    "load_cs": "_start: mov eax, 0x33\n mov cs, eax\n",
+    "lock_without_memory": "_start: db 0xf0, 0x83, 0xc0, 0x05\n",
     "never_set": "_start: mov rax, [rbx + rcx]\n",
     "set_long_ago": "_start: mov ebx, 5\n mov ecx, 5000\n.turn: loop .turn\n mov rax, [rbx + rcx*8]\n",
     "set_by_a_call": "_start: call find\n mov rax, [rax]\n jmp _start\nfind: xor eax, eax\n ret\n",

@@ -42,6 +42,7 @@ _ONE_OPERAND_ARITHMETIC = {
     "idiv": "rdx:rax divided",
     "imul": "times rax",
 }
+_WHOLE_REGISTERS = {"push": "pushes", "pop": "pops", "call": "calls through", "jmp": "jumps through"}
 _MIRRORED = {"je": "je", "jg": "jl", "jl": "jg", "ja": "jb", "jb": "ja"}
 _ARITIES = {
     0: [
@@ -363,17 +364,23 @@ def explain_mode(written: Written, bits: int) -> Explanation:
     mnemonic = written.mnemonic
     first: Operand | None = written.operands[0] if written.operands else None
     if bits == 64 and mnemonic.lower() in ("pusha", "pushad", "popa", "popad"):
-        verb = "push" if mnemonic.lower().startswith("push") else "pop"
-        order = "rax, rcx, rdx, rbx" if verb == "push" else "rbx, rdx, rcx, rax"
+        single = "push" if mnemonic.lower().startswith("push") else "pop"
+        order = "rax, rcx, rdx, rbx" if single == "push" else "rbx, rdx, rcx, rax"
         return (
             f"`{mnemonic}' does not exist in 64-bit code",
-            f"{verb} the registers you need one by one, for example: {order}",
+            f"{single} the registers you need one by one, for example: {order}",
         )
-    if bits == 64 and first is not None and first.kind == "register" and first.size in (1, 4):
+    verb = _WHOLE_REGISTERS.get(mnemonic.lower())
+    system = any(re.fullmatch(r"[cd]r\d+", o.text.lower()) for o in written.operands)
+    narrow = next((o for o in written.operands if o.kind == "register" and o.size in (1, 4)), None)
+    if bits == 64 and system and narrow is not None:
+        shown = [resized(o.text, 8) if o is narrow else o.text for o in written.operands]
+        return (
+            f"in 64-bit code control and debug registers have 64 bits; {narrow.text} has {narrow.size * 8}",
+            f"write: {mnemonic} {', '.join(shown)}",
+        )
+    if bits == 64 and verb and first is not None and first is narrow:
         wide = resized(first.text, 8)
-        verb = {"push": "pushes", "pop": "pops", "call": "calls through", "jmp": "jumps through"}.get(
-            mnemonic.lower(), "uses"
-        )
         return (
             f"in 64-bit code `{mnemonic}' {verb} whole 64-bit registers; {first.text} has {first.size * 8} bits",
             f"write: {mnemonic} {wide}",

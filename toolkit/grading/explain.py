@@ -304,6 +304,12 @@ def _explain_exception(fault: FaultRecord, decoded: Decoded | None) -> list[str]
     if fault.signal == "SIGILL":
         if mnemonic.startswith("ud"):
             return ["rule: ud2 is the instruction that is defined to be undefined"]
+        if mnemonic == "mov" and decoded is not None and decoded.text.startswith("mov cs,"):
+            return [
+                "rule: cs can't be loaded with mov; it changes with a far jump, call or return, and with the ring"
+            ]
+        if decoded is None and fault.reason:
+            return []
         if decoded is None:
             bytes_text = fault.instruction[:15].hex(" ")
             return [f"rule: the bytes {bytes_text} are no instruction. Was data executed?"]

@@ -361,7 +361,8 @@ def missing_feature(code: bytes, bits: int) -> str:
     for instruction in disassembler(bits).disasm(code, 0, 1):
         if is_vector_extension(bytes(instruction.bytes), bits, instruction.mnemonic):
             return NO_AVX
-        if not instruction.mnemonic.startswith("ud"):
+        loads_cs = instruction.mnemonic == "mov" and instruction.op_str.startswith("cs,")
+        if not instruction.mnemonic.startswith("ud") and not loads_cs:
             return f"this CPU does not have the instruction {instruction.mnemonic}"
     return ""
 
