@@ -37,7 +37,7 @@ def mutants(of: Exercise) -> list[Submission]:
     return [of.mutant(path) for path in of.mutants()]
 
 
-@pytest.mark.parametrize("name", ["ch05/table", "mem/swap", "ch01/registers"])
+@pytest.mark.parametrize("name", ["ch04/stack_limit", "ch05/table", "mem/swap", "mem/three_stacks"])
 def test_a_grading_after_others_is_as_one_alone(name: str) -> None:
     submissions = [exercise(name).reference(), *mutants(exercise(name))]
     alone = [grade_submission(exercise(name), each, Engine()) for each in submissions]
@@ -73,6 +73,18 @@ def test_of_another_program_only_what_the_grader_names_is_kept() -> None:
     other = replace(RUN, build=BuildRequest("other"))
     assert looks.with_known(other) == replace(other, peeks=(seen,))
     assert looks.with_known(replace(RUN, stdin=b"x")).peeks == ()
+
+
+def test_the_start_is_noted_once_it_was_asked_for() -> None:
+    looks = Looks()
+    assert looks.with_known(RUN) == RUN
+    at_start = replace(RUN, moments=("exit", "start"))
+    assert looks.with_known(at_start) == at_start
+    assert looks.with_known(RUN) == at_start
+    looks.note_moment(replace(RUN, stdin=b"x"), "label:x")
+    assert looks.with_known(replace(RUN, stdin=b"x")) == replace(RUN, stdin=b"x")
+    looks.note_moment(replace(RUN, stdin=b"x"), "start")
+    assert looks.with_known(replace(RUN, stdin=b"x")).moments == ("exit", "start")
 
 
 def test_what_is_kept_is_bounded() -> None:

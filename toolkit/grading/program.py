@@ -342,6 +342,7 @@ class Run:
         """The record of a moment, ``None`` when the program never came there."""
         if check_moment(moment) in self.request.moments:
             return self.evidence.moments.get(moment)
+        self.program.looks.note_moment(self.request, moment)
         request = replace(self.request, moments=_moments([*self.request.moments, moment]))
         return self.program.evidence(request).moments.get(moment)
 

@@ -22,7 +22,7 @@ from toolkit.abi.signals import (
 )
 from toolkit.kernel import answers
 from toolkit.kernel.errors import SyscallError
-from toolkit.kernel.mm.faults import Resolved
+from toolkit.kernel.mm.faults import Resolved, fault
 from toolkit.kernel.outcome import FaultDetail, PastInstruction
 from toolkit.kernel.signals import SignalInfo, force, handles
 from toolkit.kernel.task import LastTrap
@@ -67,7 +67,7 @@ def page_fault(kernel: Kernel, thread: Thread, event: events.PageFault) -> None:
     if code & PF_INSTRUCTION and kernel.comes_back(thread, address):
         return
     before = kernel.frames.page_work
-    answer = thread.memory.fault(address, code)
+    answer = fault(thread.memory, address, code)
     if isinstance(answer, Resolved):
         kernel.charge_fault(before)
         if not code & PF_INSTRUCTION:
@@ -162,16 +162,16 @@ def raise_signal(
     """Send the signal of an exception, with all that is known of it."""
     thread.last_trap = LastTrap(vector, error_code, cr2 if cr2 is not None else thread.last_trap.cr2)
     values = thread.registers
-    fault = FaultDetail(
+    detail = FaultDetail(
         signal=int(signal), code=code, access=access, address=cr2, si_addr=si_addr, error_code=error_code,
         vector=vector, rip=values[RIP], registers=kernel.machine.registers.as_dict(), reason=reason,
     )  # fmt: skip
     if signal in EXPLAINED_BY_THE_PAST and not handles(thread, int(signal)):
-        fault = with_past(kernel, fault)
-    force(thread, SignalInfo(int(signal), code, address=si_addr, fault=fault))
+        detail = with_past(kernel, detail)
+    force(thread, SignalInfo(int(signal), code, address=si_addr, fault=detail))
 
 
-def with_past(kernel: Kernel, fault: FaultDetail) -> FaultDetail:
+def with_past(kernel: Kernel, detail: FaultDetail) -> FaultDetail:
     """The fault with what the machine remembers of how the program came to it."""
     trail, total = kernel.machine.look_back(), kernel.instructions
 
@@ -179,7 +179,7 @@ def with_past(kernel: Kernel, fault: FaultDetail) -> FaultDetail:
         return PastInstruction(found.address, found.code, total - found.ago + 1)
 
     return replace(
-        fault,
+        detail,
         came_from=None if trail.last is None else past(trail.last),
         setters={register: past(found) for register, found in trail.writers.items()},
         since_start=trail.length == total,

@@ -48,7 +48,7 @@ from toolkit.kernel.syscalls import Entry, SyscallTable, table
 from toolkit.kernel.syscalls.tracing import Tracer
 from toolkit.kernel.task import Process, State, Thread
 from toolkit.kernel.waiting import Blocked, ThreadGone
-from toolkit.machine.events import Breakpoint, BudgetSpent, Held, Interrupted, Rewritten, Syscall
+from toolkit.machine.events import Breakpoint, BudgetSpent, Held, Interrupted, PageFault, Rewritten, Syscall
 from toolkit.machine.registers import RAX, RIP
 from toolkit.personality.linux_i386 import PERSONALITY as I386
 from toolkit.personality.linux_x86_64 import PERSONALITY as X86_64
@@ -392,6 +392,9 @@ class Kernel(Services):
                         self._kill_for_memory(thread)
                 else:
                     self._call_slowly(thread, values[RAX] & 0xFFFFFFFF, "i386")
+            elif type(event) is PageFault:
+                clock.now += EVENT
+                exceptions.page_fault(self, thread, event)
             elif isinstance(event, (BudgetSpent, Breakpoint, Interrupted, Rewritten)):
                 continue
             elif type(event) is Held:

@@ -27,7 +27,7 @@ PROCESSOR_SIZE = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class ExceptionOffsets:
-    """Offsets in a saved context, in bytes, of C ints.
+    """Offsets in the CPU's state, in bytes: of C ints, and of CR2.
 
     `flags_are` says how the arithmetic flags are to be worked out: FLAGS_ARE_STORED, or from the last result.
     """
@@ -36,23 +36,29 @@ class ExceptionOffsets:
     error_code: int
     is_interrupt: int
     flags_are: int
+    fault_address: int
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessorOffsets:
-    """Offsets in bytes: of the CPU's pointer in the engine's structure, and in the CPU's of two fields."""
+    """Offsets in bytes: of the CPU's pointer in the engine's structure, and in the CPU's of three fields.
+
+    `state` is a pointer to the CPU's state, which begins with the 16 general registers.
+    """
 
     pointer: int
     next_flags: int
     jump_cache: int
+    state: int
 
 
 def find_exception_offsets(
-    before: bytes, after: bytes, vector: int, error_code: int, registers: bytes
+    before: bytes, after: bytes, vector: int, error_code: int, registers: bytes, control: bytes
 ) -> ExceptionOffsets:
     """Compare two saved contexts: a fresh one, and one after a single exception that was not handled.
 
-    `registers` are the 16 general registers' values in the second one, with which its CPU's state begins.
+    `registers` are the 16 general registers' values in the second one, with which its CPU's state begins, and `control`
+    those of CR2 and CR3.
 
     Raises MachineError when the traces are not in exactly one place.
     """
@@ -70,10 +76,16 @@ def find_exception_offsets(
     error = old - ERROR_CODE_BEFORE_OLD_EXCEPTION
     if error < 0 or struct.unpack_from("<ii", after, error) != (error_code, 0):
         raise MachineError("cannot calibrate this Unicorn: the error code is not where it is expected")
-    flags_are = after.find(registers) + FLAGS_ARE
-    if after.count(registers) != 1 or struct.unpack_from("<i", after, flags_are) != (FLAGS_ARE_STORED,):
+    start = after.find(registers)
+    if after.count(registers) != 1 or struct.unpack_from("<i", after, start + FLAGS_ARE) != (
+        FLAGS_ARE_STORED,
+    ):
         raise MachineError("cannot calibrate this Unicorn: the flags are not where they are expected")
-    return ExceptionOffsets(old, error, error + 4, flags_are)
+    if after.count(control) != 1:
+        raise MachineError("cannot calibrate this Unicorn: CR2 is not where it is expected")
+    return ExceptionOffsets(
+        old - start, error - start, error + 4 - start, FLAGS_ARE, after.find(control) - start
+    )
 
 
 def find_word(image: bytes, value: int) -> int:
@@ -120,7 +132,7 @@ def find_processor_offsets(pointer: int, cpu: int, image: bytes) -> ProcessorOff
         raise MachineError(
             f"cannot calibrate this Unicorn: its CPU has {len(flags)} and {len(pairs)} places of interest"
         )
-    return ProcessorOffsets(pointer, flags[0], pairs[0])
+    return ProcessorOffsets(pointer, flags[0], pairs[0], pairs[0] - 16)
 
 
 def find_flags_offset(fresh: bytes, invalid: bytes, divided: bytes) -> int:

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 from toolkit.machine import calibration, hooks, paging, segments
-from toolkit.machine.calibration import ExceptionOffsets, ProcessorOffsets
+from toolkit.machine.calibration import FLAGS_ARE, ExceptionOffsets, ProcessorOffsets
 from toolkit.machine.counting import UNLIMITED, Meter
 from toolkit.machine.events import PAGE_FAULT, MachineError
 from toolkit.machine.fxsave import FxsaveImage
@@ -106,7 +106,6 @@ class Engine:
         self._bases = RegisterGroup(library, self.handle, ("fs_base", "gs_base"))
         self._segment = RegisterGroup(library, self.handle, ("cs", "rflags"))
         self._selectors = RegisterGroup(library, self.handle, SEGMENT_REGISTERS)
-        self._fault_address = RegisterGroup(library, self.handle, ("cr2",))
         self._counter = RegisterGroup(library, self.handle, ("rcx",))
         self._seen = Seen()
         self.meter = Meter()
@@ -244,31 +243,30 @@ class Engine:
         self._context_restore = self.library.functions.uc_context_restore
 
     def bind(self, offsets: ExceptionOffsets, processor: ProcessorOffsets, simd_flags: int) -> None:
-        """Use calibrated offsets from now on."""
-        base = self.scratch_address
-        place = ctypes.c_ubyte.from_address(base + simd_flags)
+        """Use calibrated offsets from now on. Raises MachineError when the CPU's state is not where it should be."""
+        place = ctypes.c_ubyte.from_address(self.scratch_address + simd_flags)
         self.simd = SimdFlags(self.library.functions, self.handle, self._scratch, place, self._mxcsr)
         self.notes.simd = self.simd
-        self._old_exception = ctypes.c_int.from_address(base + offsets.old_exception)
-        self._error_code = ctypes.c_int.from_address(base + offsets.error_code)
-        self._is_interrupt = ctypes.c_int.from_address(base + offsets.is_interrupt)
-        self._flags_are = ctypes.c_int.from_address(base + offsets.flags_are)
-        self.notes.look = self._lookout()
         cpu = ctypes.c_uint64.from_address(self.handle.value + processor.pointer).value
+        state = ctypes.c_uint64.from_address(cpu + processor.state).value
+        if self.context_image().count(ctypes.string_at(state, FLAGS_ARE)) != 1:
+            raise MachineError("cannot calibrate this Unicorn: the CPU's state is not where it is expected")
+        self._old_exception = ctypes.c_int.from_address(state + offsets.old_exception)
+        self._error_code = ctypes.c_int.from_address(state + offsets.error_code)
+        self._is_interrupt = ctypes.c_int.from_address(state + offsets.is_interrupt)
+        self._flags_are = ctypes.c_int.from_address(state + offsets.flags_are)
+        self._cr2 = ctypes.c_uint64.from_address(state + offsets.fault_address)
+        self.notes.look = self._lookout()
         self._next_flags = ctypes.c_uint32.from_address(cpu + processor.next_flags)
         self.notes.asked_for = asked_for(cpu + processor.jump_cache)
 
     def _lookout(self) -> Callable[[], None]:
         """What notes the exception in progress when its hook runs, as a function that does not refer to this object."""
-        seen, fault_address = self._seen, self._fault_address
-        save, handle, scratch = self._context_save, self.handle, self._scratch_pointer
-        error_code, is_interrupt = self._error_code, self._is_interrupt
+        seen, cr2, error_code, is_interrupt = self._seen, self._cr2, self._error_code, self._is_interrupt
 
         def look() -> None:
             if seen.has_exits:
-                save(handle, scratch)
-                fault_address.load()
-                seen.exception = (error_code.value, bool(is_interrupt.value), int(fault_address.values[0]))
+                seen.exception = (error_code.value, bool(is_interrupt.value), cr2.value)
 
         return look
 
@@ -283,7 +281,9 @@ class Engine:
         if (self.notes.event, self.notes.value) != ("exception", PAGE_FAULT):
             raise MachineError("cannot calibrate this Unicorn: an unmapped page does not fault")
         registers = bytes(self.values)[: 16 * 8]
-        return calibration.find_exception_offsets(before, self.context_image(), PAGE_FAULT, 0x14, registers)
+        control = struct.pack("<QQ", 0x10000, paging.EMPTY_ROOT * PAGE_SIZE)
+        after = self.context_image()
+        return calibration.find_exception_offsets(before, after, PAGE_FAULT, 0x14, registers, control)
 
     def find_processor_offsets(self) -> ProcessorOffsets:
         """Look for the CPU in the engine's structure by the shape of what is around it."""
@@ -318,9 +318,7 @@ class Engine:
 
     def forget_exception(self) -> tuple[int, bool]:
         """Reset the recorded exception, or the next one would be a double fault: (error code, software?)."""
-        self._context_save(self.handle, self._scratch_pointer)
         self._old_exception.value = -1
-        self._context_restore(self.handle, self._scratch_pointer)
         if self._seen.exception is not None:
             return self._seen.exception[0], self._seen.exception[1]
         return self._error_code.value, bool(self._is_interrupt.value)
@@ -330,9 +328,7 @@ class Engine:
 
         The engine has stored them where its last result was, and after a fault takes them for that result.
         """
-        self._context_save(self.handle, self._scratch_pointer)
         self._flags_are.value = calibration.FLAGS_ARE_STORED
-        self._context_restore(self.handle, self._scratch_pointer)
         self.general.load()
 
     # ---- contexts and registers
@@ -351,8 +347,7 @@ class Engine:
         """CR2 at the exception that stopped the run."""
         if self._seen.exception is not None:
             return self._seen.exception[2]
-        self._fault_address.load()
-        return int(self._fault_address.values[0])
+        return self._cr2.value
 
     def set_root(self, root: int) -> None:
         """Write CR3, which flushes the TLB."""

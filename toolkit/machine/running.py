@@ -284,7 +284,7 @@ class Runner:
         if (before or not error_code & PF_USER) and values[RIP] in notes.exits | self._breakpoints:
             # Stopping at the first byte of a page, the engine looks up the page before it as well.
             return self._at_exit(executed)
-        if self._is_stale_exit(address):
+        if notes.exits and self._is_stale_exit(address):
             return None, executed
         if not error_code & PF_INSTRUCTION:
             return PageFault(address, error_code), self._completed(executed)
