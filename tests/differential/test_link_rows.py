@@ -225,6 +225,11 @@ ROWS: dict[str, tuple[str, list[str], str]] = {
         [START + '.data\n.long 1\n.section part,"aw"\n.long 1\n.section code,"ax"\nnop\n'],
         "",
     ),
+    "a copy without a size, and data placed": (
+        "-dynamic-linker /lib/ld.so -E -Tdata=0x900000",
+        [START + "mov $v, %eax\n.data\n.long 1\n"],
+        ".globl v\n.type v, @object\n.data\nv: .long 1\n",
+    ),
     "a comment beside frames only": (
         "--gc-sections",
         [START, FRAMED + '.section .comment_1,""\n.long 1\n'],

@@ -30,7 +30,7 @@ _Member = tuple[int, tuple[int, str], int, InputSection]  # rank, sort key, sequ
 
 
 def assign_sections(context: Context) -> None:
-    """Fill ``context.outputs``, in the order of memory, with their inputs placed in order, and ``context.headers``."""
+    """Fill ``context.outputs``, in the order of memory, with their inputs placed in order, and ``context.made``."""
     members: dict[OutputSection, list[_Member]] = {}
     orphans: list[InputSection] = []
     twins = _writable_twins(context)
@@ -69,7 +69,7 @@ def _wanted(context: Context) -> Iterator[tuple[InputSection, int]]:
 def _place_orphans(context: Context, placed: list[OutputSection], orphans: list[InputSection]) -> None:
     if not orphans and not context.options.addresses:
         context.outputs = sorted(placed, key=_position)
-        context.headers = list(context.outputs)
+        context.made = list(context.outputs)
         return
     places = Orphans(context, sorted(placed, key=_position))
     for number, section in enumerate(orphans):
@@ -82,7 +82,7 @@ def _place_orphans(context: Context, placed: list[OutputSection], orphans: list[
     for output in places.sections:
         context.by_name.setdefault(output.name, output)
     context.outputs = sorted(places.sections, key=_position)
-    context.headers = places.sections
+    context.made = places.sections
 
 
 def _order(member: _Member) -> tuple[int, tuple[int, str], int]:

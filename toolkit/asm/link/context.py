@@ -100,7 +100,10 @@ class Context:
     inputs: list[InputFile] = field(default_factory=list)  # objects and libraries in their order
     libraries: list[InputFile] = field(default_factory=list)  # shared ones
     outputs: list[OutputSection] = field(default_factory=list)
-    headers: list[OutputSection] = field(default_factory=list)  # in section header order
+    made: list[OutputSection] = field(
+        default_factory=list
+    )  # in the order of BFD's list, which the headers have
+    headers: list[OutputSection] = field(default_factory=list)  # those of them that are not dropped
     all_outputs: list[OutputSection] = field(default_factory=list)  # with the empty ones that were dropped
     by_name: dict[str, OutputSection] = field(default_factory=dict)
     diagnostics: list[Diagnostic] = field(default_factory=list)

@@ -166,7 +166,7 @@ def _lay_out(context: Context) -> tuple[list[segments.Segment], int]:
         if len(chosen) == count:
             break
         count = len(chosen)
-    context.headers = [section for section in context.headers if not section.removed]
+    context.headers = [section for section in context.made if not section.removed]
     for number, section in enumerate(context.headers, 1):
         section.number = number
         if section.flags & elf.SHF_TLS:

@@ -255,13 +255,27 @@ _EVENTS: tuple[tuple[int, _Action | int], ...] = (
 
 
 def nearby(context: Context, position: tuple[int, ...], flags: int, address: int) -> OutputSection | None:
-    """Which output stands in for one that was dropped: the neighbour likeliest in its segment (BFD's nearby_section)."""
+    """Which output stands in for one that the script has no inputs for: the neighbour likeliest in its segment."""
     before = after = None
     for output in context.outputs:
         if output.position > position:
             after = output
             break
         before = output
+    return _likelier(before, after, flags, address)
+
+
+def beside(context: Context, dropped: OutputSection, address: int) -> OutputSection | None:
+    """The same for one that was dropped, among the section headers (BFD's ``_bfd_nearby_section``)."""
+    index = context.made.index(dropped)
+    before = next((o for o in reversed(context.made[:index]) if not o.removed), None)
+    after = next((o for o in context.made[index:] if not o.removed), None)
+    return _likelier(before, after, dropped.flags, address)
+
+
+def _likelier(
+    before: OutputSection | None, after: OutputSection | None, flags: int, address: int
+) -> OutputSection | None:
     if before is None or after is None:
         return before or after
     kind = elf.SHF_ALLOC | elf.SHF_TLS

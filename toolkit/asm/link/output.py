@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from toolkit.abi import elf
 from toolkit.asm.link.context import Context
-from toolkit.asm.link.layout import nearby
+from toolkit.asm.link.layout import beside
 from toolkit.asm.link.model import (
     DEFINED_WEAK,
     UNDEFINED,
@@ -215,7 +215,7 @@ def global_row(context: Context, entry: Entry, local: bool = False) -> SymbolRow
                 return None
             value = entry.address
             if output.removed:
-                output = nearby(context, output.position, output.flags, value)
+                output = beside(context, output, value)
             number = output.number if output is not None else elf.SHN_ABS
             if kind == elf.STT_TLS and context.tls is not None:
                 value -= context.tls.address
