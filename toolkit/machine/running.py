@@ -437,7 +437,7 @@ class Runner:
     ) -> None:
         """Call `observer` with the address each time an instruction at one of these is about to run, in the place of the last one.
 
-        It costs a hundredth of a breakpoint. `registers` are those of that moment; to change them has no effect. It may
+        It costs a twentieth of a breakpoint. `registers` are those of that moment; to change them has no effect. It may
         read memory, and write where no code is and no table has to change; if it wants more it returns False, and the
         run returns Held. An instruction that faults, and is run again, is told of again.
         """
