@@ -208,6 +208,13 @@ def test_good_lines_are_no_habits(line: str) -> None:
         ),
         ("instruction not supported in 64-bit mode", "mov eax, cr3", Context(), "write: mov rax, cr3"),
         ("instruction not supported in 64-bit mode", "mov cr3, eax", Context(), "write: mov cr3, rax"),
+        ("instruction not supported in 32-bit mode", "mov rdx, _start", Context(), "write: mov edx, _start"),
+        (
+            "instruction not supported in 32-bit mode",
+            "mov r9, rax",
+            Context(),
+            "there are eax, ebx",
+        ),
         ("instruction not supported in 64-bit mode", "lds eax, [rsp]", Context(), "64-bit code dropped"),
         ("operation size not specified", "mov [line], '9'", Context(), "mov byte [line], '9'"),
         ("operation size not specified", "mov [line], 'ab'", Context(), "mov word [line], 'ab'"),

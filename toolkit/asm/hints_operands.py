@@ -43,7 +43,6 @@ _ONE_OPERAND_ARITHMETIC = {
     "imul": "times rax",
 }
 _WHOLE_REGISTERS = {"push": "pushes", "pop": "pops", "call": "calls through", "jmp": "jumps through"}
-_MIRRORED = {"je": "je", "jg": "jl", "jl": "jg", "ja": "jb", "jb": "ja"}
 _ARITIES = {
     0: [
         "ret",
@@ -380,10 +379,19 @@ def explain_mode(written: Written, bits: int) -> Explanation:
             f"write: {mnemonic} {', '.join(shown)}",
         )
     if bits == 64 and verb and first is not None and first is narrow:
-        wide = resized(first.text, 8)
         return (
             f"in 64-bit code `{mnemonic}' {verb} whole 64-bit registers; {first.text} has {first.size * 8} bits",
-            f"write: {mnemonic} {wide}",
+            f"write: {mnemonic} {resized(first.text, 8)}",
+        )
+    wide = next((o for o in written.operands if o.kind == "register" and o.size == 8), None)
+    if bits != 64 and wide is not None:
+        shown = [resized(o.text, 4) if o.size == 8 else o.text for o in written.operands]
+        numbered = any(re.match(r"r\d", each.lower()) for each in shown)
+        return (
+            f"{bits}-bit code has no 64-bit registers such as {wide.text}",
+            "there are eax, ebx, ecx, edx, esi, edi, ebp and esp"
+            if numbered
+            else f"write: {mnemonic} {', '.join(shown)}",
         )
     return (
         f"`{mnemonic}' can't be used like this in {bits}-bit code",

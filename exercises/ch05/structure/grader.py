@@ -2,7 +2,7 @@
 
 import struct
 
-from toolkit.grading import check, given, strategies
+from toolkit.grading import check, fail, given, strategies
 
 SIZE = 32
 points = strategies.one_of(strategies.integers(0, 3), strategies.sampled_from([2**31 - 1, 2**31, 2**32 - 1]))
@@ -25,11 +25,14 @@ def one(program):
 def best(program, values):
     """Points are unsigned, and among equals the first one wins."""
     result = program.call("best", students(values), len(values))
-    found = (result.rax - result.addresses[0]) / SIZE
     expected = values.index(max(values))
-    assert found == expected, (
-        f"for the points {values} the result is element {found:g}, not element {expected}"
-    )
+    distance = result.rax - result.addresses[0]
+    if distance != expected * SIZE:
+        fail(
+            f"of students with the points {values} the wrong one is found",
+            expected=f"the array's address + {expected * SIZE}: element {expected}",
+            actual=f"the array's address + {distance}" if 0 <= distance < 4096 else f"rax = {result.rax:#x}",
+        )
 
 
 @check("finds nobody in an empty array", points=1, depends_on=best)

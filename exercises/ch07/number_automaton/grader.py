@@ -39,5 +39,6 @@ def drawn(program, text):
 def every(program):
     """The characters just before '0' and just behind '9' are no digits."""
     drawn(program)
-    program.expect.call("is_number", b"1/\0", returns=0)
-    program.expect.call("is_number", b"1:\0", returns=0)
+    for before in (b"", b"-", b"1", b"1.", b"1.5"):  # a word for each state
+        for neighbour in (b"/", b":"):
+            program.expect.call("is_number", before + neighbour + b"\0", returns=0)
