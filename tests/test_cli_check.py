@@ -245,6 +245,8 @@ def test_survivors_of_the_automatic_mutants_need_reasons(course: Path) -> None:
     assert good.returncode == 0, good.stdout.decode()
     assert " mutants rejected; " in good.stdout.decode().splitlines()[-2]
     assert "survivors with a reason: 1" in good.stdout.decode()
+    all_of_it = toolkit("verify", "word", "--mutate", "--verbose", cwd=course).stdout.decode()
+    assert "did the same as the reference in every run of the checks:" in all_of_it
 
 
 def test_pytest_grades_too(course: Path) -> None:

@@ -40,6 +40,9 @@ class Verification:
             yield f"    no mutants: {self.problem}"
         if self.score is not None:
             yield from _score_lines(self.score)
+            if verbose:
+                for mutant in self.score.equivalent:
+                    yield from _mutant_lines("did the same as the reference in every run of the checks", mutant)
 
 
 @dataclass
