@@ -13,7 +13,12 @@ import click
     epilog="\b\nExamples:\n  toolkit verify\n  toolkit verify ch04/mmap\n  toolkit verify ch04/mmap --mutate\n  toolkit verify --mutate --jobs 2\n",
 )
 @click.argument("targets", nargs=-1, metavar="[EX]...")
-@click.option("--verbose", "-v", is_flag=True, help="Also print what holds, and the mutants that did the same as the reference.")
+@click.option(
+    "--verbose",
+    "-v",
+    is_flag=True,
+    help="Also print what holds, and the mutants that did the same as the reference.",
+)
 @click.option(
     "--mutate", is_flag=True, help="Also make mutants of each reference, and print how many are rejected."
 )

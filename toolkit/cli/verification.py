@@ -42,7 +42,9 @@ class Verification:
             yield from _score_lines(self.score)
             if verbose:
                 for mutant in self.score.equivalent:
-                    yield from _mutant_lines("did the same as the reference in every run of the checks", mutant)
+                    yield from _mutant_lines(
+                        "did the same as the reference in every run of the checks", mutant
+                    )
 
 
 @dataclass
