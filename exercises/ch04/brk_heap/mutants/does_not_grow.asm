@@ -1,4 +1,5 @@
 ; caught by: prints from both pages
+; The second brk is prepared, but the system call is missing.
 SYS_write equ 1
 SYS_brk   equ 12
 SYS_exit  equ 60

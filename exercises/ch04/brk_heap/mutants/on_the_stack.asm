@@ -1,4 +1,5 @@
 ; caught by: the heap is two pages long
+; Takes memory below the stack pointer instead of a heap.
 SYS_write equ 1
 SYS_brk   equ 12
 SYS_exit  equ 60

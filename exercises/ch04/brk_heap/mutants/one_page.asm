@@ -1,4 +1,5 @@
 ; caught by: the heap is two pages long
+; Grows the heap by one page only.
 SYS_write equ 1
 SYS_brk   equ 12
 SYS_exit  equ 60

@@ -1,4 +1,5 @@
 ; caught by: prints from both pages
+; Takes brk's argument for a number of bytes instead of an address.
 SYS_write equ 1
 SYS_brk   equ 12
 SYS_exit  equ 60

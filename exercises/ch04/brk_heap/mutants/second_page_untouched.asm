@@ -1,4 +1,5 @@
 ; caught by: both pages were touched
+; Puts both bytes into the first page.
 SYS_write equ 1
 SYS_brk   equ 12
 SYS_exit  equ 60

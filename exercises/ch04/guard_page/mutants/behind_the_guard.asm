@@ -1,4 +1,5 @@
 ; caught by: the guard page catches the byte behind the first page
+; Stores behind the third page instead of into the guard.
 SYS_write    equ 1
 SYS_mmap     equ 9
 SYS_mprotect equ 10

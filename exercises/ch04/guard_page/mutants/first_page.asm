@@ -1,4 +1,5 @@
 ; caught by: the pages around the guard still work
+; Takes the rights of the first page instead of the middle one.
 SYS_write    equ 1
 SYS_mmap     equ 9
 SYS_mprotect equ 10

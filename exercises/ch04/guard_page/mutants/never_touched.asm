@@ -1,4 +1,5 @@
 ; caught by: the guard page catches the byte behind the first page
+; Makes the guard, and does not try it.
 SYS_write    equ 1
 SYS_mmap     equ 9
 SYS_mprotect equ 10

@@ -1,4 +1,5 @@
 ; caught by: the middle page has no rights at all
+; Leaves the right to read.
 SYS_write    equ 1
 SYS_mmap     equ 9
 SYS_mprotect equ 10

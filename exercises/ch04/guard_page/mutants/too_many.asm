@@ -1,4 +1,5 @@
 ; caught by: the pages around the guard still work
+; Takes the rights of two pages.
 SYS_write    equ 1
 SYS_mmap     equ 9
 SYS_mprotect equ 10

@@ -1,4 +1,5 @@
 ; caught by: the middle page has no rights at all
+; Unmaps the middle page: there is a hole, and no guard.
 SYS_write    equ 1
 SYS_mmap     equ 9
 SYS_mprotect equ 10

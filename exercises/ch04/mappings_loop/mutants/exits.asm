@@ -1,4 +1,5 @@
 ; caught by: keeps running until somebody ends it
+; Ends at once instead of looping.
 section .data
 number: dq 42
 

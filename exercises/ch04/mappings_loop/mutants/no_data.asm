@@ -1,4 +1,5 @@
 ; caught by: has a page of data that it may write
+; The number lies in the code.
 section .text
 global _start
 _start:

@@ -1,4 +1,5 @@
 ; caught by: keeps running until somebody ends it
+; Takes the number for an address, and dies of it.
 section .data
 number: dq 42
 

@@ -1,4 +1,5 @@
 ; caught by: may run its code but not change it
+; The code may be changed while it runs.
 section .data
 number: dq 42
 

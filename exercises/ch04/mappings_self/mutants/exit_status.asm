@@ -1,4 +1,5 @@
 ; caught by: ends with status 0
+; Ends with the number of exit as its status.
 SYS_read  equ 0
 SYS_write equ 1
 SYS_open  equ 2

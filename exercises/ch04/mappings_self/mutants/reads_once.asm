@@ -1,4 +1,5 @@
 ; caught by: prints its whole map
+; Reads once: only the first 512 bytes are printed.
 SYS_read  equ 0
 SYS_write equ 1
 SYS_open  equ 2

@@ -1,4 +1,5 @@
 ; caught by: prints its whole map
+; Prints to the standard error.
 SYS_read  equ 0
 SYS_write equ 1
 SYS_open  equ 2

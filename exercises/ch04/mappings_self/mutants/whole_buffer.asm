@@ -1,4 +1,5 @@
 ; caught by: prints its whole map
+; Writes the whole buffer each time, also behind what was read.
 SYS_read  equ 0
 SYS_write equ 1
 SYS_open  equ 2

@@ -1,4 +1,5 @@
 ; caught by: prints the file
+; Writes to descriptor 0, the standard input.
 ; system call numbers                  arguments in rdi, rsi, rdx, r10, r8, r9
 SYS_write equ 1
 SYS_open  equ 2

@@ -1,4 +1,5 @@
 ; caught by: copes with a file of any length
+; Takes the file for a string: stops at the first zero byte.
 ; system call numbers                  arguments in rdi, rsi, rdx, r10, r8, r9
 SYS_write equ 1
 SYS_open  equ 2

@@ -1,4 +1,5 @@
 ; caught by: maps the file private and read-only
+; Asks for the right to write as well.
 ; system call numbers                  arguments in rdi, rsi, rdx, r10, r8, r9
 SYS_write equ 1
 SYS_open  equ 2

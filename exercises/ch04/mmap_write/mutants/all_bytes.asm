@@ -1,4 +1,5 @@
 ; caught by: the change reaches the file
+; Takes 32 away from every byte, whatever it is.
 SYS_open  equ 2
 SYS_fstat equ 5
 SYS_mmap  equ 9

@@ -1,4 +1,5 @@
 ; caught by: changes the small letters and nothing else
+; Leaves the letter z as it is.
 SYS_open  equ 2
 SYS_fstat equ 5
 SYS_mmap  equ 9

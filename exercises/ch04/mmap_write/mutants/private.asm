@@ -1,4 +1,5 @@
 ; caught by: the change reaches the file
+; Maps the file private: the changes stay in the process.
 SYS_open  equ 2
 SYS_fstat equ 5
 SYS_mmap  equ 9

@@ -1,4 +1,5 @@
 ; caught by: dies of a segmentation fault
+; Ends by itself with the status that a shell would show.
 section .text
 global _start
 _start:

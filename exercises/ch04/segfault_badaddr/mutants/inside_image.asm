@@ -1,4 +1,5 @@
 ; caught by: dies of a segmentation fault
+; Reads the first byte of the image: nothing happens.
 section .text
 global _start
 _start:

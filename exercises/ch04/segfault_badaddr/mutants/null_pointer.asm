@@ -1,4 +1,5 @@
 ; caught by: reads the byte just below the image
+; Reads from the address 0.
 section .text
 global _start
 _start:

@@ -1,4 +1,5 @@
 ; caught by: reads the byte just below the image
+; Writes to the address instead of reading there.
 section .text
 global _start
 _start:

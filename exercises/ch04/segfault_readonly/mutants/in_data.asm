@@ -1,4 +1,5 @@
 ; caught by: dies of a segmentation fault
+; The text lies in .data, where it may be changed.
 section .data
 greeting: db "constant", 10     ; .data may be written
 

@@ -1,4 +1,5 @@
 ; caught by: dies of a segmentation fault
+; Reads the byte instead of writing it.
 section .rodata
 greeting: db "constant", 10
 

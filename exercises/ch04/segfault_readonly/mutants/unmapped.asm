@@ -1,4 +1,5 @@
 ; caught by: writes to a page that is mapped but not writable
+; Writes to an address that nobody owns.
 section .rodata
 greeting: db "constant", 10
 

@@ -1,4 +1,5 @@
 ; caught by: the page holds constants, not code
+; The text lies with the code: not writable either, but not .rodata.
 section .rodata
 other: db "constant", 10
 
