@@ -412,19 +412,19 @@ class Kernel(Services):
     def _limit(self, left: int) -> int:
         """How many instructions may run before the kernel has something to do."""
         self.events += 1
-        pages = self.frames.page_work >> PAGES_PER_EVENT
-        if self.events + pages + self.machine.rewrites > self._most_events:
-            self.end(Ending.EVENTS)
-            return 0
+        if self._most_events is not UNLIMITED:
+            pages = self.frames.page_work >> PAGES_PER_EVENT
+            if self.events + pages + self.machine.rewrites > self._most_events:
+                self.end(Ending.EVENTS)
+                return 0
         limit = self._budget - self.instructions
         if self.scheduler.queue and left < limit:
             limit = left
         when = self.scheduler.next_time()
         if when is not None and when - self.clock.now < limit:
             limit = when - self.clock.now
-        step = self.moments.next_step()
-        if step is not None and step - self.instructions < limit:
-            limit = step - self.instructions
+        if self.moments.steps and self.moments.steps[0][0] - self.instructions < limit:
+            limit = self.moments.steps[0][0] - self.instructions
         return limit
 
     def _limit_reached(self, thread: Thread, left: int) -> bool:

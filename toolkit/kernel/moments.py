@@ -157,7 +157,3 @@ class Moments:
         self.labels.pop(name, None)
         self._uncounted.add(name)
         return True
-
-    def next_step(self) -> int | None:
-        """The instruction count of the next step moment."""
-        return self.steps[0][0] if self.steps else None

@@ -9,7 +9,7 @@ import ctypes
 import struct
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from toolkit.machine import calibration, hooks, paging, segments
@@ -179,7 +179,7 @@ class Engine:
             memory=self._physical.bytes,
             words=self._physical.words,
             values=self.values,
-            stop=lambda: stop(handle),
+            stop=partial(stop, handle),
             load_registers=self.general.load,
             store_counter=store_counter,
             mode=mode,

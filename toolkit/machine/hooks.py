@@ -161,12 +161,13 @@ def interrupt_callback(notes: Notes) -> Any:
 
 def syscall_callback(notes: Notes, kind: str) -> Any:
     """`syscall` or `sysenter`: the registers are read at once, before the engine goes on to its next check."""
+    stop = notes.stop
 
     def syscall(_engine: int, _data: int) -> None:
         notes.event = kind
-        notes.stop()
+        stop()
 
-    return INSTRUCTION_HOOK(guarded(notes, syscall))
+    return INSTRUCTION_HOOK(syscall)
 
 
 def invalid_callback(notes: Notes) -> Any:

@@ -38,6 +38,7 @@ from toolkit.machine.physical import PAGE_SIZE, PhysicalMemory
 from toolkit.machine.registers import R11, RCX, RFLAGS, RIP, RSP, Registers
 from toolkit.machine.simd import unmasked
 
+SYSCALL = Syscall("syscall")
 DOUBLE_FAULT = 8
 INT_6 = b"\xcd\x06"
 PF_USER, PF_INSTRUCTION = 0x4, 0x10
@@ -140,7 +141,7 @@ class Runner:
                 event, executed = self._leg(limit - self.instructions)
             self.instructions += executed
             if event is not None:
-                if is_fault(event):
+                if event is not SYSCALL and is_fault(event):
                     self.registers.values[RFLAGS] |= RESUME
                 return event
             if self.instructions == limit:
@@ -181,7 +182,7 @@ class Runner:
         match notes.event:
             case "syscall":
                 values[RCX], values[R11] = values[RIP], values[RFLAGS]
-                return Syscall("syscall"), executed
+                return SYSCALL, executed
             case "exception":
                 return self._exception(executed, limit)
             case "limit":  # what is left is shorter than the next block, of which it is the beginning
