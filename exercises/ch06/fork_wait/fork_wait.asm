@@ -17,7 +17,7 @@ outcome:
     ret
 
 fine:                           ; three functions to try
-    mov eax, 42
+    mov eax, 203
     ret
 crash:
     mov al, [0]

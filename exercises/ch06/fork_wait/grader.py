@@ -6,7 +6,7 @@ from toolkit.grading import check
 @check("a child that ends by itself", points=3)
 def by_itself(program):
     """Bits 8 to 15 of the wait status."""
-    program.expect.call("outcome", program.symbols["fine"], returns=42)
+    program.expect.call("outcome", program.symbols["fine"], returns=203)
 
 
 @check("a child that is killed", points=3)

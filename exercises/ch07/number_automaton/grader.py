@@ -37,8 +37,10 @@ def drawn(program, text):
 
 @check("decides every string", points=2, depends_on=refuses)
 def every(program):
-    """The characters just before '0' and just behind '9' are no digits."""
+    """0 and 9 are digits in each state; the characters just before '0' and just behind '9' are none."""
     drawn(program)
     for before in (b"", b"-", b"1", b"1.", b"1.5"):  # a word for each state
         for neighbour in (b"/", b":"):
             program.expect.call("is_number", before + neighbour + b"\0", returns=0)
+    for text in (b"0", b"9", b"00", b"99", b"-0", b"-9", b"0.0", b"9.9", b"0.00", b"9.99"):
+        program.expect.call("is_number", text + b"\0", returns=1)

@@ -42,7 +42,7 @@ outcome:
     ret
 
 fine:
-    mov eax, 42
+    mov eax, 203
     ret
 crash:
     mov al, [0]
