@@ -17,6 +17,10 @@ from hypothesis import settings
 
 FULL = os.environ.get("CI") == "true"
 
+# Hundreds of processes are started, and each would compile what it imports: here compiled modules are kept whatever is set.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # CI tries the same examples each time, so that a change is judged by what it changes. By hand, new ones are drawn.
 settings.register_profile("ci", derandomize=True, database=None)
 if FULL:

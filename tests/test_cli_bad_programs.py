@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_cli import ROOT, toolkit
+from tests.forked import toolkit
+from tests.test_cli import ROOT
 from tests.test_cli_check import GRADER, SOLUTION
 
 HEAD = "global _start\nsection .text\n"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+
+from tests.forked import toolkit
 
 HELLO = """\
 global _start
@@ -23,12 +23,9 @@ extern answer
 ANSWER = "global answer\nsection .data\nanswer: dd 42\n"
 
 
-def build(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "toolkit", "build", *map(str, arguments)]
-    environment = {**os.environ, "COLUMNS": "200"}
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
-    )
+def build(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    done = toolkit("build", *arguments, cwd=folder, COLUMNS="200")
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 @pytest.fixture

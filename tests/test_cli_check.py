@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.forked import toolkit
 from tests.grading.fakes import write_exercise
-from tests.test_cli import toolkit
 from toolkit.grading.exercise import Course
 from toolkit.grading.pretty import exercise_lines, summary_lines
 from toolkit.grading.runner import Choice, grade

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_cli import COPY, CRASH, HELLO, ROOT, toolkit
+from tests.forked import toolkit
+from tests.test_cli import COPY, CRASH, HELLO, ROOT
 
 CAT = """\
 global _start
