@@ -75,7 +75,7 @@ ENDINGS: dict[str, tuple[str, Ending, int]] = {
 @pytest.mark.parametrize("case", ENDINGS)
 def test_ending(case: str, machine: Machine) -> None:
     body, ending, status = ENDINGS[case]
-    outcome = run(machine, body, limits=Limits(output=100_000, processes=30))
+    outcome = run(machine, body, budget=100_000, limits=Limits(output=100_000, processes=30))
     assert (outcome.ending, outcome.status) == (ending, status)
 
 

@@ -151,6 +151,8 @@ def serve(timeline: Timeline, port: int, ready: Callable[[int], None]) -> None:
     with socket.create_server(("127.0.0.1", port)) as listener:
         ready(listener.getsockname()[1])
         connection, _ = listener.accept()
+    # An acknowledgement goes out before its reply: with Nagle's algorithm the reply would wait 40 ms for gdb's own.
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with connection:
         Conversation(timeline, connection).hold()
 
