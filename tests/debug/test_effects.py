@@ -75,7 +75,6 @@ def test_what_is_foretold_comes_true(line: str) -> None:
         st.integers(0, 0xFFF),
     )
     def play(values: tuple[int, ...], flags: int) -> None:
-        timeline.goto(0)
         timeline.restart()
         for name, value in zip(("rax", "rcx", "rdx", "rbx"), values, strict=True):
             timeline.set_register(HARDWARE[name], value)

@@ -97,7 +97,7 @@ def test_labels(bits: int, header: str, options: tuple[str, ...], context: dict[
     assert result.clean, result
 
 
-@pytest.mark.parametrize("bits", MODES)
+@pytest.mark.parametrize("bits", [64, pytest.param(32, marks=SLOW), pytest.param(16, marks=SLOW)])
 @pytest.mark.parametrize("rel", [False, pytest.param(True, marks=SLOW)])
 def test_addresses(bits: int, rel: bool) -> None:
     header = "default rel" if rel else ""

@@ -18,11 +18,11 @@ int main(int count, char **arguments) {
     printf("%d %d %d\n", numbers[0], numbers[500], numbers[999]);
     printf("%5.3f|%-8s|%+d|%#x|%e|%Lf|%c|%%|%lld\n", 3.14159, "left", 5, 255, 12345.678, 2.5L, 'x', -1234567890123LL);
     printf("%.15g %.10g\n", sqrt(2.0), 1.0 / 3.0);
-    char *blocks[100];
-    for (int i = 0; i < 100; i++) memset(blocks[i] = malloc(i * 1000 + 1), i, i * 1000 + 1);
-    for (int i = 0; i < 100; i += 2) free(blocks[i]);
+    char *blocks[40];
+    for (int i = 0; i < 40; i++) memset(blocks[i] = malloc(i * 1000 + 1), i, i * 1000 + 1);
+    for (int i = 0; i < 40; i += 2) free(blocks[i]);
     blocks[1] = realloc(blocks[1], 500000);
-    printf("%d %d\n", blocks[1][5], blocks[99][98000]);
+    printf("%d %d\n", blocks[1][5], blocks[39][38000]);
     int got = setjmp(place);
     if (!got) leave(100);
     printf("longjmp %d\n", got);
