@@ -43,9 +43,8 @@ def test_instructions_are_counted_by_code_of_the_host() -> None:
     assert on_arm(code) == "True\n"
 
 
-@pytest.mark.parametrize("chapter", ["ch03", "ch04"])
-def test_the_result_is_the_same_bytes(chapter: str) -> None:
-    command = ["check", chapter, "--reference", "--format", "json"]
+def test_the_result_is_the_same_bytes() -> None:
+    command = ["check", "ch03", "ch04", "--reference", "--format", "json"]
     here = subprocess.run(
         [sys.executable, "-m", "toolkit", *command], cwd=ROOT, capture_output=True, text=True, timeout=120
     )
