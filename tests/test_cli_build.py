@@ -138,7 +138,11 @@ SLOW = ("nested repetitions",)
 
 
 @pytest.mark.parametrize(
-    "case", [pytest.param(case, marks=[pytest.mark.slow] if case in SLOW else []) for case in HOSTILE]
+    "case",
+    [
+        pytest.param(case, marks=[pytest.mark.slow, pytest.mark.long] if case in SLOW else [])
+        for case in HOSTILE
+    ],
 )
 def test_hostile_input_is_refused_in_time_and_by_name(folder: Path, case: str) -> None:
     text, message = HOSTILE[case]

@@ -102,6 +102,7 @@ def test_the_starter_assembles(exercise: Exercise, sandbox: WorkerSandbox) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_every_reference_passes(sandbox: WorkerSandbox) -> None:
     report = grade(list(EXERCISES.values()), Choice(reference=True), sandbox)
     assert [each.identity for each in report.exercises if each.status.value != "passed"] == []

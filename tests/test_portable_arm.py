@@ -43,6 +43,7 @@ def test_instructions_are_counted_by_code_of_the_host() -> None:
     assert on_arm(code) == "True\n"
 
 
+@pytest.mark.long
 def test_the_result_is_the_same_bytes() -> None:
     command = ["check", "ch03", "ch04", "--reference", "--format", "json"]
     here = subprocess.run(

@@ -23,6 +23,7 @@ COMMANDS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", COMMANDS)
 def test_house_rules(name: str) -> None:
     result = subprocess.run(COMMANDS[name], cwd=ROOT, capture_output=True, text=True)

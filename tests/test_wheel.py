@@ -39,6 +39,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_wheel_carries_the_course(installed: Path, tmp_path: Path) -> None:
     run("toolkit", "init", "course", cwd=tmp_path, python_path=installed)
     tracked = subprocess.run(

@@ -31,5 +31,6 @@ def test_a_few_programs() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_half_a_minute_of_programs() -> None:
     assert programs_survived(30) > 300

@@ -336,6 +336,7 @@ def test_mutated_programs_give_lines_or_diagnostics(block: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_many_mutated_programs() -> None:
     began = time.monotonic()
     seed = 10_000

@@ -207,6 +207,7 @@ def test_a_wave_of_growing_jumps(steps: int, tmp_path: Path) -> None:
 
 @pytest.mark.differential
 @pytest.mark.slow
+@pytest.mark.long
 def test_waves_of_more_passes_than_nasm_goes_on_in_vain(tmp_path: Path) -> None:
     assert not compare(falling_waves(1020, 600), tmp_path, "elf64")
 
@@ -228,6 +229,7 @@ def test_programs_whose_labels_move(seed: int, tmp_path: Path) -> None:
 
 @pytest.mark.differential
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(1, 1 + 1500 // BATCH))
 def test_programs_whose_statements_change_in_size(seed: int, tmp_path: Path) -> None:
     found = differences(interleaved_program, seed, tmp_path, BATCH)

@@ -57,6 +57,7 @@ def test_system_files() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_all_system_files() -> None:
     files = list(elf_files(5000))
     for first in range(0, len(files), 50):

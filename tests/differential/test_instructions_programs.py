@@ -108,6 +108,7 @@ def test_random_programs(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("start", range(1000, 6000 if FULL else 2000, 1000))
 def test_thousands_of_random_programs(start: int, tmp_path: Path) -> None:
     compare(range(start, start + 1000), tmp_path)

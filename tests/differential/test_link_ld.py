@@ -259,6 +259,7 @@ def machine() -> Machine:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("kind", "emulation"), [("elf64", "elf_x86_64"), ("elf32", "elf_i386")])
 @pytest.mark.parametrize("debug", [(), ("-g",)], ids=["plain", "debug"])
 def test_every_program_of_the_repository(

@@ -138,6 +138,7 @@ def test_same_registers_and_memory(native: Native, machine: Machine, code: bytes
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=3000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(code=programs, state=states)
 def test_same_registers_and_memory_often(

@@ -248,6 +248,7 @@ def test_state_machine() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_state_machine_long() -> None:
     """TOOLKIT_SWEEP=full plays as many as take an hour."""
     run_machine(examples=1500 if SWEEP else 90, steps=80 if SWEEP else 60)

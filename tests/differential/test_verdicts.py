@@ -11,7 +11,7 @@ from tests.asm.verdicts import count
 
 
 @pytest.mark.differential
-@pytest.mark.parametrize("programs", [100, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("programs", [100, pytest.param(1000, marks=[pytest.mark.slow, pytest.mark.long])])
 def test_damaged_programs(programs: int) -> None:
     found, different = count(programs, programs)
     assert not different, "\n\n".join(different[:5])

@@ -140,6 +140,7 @@ def test_random_bytes_as_code(sandbox: WorkerSandbox) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_hundred_thousand_random_bytes_as_code(sandbox: WorkerSandbox) -> None:
     """In programs of 64 bytes: the first instructions of each are executed."""
     run_random(sandbox, range(1000, 1000 + 100_000 // 64))
