@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.forked import toolkit
-from tests.grading.fakes import write_exercise
+from tests.grading.fakes import save, write_exercise
 from toolkit.grading.exercise import Course
 from toolkit.grading.pretty import exercise_lines, summary_lines
 from toolkit.grading.runner import Choice, grade
@@ -282,7 +282,7 @@ def test_watching_without_a_terminal(course: Path) -> None:
     assert process.stdout is not None
     try:
         assert read_until(process, "of 1 passed") == "0 of 1 passed"
-        source.write_text(SOLUTION)
+        save(source, SOLUTION)
         assert read_until(process, "of 1 passed") == "1 of 1 passed"
     finally:
         process.kill()

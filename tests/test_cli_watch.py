@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.grading.fakes import write_exercise
+from tests.grading.fakes import save, write_exercise
 from tests.test_cli import ROOT
 from tests.test_cli_check import GRADER, SOLUTION, STARTER
 
@@ -101,9 +101,9 @@ def test_keys_and_saving(terminal: Terminal, tmp_path: Path) -> None:
     terminal.press("x")
     terminal.read_until("n next")
     source = tmp_path / "exercises" / "ch09" / "second" / "second.asm"
-    source.write_text(SOLUTION)
+    save(source, SOLUTION)
     terminal.read_until("2 of 2 passed")
-    source.write_text("_start: movv rax, 1\n")
+    save(source, "_start: movv rax, 1\n")
     assert "second.asm:1:9: error:" in terminal.read_until("1 of 2 passed")
     terminal.press("n")
     terminal.read_until("of 2 passed")

@@ -84,6 +84,13 @@ SECTIONS = (
 )
 
 
+def save(path: Path, text: str) -> None:
+    """All at once: it may be looked at between a file's being emptied and written."""
+    whole = path.with_suffix(".new")
+    whole.write_text(text)
+    whole.replace(path)
+
+
 def write_exercise(folder: Path, grader: str, source: str = "_start:\n", **files: str) -> Path:
     """An exercise's folder: README, grader, starter; ``files``: path with ``__`` for ``/`` and ``_dot_`` for a dot."""
     folder.mkdir(parents=True, exist_ok=True)
