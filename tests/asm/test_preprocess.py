@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolkit.asm import assemble
+from toolkit.asm.diagnostics import Diagnostic
 from toolkit.asm.preprocess import Evaluate, Preprocessor, SourceLine
 from toolkit.asm.preprocess.evaluation import preprocess_only
 from toolkit.asm.preprocess.tokens import quote, text_of, tokenize, unquote
-from toolkit.asm.source import Diagnostic, SourceTree
+from toolkit.asm.source import SourceTree
 from toolkit.asm.statement import Value
 
 

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from toolkit.asm.diagnostics import Diagnostic
 from toolkit.asm.preprocess import Preprocessor
 from toolkit.asm.preprocess.evaluation import preprocess_only
-from toolkit.asm.source import Diagnostic, SourceTree
+from toolkit.asm.source import SourceTree
 
 CASES = Path(__file__).parent / "preprocess"
 ENVIRONMENT = {"HOME": "/root", "PATH": "/usr/bin:/bin"}

@@ -14,10 +14,11 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from toolkit.asm.diagnostics import Diagnostic
     from toolkit.asm.layout_run import Outcome
     from toolkit.asm.linetable import LineTable
     from toolkit.asm.link import Linked
-    from toolkit.asm.source import Diagnostic, SourceTree
+    from toolkit.asm.source import SourceTree
 
 __all__ = ["Assembly", "Built", "assemble", "build"]
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from toolkit.abi.elf import SHT_NOBITS
+from toolkit.asm.diagnostics import Span
 from toolkit.asm.objfile import Section, Symbol
-from toolkit.asm.source import Span
 
 if TYPE_CHECKING:
     from toolkit.asm.layout_run import Outcome

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from toolkit.asm import hints_messages, hints_preprocess
+from toolkit.asm.diagnostics import Diagnostic, Span
 from toolkit.asm.hints_addresses import bad_address, three_registers
 from toolkit.asm.hints_habits import habit
 from toolkit.asm.hints_names import (
@@ -32,7 +33,6 @@ from toolkit.asm.hints_values import (
     short_jump,
 )
 from toolkit.asm.hints_words import Context, Explanation, Written, nearest, take_apart, without_comment
-from toolkit.asm.source import Diagnostic, Span
 
 __all__ = [
     "Context",

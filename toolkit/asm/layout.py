@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from toolkit.asm import layout_pseudo
 from toolkit.asm.data_float import FloatMode
+from toolkit.asm.diagnostics import Span
 from toolkit.asm.directives import carry_out
 from toolkit.asm.encode import EncodeError, encode
 from toolkit.asm.expr import UNKNOWN, Program, Result, StatementError, evaluate
@@ -34,7 +35,7 @@ from toolkit.asm.parser_statement import (
 )
 from toolkit.asm.preprocess import EvaluationError, SourceLine
 from toolkit.asm.scan import ERROR, scan
-from toolkit.asm.source import SourceTree, Span
+from toolkit.asm.source import SourceTree
 from toolkit.asm.statement import Base, Encoding, EncodingContext, Fixup, Instruction, Operand, Value
 
 MAX_STALLED = 1000  # nasm's limits on passes that bring no progress

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from toolkit.asm import directives_elf
+from toolkit.asm.diagnostics import Span
 from toolkit.asm.directives_bin import BIN_DIRECTIVES, open_bin_section, set_alignment
 from toolkit.asm.expr import StatementError
 from toolkit.asm.objfile import Section, new_section
 from toolkit.asm.scan import ScanError, read_number
-from toolkit.asm.source import Span
 
 if TYPE_CHECKING:
     from toolkit.asm.directives import Directive

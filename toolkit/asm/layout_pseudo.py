@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from toolkit.asm.diagnostics import Span
 from toolkit.asm.expr import StatementError, evaluate
 from toolkit.asm.parser_statement import INCBIN, RESERVE, Statement
 from toolkit.asm.parser_templates import relocatable
 from toolkit.asm.scan import RESERVE_WIDTHS
-from toolkit.asm.source import SourceError, Span
+from toolkit.asm.source import SourceError
 
 if TYPE_CHECKING:
     from toolkit.asm.layout import Pass

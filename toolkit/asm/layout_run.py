@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from toolkit.asm import directives_elf
+from toolkit.asm.diagnostics import Diagnostics
 from toolkit.asm.expr import StatementError
 from toolkit.asm.layout import MAX_LINES_LAID_OUT, MAX_STALLED, Layout, Pass, Record, trim_cache
 from toolkit.asm.layout_model import RecordedPass
@@ -14,7 +15,6 @@ from toolkit.asm.linetable import LineTable
 from toolkit.asm.objfile import Module, Section, Symbol
 from toolkit.asm.preprocess import ListedLine, Preprocessor, SourceLine
 from toolkit.asm.reports import Reporter
-from toolkit.asm.source import Diagnostics
 
 MAX_LINES_IN_VAIN = 200_000  # over all passes of a program with errors, behind its second
 RECORDED = 2  # passes before the one that is recorded: most programs need no more

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from toolkit.abi.elf import SHT_NOBITS
+from toolkit.asm.diagnostics import Diagnostic
 from toolkit.asm.layout import Record
 from toolkit.asm.parser_statement import INCBIN, RESERVE
 from toolkit.asm.preprocess import ListedLine
-from toolkit.asm.source import Diagnostic
 
 if TYPE_CHECKING:
     from toolkit.asm.layout_run import Outcome

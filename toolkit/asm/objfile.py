@@ -23,7 +23,7 @@ from toolkit.abi.elf import (
 )
 
 if TYPE_CHECKING:
-    from toolkit.asm.source import Diagnostic
+    from toolkit.asm.diagnostics import Diagnostic
     from toolkit.asm.statement import Fixup
 
 

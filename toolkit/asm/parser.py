@@ -12,6 +12,7 @@ import re
 from toolkit.asm import scan
 from toolkit.asm.data import Bytes, ItemParser, split_numbers
 from toolkit.asm.data_float import FloatMode
+from toolkit.asm.diagnostics import Span
 from toolkit.asm.expr import Program, StatementError
 from toolkit.asm.instructions.words import PREFIXES
 from toolkit.asm.parser_operand import OperandParser
@@ -30,7 +31,6 @@ from toolkit.asm.parser_statement import (
 )
 from toolkit.asm.parser_templates import Immediate, Memory
 from toolkit.asm.scan import Token
-from toolkit.asm.source import Span
 from toolkit.asm.statement import ImmediateOperand, Instruction, Operand
 
 MAX_OPERANDS = 5

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from toolkit.asm import scan
+from toolkit.asm.diagnostics import Span
 from toolkit.asm.expr import Program, StatementError
 from toolkit.asm.parser_statement import Line
 from toolkit.asm.parser_templates import CONSTANT, Immediate, Memory, is_dynamic
-from toolkit.asm.source import Span
 from toolkit.asm.statement import MemoryOperand, Operand, RegisterOperand, Value
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from toolkit.asm.diagnostics import Span
 from toolkit.asm.expr import Environment, Hints, Program, Result, StatementError, add, evaluate
-from toolkit.asm.source import Span
 from toolkit.asm.statement import ImmediateOperand, MemoryOperand, Operand, RegisterOperand, Value
 
 

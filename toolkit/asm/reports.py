@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from toolkit.asm.diagnostics import Diagnostic, Diagnostics, Span
 from toolkit.asm.preprocess import SourceLine
-from toolkit.asm.source import Diagnostic, Diagnostics, SourceError, Span
+from toolkit.asm.source import SourceError
 
 if TYPE_CHECKING:
     from toolkit.asm.layout import Layout

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Union
 
 if TYPE_CHECKING:
+    from toolkit.asm.diagnostics import Span
     from toolkit.asm.objfile import Section, Symbol
-    from toolkit.asm.source import Span
 
 Base = Union["Section", "Symbol", str]  # a str is a register's name, lower case
 

@@ -13,7 +13,7 @@ import click
 
 if TYPE_CHECKING:
     from toolkit.asm import Assembly
-    from toolkit.asm.source import Diagnostic
+    from toolkit.asm.diagnostics import Diagnostic
 
 EPILOG = """\b
 Examples:

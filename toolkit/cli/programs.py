@@ -12,7 +12,7 @@ from toolkit.grading.building import Built
 
 if TYPE_CHECKING:
     from toolkit.asm import Assembly
-    from toolkit.asm.source import Diagnostic
+    from toolkit.asm.diagnostics import Diagnostic
     from toolkit.grading.exercise import Exercise
 
 

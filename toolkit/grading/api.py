@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from toolkit.asm.source import BuildError
+from toolkit.asm.diagnostics import BuildError
 from toolkit.grading.checks import BrokenCheck
 from toolkit.grading.evidence import Broken, BuildRequest, Evidence, FileData, RunRequest
 from toolkit.grading.program import as_bytes, check_moment

@@ -17,8 +17,8 @@ from toolkit.grading.evidence import (
 )
 
 if TYPE_CHECKING:
+    from toolkit.asm.diagnostics import Diagnostic
     from toolkit.asm.linetable import LineTable
-    from toolkit.asm.source import Diagnostic
     from toolkit.kernel.moments import Moment
 
 
@@ -118,8 +118,8 @@ def records(diagnostics: Sequence[Diagnostic]) -> list[DiagnosticRecord]:
     """Diagnostics as evidence keeps them, none that only repeats another."""
     if not diagnostics:
         return []
+    from toolkit.asm.diagnostics import readable_lines
     from toolkit.asm.reports import without_repeats
-    from toolkit.asm.source import readable_lines
 
     return [
         DiagnosticRecord(

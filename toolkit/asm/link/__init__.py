@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from toolkit.asm.diagnostics import Diagnostic
 from toolkit.asm.linetable import LineTable
 from toolkit.asm.link.context import LinkOptions
-from toolkit.asm.source import Diagnostic
 
 __all__ = ["LinkInput", "LinkOptions", "Linked", "link"]
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from toolkit.abi import elf
+from toolkit.asm.diagnostics import Diagnostic, Span
 from toolkit.asm.link.identifiers import Identifiers
 from toolkit.asm.link.model import (
     Entry,
@@ -14,7 +15,6 @@ from toolkit.asm.link.model import (
     NameTable,
     OutputSection,
 )
-from toolkit.asm.source import Diagnostic, Span
 
 MAX_MESSAGES = 100
 

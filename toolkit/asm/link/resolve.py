@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from toolkit.abi import elf
+from toolkit.asm.diagnostics import Span
 from toolkit.asm.link.context import Context
 from toolkit.asm.link.elfread import MalformedError, is_elf, read_archive, read_object
 from toolkit.asm.link.model import (
@@ -23,7 +24,6 @@ from toolkit.asm.link.model import (
     InputSymbol,
     LibraryPlace,
 )
-from toolkit.asm.source import Span
 
 
 def add_object(context: Context, file: InputFile) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from toolkit.asm.diagnostics import Diagnostic, Diagnostics, Span
 from toolkit.asm.preprocess.engine import Engine
 from toolkit.asm.preprocess.lister import Lister
 from toolkit.asm.preprocess.standard import packages, standard_tables, time_macros
@@ -26,7 +27,7 @@ from toolkit.asm.preprocess.state import (
     ListedLine,
     SourceLine,
 )
-from toolkit.asm.source import Diagnostic, Diagnostics, SourceError, SourceFile, SourceTree, Span
+from toolkit.asm.source import SourceError, SourceFile, SourceTree
 
 __all__ = ["Evaluate", "EvaluationError", "ListedLine", "Preprocessor", "SourceLine"]
 

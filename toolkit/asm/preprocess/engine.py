@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from toolkit.asm.diagnostics import Diagnostic, MacroFrame, Span
 from toolkit.asm.preprocess import multi
 from toolkit.asm.preprocess.constants import short_constants, simple_value
 from toolkit.asm.preprocess.lister import Lister
@@ -53,7 +54,7 @@ from toolkit.asm.preprocess.tokens import (
     tokenize_cached,
     unquote,
 )
-from toolkit.asm.source import Diagnostic, MacroFrame, SourceFile, SourceTree, Span
+from toolkit.asm.source import SourceFile, SourceTree
 
 _LINE = ((DIRECTIVE, "%line"),)  # acts when it is read, in a macro's definition too
 

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from toolkit.asm.diagnostics import MacroFrame
 from toolkit.asm.preprocess.tokens import NUMBER, OTHER, Tokens
-from toolkit.asm.source import MacroFrame
 
 if TYPE_CHECKING:
     from toolkit.asm.preprocess.engine import Engine

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from functools import lru_cache
 
+from toolkit.asm.diagnostics import Diagnostic
 from toolkit.asm.preprocess.engine import Engine
 from toolkit.asm.preprocess.functions import function_table
 from toolkit.asm.preprocess.macros import (
@@ -21,7 +22,7 @@ from toolkit.asm.preprocess.macros import (
 )
 from toolkit.asm.preprocess.state import InputFile
 from toolkit.asm.preprocess.tokens import IDENTIFIER, STRING, Token, Tokens, quote, tokenize
-from toolkit.asm.source import Diagnostic, SourceFile, SourceTree
+from toolkit.asm.source import SourceFile, SourceTree
 from toolkit.asm.statement import Value
 
 _SECTIONS = """

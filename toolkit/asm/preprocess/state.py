@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from toolkit.asm.diagnostics import Diagnostic, MacroFrame, Span
 from toolkit.asm.preprocess.macros import Invocation, MacroLine, MultiLineMacro
 from toolkit.asm.preprocess.tokens import BLANKS, NUMBER, WHITE, Token
-from toolkit.asm.source import Diagnostic, MacroFrame, SourceFile, Span
+from toolkit.asm.source import SourceFile
 
 if TYPE_CHECKING:
     from toolkit.asm.statement import Value
