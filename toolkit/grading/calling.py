@@ -54,7 +54,6 @@ class Caller:
         self._buffers: dict[int, bytes] = {}
         self._before: dict[int, bytes] = {}  # of writable buffers: what stands below them in their first page
         self._written_before: dict[int, int] = {}  # how many bytes below a buffer its lowest changed byte is
-        self._end_registers: dict[str, int] = {}
         self._calls = 0
         self._counted: int | None = None
         self._label_count = 0
@@ -247,10 +246,10 @@ class Caller:
             f"it writes {count} byte{'s' * (count > 1)} before {argument_name(index)}"
             for index, count in self._written_before.items()
         ]
-        below = self._lowest_rsp - RED_ZONE - self._lowest_write
-        if self._call.follow_stack and below > 0:
+        too_deep = self._lowest_rsp - RED_ZONE - self._lowest_write
+        if self._call.follow_stack and too_deep > 0:
             found.append(
-                f"it writes {below} byte{'s' * (below > 1)} below the red zone, which is the {RED_ZONE} bytes below rsp:"
+                f"it writes {too_deep} byte{'s' * (too_deep > 1)} below the red zone, which is the {RED_ZONE} bytes below rsp:"
                 " a signal handler may overwrite what lies there"
             )
         return found
