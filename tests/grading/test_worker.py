@@ -255,6 +255,18 @@ pushes: push qword [.no_address]
 pops: pop rax
     mov qword [rsp], 5
     ret
+squats: mov rdi, [rsp]      ; maps memory where its caller should be, and puts hlt there
+    and rdi, -4096
+    mov eax, 9
+    mov esi, 4096
+    mov edx, 7
+    mov r10d, 0x100022
+    mov r8, -1
+    xor r9d, r9d
+    syscall
+    mov rdi, [rsp]
+    mov byte [rdi], 0xf4
+    ret
 far_calls: sub rsp, 3000
     call deep
     add rsp, 3000
@@ -307,6 +319,7 @@ BAD_CALLS = {
     ),
     "below the red zone": ("too_deep", (), "it writes 1 byte below the red zone", ""),
     "below a frame's red zone": ("framed_too_deep", (), "it writes 12 bytes below the red zone", ""),
+    "its caller's place taken": ("squats", (), "squats.*does not come back", "hlt"),
     "no return": ("leaves", (), "ends the program instead of returning", ""),
     "no such function": ("missing", (), "defines no symbol missing", ""),
 }

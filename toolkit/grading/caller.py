@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from toolkit.grading.evidence import CallArgument
     from toolkit.kernel.kernel import Kernel
     from toolkit.kernel.mm.space import AddressSpace
+    from toolkit.kernel.outcome import FaultDetail
 
 RETURN = 0x5EAF_00D1_C3A5  # canonical, far from everything that Linux maps; a zero or a word stored over it is noticed
 BUFFERS = 0x5EAF_1000_0000  # from here on buffers are placed, each in front of an unmapped page
@@ -33,9 +34,10 @@ def rubbish_of(seed: int) -> tuple[dict[str, int], bytes]:
     return {name: chance.getrandbits(64) for name in names}, chance.randbytes(FILLED)
 
 
-def came_back(rip: int | None) -> bool:
-    """Whether a run that ends with this RIP is over because the function returned to its caller."""
-    return rip == RETURN
+def came_back(rip: int | None, fault: FaultDetail | None) -> bool:
+    """Whether a run is over because the function went to its caller, which is nowhere: with others running, it dies of that."""
+    fetched = fault is None or (fault.access == "execute" and fault.address == RETURN)
+    return rip == RETURN and fetched
 
 
 def stand_ready(kernel: Kernel, seed: int) -> None:

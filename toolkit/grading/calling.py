@@ -83,9 +83,8 @@ class Caller:
         """How the call went."""
         from toolkit.kernel.outcome import Ending
 
-        if outcome.ending not in (Ending.RETURNED, Ending.SIGNALED) or not came_back(
-            outcome.registers.get("rip")
-        ):
+        over = outcome.ending in (Ending.RETURNED, Ending.SIGNALED)
+        if not over or not came_back(outcome.registers.get("rip"), outcome.fault):
             return CallEvidence(
                 False,
                 buffers=self._buffers,

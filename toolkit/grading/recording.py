@@ -55,7 +55,7 @@ class Recorder:
         from toolkit.grading.caller import came_back
 
         is_call = self._caller is not None
-        if is_call and came_back(stop.kernel.machine.registers["rip"]):
+        if is_call and came_back(stop.kernel.machine.registers["rip"], stop.process.fault):
             return
         if is_call and "exit" not in self._request.moments:
             self._note("exit", stop)
