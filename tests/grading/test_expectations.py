@@ -57,6 +57,7 @@ HOLDS: dict[str, tuple[Evidence, Use]] = {
     "any fault": (KILLED, lambda e: e.fault()),
     "fault at an address": (KILLED, lambda e: e.fault(access="read", address=0x3FFFFF)),
     "fault in a range": (KILLED, lambda e: e.fault(address=range(0x3FF000, 0x400000))),
+    "killed by the instruction": (KILLED, lambda e: e.killed_by("_start")),
     "fault at a label": (KILLED, lambda e: e.fault(label="_start")),
     "stdout": (EVIDENCE, lambda e: e.stdout(b"hello\n")),
     "stdout as text": (EVIDENCE, lambda e: e.stdout("hello\n")),
@@ -130,12 +131,27 @@ FAILS: dict[str, tuple[Evidence, Use, str, str, str]] = {
     ),
     "a byte too many": (EVIDENCE, lambda e: e.stdout(b"hello"), "differs: 1 byte too many", "", ""),
     "nothing written": (
-        replace(EVIDENCE, stdout=b""),
+        replace(EVIDENCE, stdout=b"", stderr=b""),
         lambda e: e.stdout(b"x"),
         "it is empty; the program never called write",
         "",
         "",
     ),
+    "written elsewhere": (
+        replace(EVIDENCE, stdout=b"", stderr=b"x"),
+        lambda e: e.stdout(b"x"),
+        "it is empty; something was written to the standard error",
+        "",
+        "",
+    ),
+    "killed elsewhere": (
+        KILLED,
+        lambda e: e.killed_by("buffer"),
+        "another instruction kills the program than the one at buffer",
+        "the one at buffer",
+        "prog.asm:7",
+    ),
+    "not killed": (EVIDENCE, lambda e: e.killed_by("_start"), "ends otherwise", "at _start", "status 3"),
     "a long text": (
         replace(EVIDENCE, stdout=b"a" * 5000 + b"c" * 500),
         lambda e: e.stdout(b"a" * 5000 + b"b"),
@@ -348,9 +364,20 @@ def test_calls_that_failed_are_told() -> None:
         "write(1, 0x57, 14)                      = -1 EFAULT (Bad address)",
         Location("prog.asm", 7),
     )
-    evidence = replace(EVIDENCE, stdout=b"", syscalls=(failed, failed))
+    evidence = replace(EVIDENCE, stdout=b"", stderr=b"", syscalls=(failed, failed))
     with pytest.raises(Failure, match=r"differs: it is empty$") as caught:
         run(evidence).expect.stdout(b"x")
     assert caught.value.explanation == (
         "this system call failed at prog.asm:7: write(1, 0x57, 14) = -1 EFAULT (Bad address)",
+    )
+
+
+def test_what_the_program_was_given_is_told() -> None:
+    given = replace(run(EVIDENCE).request, arguments=(b"one", b""), stdin=b"two\n")
+    failing = Run(run(EVIDENCE).program, given)
+    with pytest.raises(Failure) as caught:
+        failing.expect.exit(0)
+    assert caught.value.explanation[:2] == (
+        'it was run with the arguments "one" ""',
+        'its standard input was "two\\n"',
     )

@@ -61,6 +61,12 @@ PROGRAMS = {
         " xor edx, edx\n mov r10d, 8\n syscall\nmore: call more\nhandler: ret\n"
         "section .data\naction: dq 0, 0x04000000, 0, 0\nsection .text\n"
     ),
+    "handler_on_a_bad_stack": (
+        "_start: mov rax, handler\n mov [action], rax\n mov [action + 16], rax\n mov eax, 131\n mov rdi, other\n xor esi, esi\n"
+        " syscall\n mov eax, 13\n mov edi, 10\n mov rsi, action\n xor edx, edx\n mov r10d, 8\n syscall\n"
+        " mov eax, 39\n syscall\n mov edi, eax\n mov esi, 10\n mov eax, 62\n syscall\nhandler: ret\n"
+        "section .data\naction: dq 0, 0x0c000000, 0, 0\nother: dq 0x500000, 0, 16384\nsection .text\n"
+    ),
     "load_cs": "_start: mov eax, 0x33\n mov cs, eax\n",
     "lock_without_memory": "_start: db 0xf0, 0x83, 0xc0, 0x05\n",
     "never_set": "_start: mov rax, [rbx + rcx]\n",

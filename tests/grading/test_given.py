@@ -6,7 +6,7 @@ import pytest
 
 from tests.grading.fakes import FakeSandbox
 from toolkit.grading import check, given, numbers, strategies, writable_numbers
-from toolkit.grading.arrays import show_data
+from toolkit.grading.arrays import Hexadecimal, show_both, show_data
 from toolkit.grading.checks import BrokenCheck, Check, Failure, GraderError
 from toolkit.grading.evidence import Broken, BuildRequest, CallEvidence, Evidence, RunRequest
 from toolkit.grading.program import Program, ProgramOptions
@@ -139,8 +139,20 @@ def test_arrays_are_shown_as_numbers() -> None:
             "buffer", writable_numbers([1, 2], "i"), -3, after={0: numbers([7, -1], "i")}
         )
     assert (caught.value.expected, caught.value.actual) == ("[7, -1]", "[0, 0]")
-    assert show_data(numbers(range(2000))).endswith("…] (2000 numbers in all)")
-    assert show_data(b"odd", numbers([1])) == '"odd"'
+    assert show_data(writable_numbers([0x11, 0xA2], "B")) == "[11 a2]"
+    long = list(range(100))
+    assert show_both(numbers(long), numbers([*long[:50], 7, *long[51:]])) == (
+        f"[… {', '.join(map(str, range(48, 88)))} …] (from number 48 of 100 on, counted from 0)",
+        f"[… 48, 49, 7, {', '.join(map(str, range(51, 88)))} …] (from number 48 of 100 on, counted from 0)",
+    )
+    assert show_both(numbers([1]), b"odd") == ('"\\x01\\0\\0\\0\\0\\0\\0\\0"', '"odd"')
+
+
+def test_numbers_can_be_told_in_hexadecimal() -> None:
+    with pytest.raises(Failure, match=r"^buffer\(0x1f, 31\) returns the wrong rax"):
+        program(Evidence(call=CallEvidence(True, rax=1))).expect.call(
+            "buffer", Hexadecimal(31), 31, returns=2
+        )
 
 
 def test_what_is_right() -> None:

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from toolkit.grading.arrays import numbers, writable_numbers
+from toolkit.grading.arrays import Hexadecimal, numbers, writable_numbers
 from toolkit.grading.checks import Check, Failure, check, fail, regex
 from toolkit.grading.given import given
 
-__all__ = ["Check", "Failure", "check", "fail", "given", "numbers", "regex", "strategies", "writable_numbers"]
+__all__ = [
+    "Check",
+    "Failure",
+    "Hexadecimal",
+    "check",
+    "fail",
+    "given",
+    "numbers",
+    "regex",
+    "strategies",
+    "writable_numbers",
+]
 
 
 def __getattr__(name: str) -> Any:

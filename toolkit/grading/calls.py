@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
-from toolkit.grading.arrays import show_data
+from toolkit.grading.arrays import show_both, show_data
 from toolkit.grading.calling import argument_name
 from toolkit.grading.categories import Category
 from toolkit.grading.checks import Failure, GraderError, Regex, show_around, show_bytes, shown
@@ -171,8 +171,7 @@ def _compare(made: _Call, expected: CallExpectation) -> CallResult | None:
         if result.buffers[index] != wanted:
             _fail(
                 f"{made.text_with_input} leaves the wrong bytes in {argument_name(index)}",
-                show_data(wanted),
-                show_data(result.buffers[index], wanted),
+                *show_both(wanted, result.buffers[index]),
             )
     if expected.stdout is not None and not _text_fits(expected.stdout, result.stdout):
         raise Failure(

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from toolkit.grading.areas import AreaPattern, closest, map_difference, map_line, normalise_line
-from toolkit.grading.arrays import show_data
+from toolkit.grading.arrays import show_both
 from toolkit.grading.categories import Category
 from toolkit.grading.checks import Failure, GraderError, Regex, show_around, show_bytes, shown
-from toolkit.grading.evidence import Evidence, Location, SyscallRecord
+from toolkit.grading.evidence import Evidence, Location, RunRequest, SyscallRecord
 from toolkit.grading.explain import call_text, explain_fate, failed_calls
 from toolkit.grading.program import Run, as_bytes, describe_moment
 
@@ -111,6 +111,22 @@ class RunExpectations:
                 explain=True,
             )
 
+    def killed_by(self, label: str) -> None:
+        """It was killed by the instruction at ``label``; behind a trap (SIGTRAP) rip stands one byte further."""
+        fault, wanted = self._evidence.fault, self._run.symbol(label)
+        expected = f"killed by the instruction at {label}"
+        self._finished(expected)
+        if fault is None:
+            self._wrong_end(expected)
+        if fault.registers["rip"] - (fault.signal == "SIGTRAP") != wanted:
+            self._fail(
+                Category.ENDING,
+                f"another instruction kills the program than the one at {label}",
+                f"the one at {label} ({wanted:#x})",
+                f"the one at {fault.location or 'no line of yours'} (rip = {fault.registers['rip']:#x})",
+                explain=True,
+            )
+
     # -- what it wrote -----------------------------------------------------------------------------------------
 
     def stdout(
@@ -169,15 +185,18 @@ class RunExpectations:
             offset = 0 if isinstance(wanted, Regex) else _first_difference(wanted, data)
             self._fail(
                 Category.OUTPUT,
-                f"{what} differs{_difference(wanted, data)}{self._nothing_written(data)}",
+                f"{what} differs{_difference(wanted, data)}{self._nothing_written(what, data)}",
                 shown(wanted) if isinstance(wanted, Regex) else show_around(wanted, offset),
                 show_around(data, offset),
             )
 
-    def _nothing_written(self, data: bytes) -> str:
+    def _nothing_written(self, what: str, data: bytes) -> str:
+        if data or what != "standard output" or self._evidence.exit_code is None:
+            return ""
+        if self._evidence.stderr:
+            return "; something was written to the standard error"
         made = {call.name for call in self._evidence.syscalls}
-        ended = self._evidence.exit_code is not None
-        return "; the program never called write" if ended and not data and not made & _WRITING else ""
+        return "" if made & _WRITING else "; the program never called write"
 
     # -- the map -----------------------------------------------------------------------------------------------
 
@@ -322,15 +341,14 @@ class RunExpectations:
 
     def memory(self, where: str | int, expected: str | bytes, at: str = "exit") -> None:
         """The bytes at a symbol, ``symbol+number`` or an address."""
-        wanted = as_bytes(expected)
+        wanted = expected if isinstance(expected, bytes) else as_bytes(expected)
         actual = self._run.memory(where, len(wanted), at)
         if actual != wanted:
             place = where if isinstance(where, str) else f"{where:#x}"
             self._fail(
                 Category.STATE,
                 f"memory at {place} is wrong at {describe_moment(at)}",
-                show_data(wanted),
-                show_data(actual, wanted),
+                *show_both(wanted, actual),
             )
 
     def label(self, name: str, times: int | None = None) -> None:
@@ -396,7 +414,7 @@ class RunExpectations:
             location = evidence.fault.location if evidence.fault is not None else evidence.last_location
         explanation: Sequence[str] = explain_fate(evidence) if died else ()
         if category in (Category.OUTPUT, Category.ENDING, Category.MAP, Category.STATE):
-            explanation = (*explanation, *failed_calls(evidence))
+            explanation = (*_inputs(self._run.request), *explanation, *failed_calls(evidence))
         if evidence.cut_short and actual != ending(evidence):
             explanation = (
                 *explanation,
@@ -410,6 +428,15 @@ class RunExpectations:
             explanation=explanation,
             category=category,
         )
+
+
+def _inputs(request: RunRequest) -> tuple[str, ...]:
+    """A line for what the program was given on its command line, and one for its standard input."""
+    arguments = " ".join(show_bytes(each) for each in request.arguments)
+    return (
+        *((f"it was run with the arguments {arguments}",) if arguments else ()),
+        *((f"its standard input was {show_around(request.stdin, 0)}",) if request.stdin else ()),
+    )
 
 
 _WRITING = frozenset({"write", "writev", "pwrite64", "pwritev", "sendfile", "splice", "tee"})

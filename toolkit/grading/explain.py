@@ -78,6 +78,8 @@ def explain_fate(evidence: Evidence) -> tuple[str, ...]:
 def _undelivered_rule(fault: FaultRecord) -> str:
     if "SA_RESTORER" in fault.undelivered:
         return "rule: an action needs this flag and, at offset 16, the address of code that calls rt_sigreturn; else the signal kills with SIGSEGV"
+    if "alternate stack" in fault.undelivered:
+        return "rule: the kernel saves the registers there before it calls the handler; sigaltstack wants the lowest address of memory that may be written"
     return "rule: the kernel saves the registers on the stack before it calls a handler; sigaltstack and the flag SA_ONSTACK give handlers a stack of their own"
 
 

@@ -355,10 +355,11 @@ class Run:
 
     def _not_reached(self, moment: str) -> Exception:
         from toolkit.grading.expectations import ending
+        from toolkit.grading.explain import explain_fate, failed_calls
 
         kind, _, rest = moment.partition(":")
         name, _, count = rest.partition(":")
-        times = f" {count} times" if count else ""
+        times = f" {count} times" if count not in ("", "1") else ""
         words = {
             "syscall": f"the program did not call {name}{times}"
             if times
@@ -374,6 +375,7 @@ class Run:
             expected=describe_moment(moment),
             actual=ending(self.evidence),
             location=self.evidence.last_location,
+            explanation=explain_fate(self.evidence) + failed_calls(self.evidence),
             category=Category.COURSE,
         )
 

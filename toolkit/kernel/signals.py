@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from toolkit.abi.signals import (
     SA_NODEFER,
+    SA_ONSTACK,
     SA_RESETHAND,
     SA_RESTORER,
     SI_KERNEL,
@@ -260,7 +261,11 @@ def _undelivered(thread: Thread, info: SignalInfo, action: Action) -> FaultDetai
             f"the handler of {name} can't be called: the flags of its action lack SA_RESTORER (0x04000000)"
         )
     else:
-        reason = f"the handler of {name} can't be called: there is no room for its frame below rsp = {registers['rsp']:#x}"
+        stack = thread.alternate_stack
+        place = f"below rsp = {registers['rsp']:#x}"
+        if action.flags & SA_ONSTACK and stack.size:
+            place = f"on the alternate stack, {stack.address:#x} to {stack.address + stack.size:#x}"
+        reason = f"the handler of {name} can't be called: there is no room for its frame {place}"
     fault = info.fault or FaultDetail(
         signal=int(Signal.SIGSEGV), code=SI_KERNEL, access="none", address=None, si_addr=0, error_code=0,
         vector=-1, rip=registers["rip"], registers=registers,

@@ -1,6 +1,6 @@
 """flags: carry and overflow of an addition."""
 
-from toolkit.grading import check, given, strategies
+from toolkit.grading import Hexadecimal, check, given, strategies
 
 edges = strategies.sampled_from([0, 1, 2**63 - 1, 2**63, 2**64 - 1])
 numbers = strategies.one_of(edges, strategies.integers(0, 2**64 - 1))
@@ -23,17 +23,17 @@ def small(program):
 @check("sees the carry", points=2, depends_on=small)
 def carry(program):
     """2^64 - 1 plus 1 is too large without a sign, but as -1 + 1 it is 0."""
-    program.expect.call("add_flags", 2**64 - 1, 1, returns=1)
+    program.expect.call("add_flags", Hexadecimal(2**64 - 1), 1, returns=1)
 
 
 @check("sees the overflow", points=2, depends_on=small)
 def overflow(program):
     """2^63 - 1 is the largest signed number: one more comes out negative."""
-    program.expect.call("add_flags", 2**63 - 1, 1, returns=2)
+    program.expect.call("add_flags", Hexadecimal(2**63 - 1), 1, returns=2)
 
 
 @check("sees both for any numbers", points=2, depends_on=[carry, overflow])
 @given(numbers, numbers)
 def both(program, a, b):
     """Read both flags from the same addition, before anything changes them."""
-    program.expect.call("add_flags", a, b, returns=flags(a, b))
+    program.expect.call("add_flags", Hexadecimal(a), Hexadecimal(b), returns=flags(a, b))

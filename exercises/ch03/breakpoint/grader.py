@@ -19,7 +19,7 @@ def dies(program):
 def where(program):
     """The instruction at the label forbidden is int3: one byte, 0xCC. rip stops one byte behind it."""
     run = program.run()
-    run.expect.register("rip", program.symbols["forbidden"] + 1, at="exit")
+    run.expect.killed_by("forbidden")
     instruction = next(
         (one for one in program.instructions if one.address == program.symbols["forbidden"]), None
     )

@@ -19,7 +19,7 @@ def dies(program):
 def where(program):
     """rdx:rax holds -2^63 (rdx: all ones) and the divisor is -1."""
     run = program.run()
-    run.expect.register("rip", program.symbols["forbidden"], at="exit")
+    run.expect.killed_by("forbidden")
     run.expect.register("rax", 2**63, at="exit")
     run.expect.register("rdx", 2**64 - 1, at="exit")
     instruction = next(

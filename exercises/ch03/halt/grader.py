@@ -19,7 +19,7 @@ def dies(program):
 def where(program):
     """The instruction at the label forbidden must be hlt, and the program must die exactly there."""
     run = program.run()
-    run.expect.register("rip", program.symbols["forbidden"], at="exit")
+    run.expect.killed_by("forbidden")
     instruction = next(
         (one for one in program.instructions if one.address == program.symbols["forbidden"]), None
     )

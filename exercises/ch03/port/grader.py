@@ -19,7 +19,7 @@ def dies(program):
 def where(program):
     """in al, 0x60 must be the instruction at the label forbidden."""
     run = program.run()
-    run.expect.register("rip", program.symbols["forbidden"], at="exit")
+    run.expect.killed_by("forbidden")
     instruction = next(
         (one for one in program.instructions if one.address == program.symbols["forbidden"]), None
     )

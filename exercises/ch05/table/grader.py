@@ -12,7 +12,7 @@ def squares(program):
 @check("the table of bit counts is right", points=3)
 def popcounts(program):
     """popcounts[n] is popcounts[n / 2] plus the lowest bit; or add up the eight bits in an expression."""
-    program.run().expect.memory("popcounts", bytes(n.bit_count() for n in range(256)), at="start")
+    program.run().expect.memory("popcounts", numbers([n.bit_count() for n in range(256)], "B"), at="start")
 
 
 @check("computed by the assembler", points=1, depends_on=[squares, popcounts])

@@ -1,6 +1,6 @@
 """page_arithmetic: masks and shifts by 12."""
 
-from toolkit.grading import check, given, strategies
+from toolkit.grading import Hexadecimal, check, given, strategies
 
 PAGE = 4096
 addresses = strategies.integers(0, 2**64 - 1)
@@ -13,14 +13,14 @@ sizes = strategies.one_of(
 @given(addresses)
 def page_of(program, address):
     """Clear the lowest twelve bits, in all 64 bits of the address."""
-    program.expect.call("page_of", address, returns=address - address % PAGE)
+    program.expect.call("page_of", Hexadecimal(address), returns=address - address % PAGE)
 
 
 @check("finds the offset", points=1)
 @given(addresses)
 def offset_of(program, address):
     """Keep only the lowest twelve bits."""
-    program.expect.call("offset_of", address, returns=address % PAGE)
+    program.expect.call("offset_of", Hexadecimal(address), returns=address % PAGE)
 
 
 @check("rounds up to whole pages", points=2)
@@ -33,7 +33,7 @@ def round_up(program, size):
 @given(strategies.integers(0, 2**47), sizes)
 def drawn_range(program, address, size):
     expected = (address + size - 1) // PAGE - address // PAGE + 1 if size else 0
-    program.expect.call("pages_touched", address, size, returns=expected)
+    program.expect.call("pages_touched", Hexadecimal(address), size, returns=expected)
 
 
 @check("counts the pages of a range", points=3, depends_on=[page_of, round_up])
