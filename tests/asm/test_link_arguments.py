@@ -9,7 +9,7 @@ from toolkit.asm.link.arguments import UsageError, gather, parse
 
 @pytest.mark.parametrize(
     "word",
-    ["-Map=map.txt", "-M", "-r", "-i", "--version-script=v", "-N", "-n", "-q", "--warn-common", "--sysroot=/other",
+    ["-Map=map.txt", "-M", "-Ur", "--version-script=v", "-N", "-n", "-q", "--warn-common", "--sysroot=/other",
      "--build-id=uuid", "--build-id=tree", "-z nonsense", "--nonsense", "-m elf_arm"],
 )  # fmt: skip
 def test_what_has_no_effect_here_is_refused(word: str) -> None:
@@ -38,6 +38,7 @@ def test_only_the_given_folders() -> None:
 @pytest.mark.parametrize(
     ("words", "field", "value"),
     [("-O1", "optimised", True), ("-O0", "optimised", False), ("--no-relax", "relax", False),
+     ("-r", "relocatable", True), ("-i", "relocatable", True), ("--relocatable", "relocatable", True),
      ("--require-defined=a", "required", ("a",)), ("--require-defined a", "undefined", ("a",))],
 )  # fmt: skip
 def test_options(words: str, field: str, value: object) -> None:

@@ -12,6 +12,7 @@ from toolkit.cli.common import write_bytes
 EPILOG = """\b
 Examples:
   toolkit ld main.o lib.o -o main
+  toolkit ld -r first.o second.o -o both.o
   toolkit ld -shared library.o -o lib.so -soname lib.so
   toolkit ld -m elf_i386 main.o ./lib.so -o main -dynamic-linker /lib/ld-linux.so.2
 Exit status: 0; 1 when there are errors in linking; 2 wrong usage or an unreadable file.
@@ -30,7 +31,7 @@ def ld_command(context: click.Context, arguments: tuple[str, ...]) -> None:
     """Link objects, archives and libraries as GNU ld does, with the options of ld(1) that programs are linked with.
 
     -shared, -pie, -m, -o, -e, -l, -L, -T* addresses, --gc-sections, --start-group, --whole-archive, --as-needed, -z …, -s, -S,
-    -x, -X, -u, --wrap, --defsym, -soname, -rpath, --hash-style, --build-id, --eh-frame-hdr, -E, -Bsymbolic and more.
+    -x, -X, -r, -u, --wrap, --defsym, -soname, -rpath, --hash-style, --build-id, --eh-frame-hdr, -E, -Bsymbolic and more.
     """
     from toolkit.asm.link.arguments import UsageError, link_files
 
@@ -44,4 +45,4 @@ def ld_command(context: click.Context, arguments: tuple[str, ...]) -> None:
     print_diagnostics(linked.diagnostics, "text")
     if linked.elf is None:
         raise click.exceptions.Exit(1)
-    write_bytes(Path(plan.output), linked.elf, executable=True)
+    write_bytes(Path(plan.output), linked.elf, executable=not plan.options.relocatable)

@@ -23,7 +23,7 @@ class LinkInput:
 
     ``lines`` tells where an object's bytes came from. ``as_needed``: a shared library that nothing refers to is left out.
     ``whole``: every member of an archive is linked. Archives with one ``group`` other than 0 are searched together until
-    nothing new is found. ``only_archives``: what a text names with -l are archives. ``searched``: it was found by -l.
+    nothing new is found. ``only_archives``: it is no shared library, nor are those that a text names with -l. ``searched``: it was found by -l.
     """
 
     name: str

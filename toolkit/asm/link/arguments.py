@@ -11,6 +11,7 @@ from toolkit.asm.link import Linked, LinkInput, LinkOptions, link
 
 _EMULATIONS = ("elf_x86_64", "elf_i386")
 # word → field and value
+_RELOCATABLE = ("r", "i", "relocatable")
 _SWITCHES: dict[str, tuple[str, object]] = {
     "shared": ("kind", "shared"),
     "Bshareable": ("kind", "shared"),
@@ -52,13 +53,14 @@ _SWITCHES: dict[str, tuple[str, object]] = {
     "build-id": ("build_id", "sha1"),
     "no-ld-generated-unwind-info": ("unwind_tables", False),
     "ld-generated-unwind-info": ("unwind_tables", True),
+    **dict.fromkeys(_RELOCATABLE, ("relocatable", True)),
     "no-relax": ("relax", False),
     "relax": ("relax", True),
     "no-omagic": ("", None),  # as without it
 }
 # what is not done here, and why: an option that is read must have its effect
 _REFUSED = {
-    **dict.fromkeys(("r", "i", "relocatable", "Ur"), "objects are linked to programs and libraries, not to larger objects"),
+    "Ur": "constructors are not collected: use -r",
     **dict.fromkeys(("Map", "M", "print-map"), "no map is written: see what was linked with `readelf -SW' and `nm -n'"),
     **dict.fromkeys(("version-script", "dynamic-list"), "names have no versions here: hide them in the source (`global name:function hidden')"),
     **dict.fromkeys(("N", "n", "omagic", "nmagic"), "programs are laid out in pages"),
@@ -139,7 +141,14 @@ class _State:
     saved: list[tuple[bool, bool, bool]] = field(default_factory=list)
 
     def of(self, name: str) -> LinkInput:
-        return LinkInput(name, b"", as_needed=self.as_needed, whole=self.whole, group=self.group)
+        return LinkInput(
+            name,
+            b"",
+            as_needed=self.as_needed,
+            whole=self.whole,
+            group=self.group,
+            only_archives=self.only_archives,
+        )
 
 
 def parse(arguments: Sequence[str]) -> Plan:
@@ -160,7 +169,7 @@ def parse(arguments: Sequence[str]) -> Plan:
             plan.files.append((word, state.of(word)))
         elif word.startswith("-l"):
             name = word[2:] or _next(rest, word)
-            plan.files.append((f"-l{name}", replace(state.of(name), only_archives=state.only_archives)))
+            plan.files.append((f"-l{name}", state.of(name)))
         elif not (_state_word(word, state) or _path_word(word, rest, plan)):
             _option(word, rest, changes, lists)
     plan.paths += [str(path) for path in lists.pop("paths")]
@@ -206,6 +215,9 @@ def _state_word(word: str, state: _State) -> bool:
         "--static",
     ):
         state.only_archives = word in ("-Bstatic", "-static", "-dn", "-non_shared", "--static")
+    elif name in _RELOCATABLE:
+        state.only_archives = True
+        return False
     else:
         return False
     return True

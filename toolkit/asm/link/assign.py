@@ -8,7 +8,7 @@ from toolkit.abi import elf
 from toolkit.asm.link import script
 from toolkit.asm.link.context import Context
 from toolkit.asm.link.model import InputFile, InputSection, OutputSection
-from toolkit.asm.link.orphans import Orphans
+from toolkit.asm.link.orphans import Orphans, script_statements
 
 _KEPT_FLAGS = (
     elf.SHF_ALLOC
@@ -52,7 +52,7 @@ def assign_sections(context: Context) -> None:
         if len(parts) > 1:
             parts.sort(key=_order)
         output.inputs = [part[3] for part in parts]
-        _combine(context, output)
+        combine(context, output)
     _place_orphans(context, list(members), orphans)
 
 
@@ -71,13 +71,13 @@ def _place_orphans(context: Context, placed: list[OutputSection], orphans: list[
         context.outputs = sorted(placed, key=_position)
         context.made = list(context.outputs)
         return
-    places = Orphans(context, sorted(placed, key=_position))
+    places = Orphans(context, sorted(placed, key=_position), script_statements(context))
     for number, section in enumerate(orphans):
         output = places.place(section, orphans[number + 1 :])
         output.inputs.append(section)
         section.output = output
     for output in {section.output for section in orphans if section.output is not None}:
-        _combine(context, output)
+        combine(context, output)
     places.number()
     for output in places.sections:
         context.by_name.setdefault(output.name, output)
@@ -125,7 +125,7 @@ def _writable_twins(context: Context) -> dict[str, int]:
     return found
 
 
-def _combine(context: Context, output: OutputSection) -> None:
+def combine(context: Context, output: OutputSection) -> None:
     """Type, flags, alignment and entry size of an output section from its inputs."""
     first = output.inputs[0]
     flags = first.flags & _KEPT_FLAGS
@@ -144,7 +144,7 @@ def _combine(context: Context, output: OutputSection) -> None:
             entry_size = (
                 entry_size if entry_size == section.entry_size and not first.flags & _MERGE_FLAGS else 0
             )
-    if output.name == ".text":
+    if output.name == ".text" and not context.options.relocatable:
         flags &= ~elf.SHF_WRITE  # ld keeps the text read-only, whatever its inputs ask for
     output.flags = flags & ~_MERGE_FLAGS | merging
     output.alignment = alignment

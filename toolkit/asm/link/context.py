@@ -70,6 +70,7 @@ class LinkOptions:
     required: Sequence[str] = ()  # names that must be defined: --require-defined
     relax: bool = True
     optimised: bool = False  # -O1 and above: the hash tables of dynamic symbols
+    relocatable: bool = False  # -r: an object, not a program
     lacking_libraries: bool = False  # --allow-shlib-undefined
     open_file: Callable[[str], bytes | None] | None = None
     folders: Sequence[str] = ()

@@ -27,6 +27,7 @@ from toolkit.asm.link import (
 )
 from toolkit.asm.link.context import Context, LinkOptions
 from toolkit.asm.link.model import DEFINED, InputSection
+from toolkit.asm.link.relocatable import link_relocatable
 from toolkit.asm.link.special import Special
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 def run(objects: Sequence[LinkInput], options: LinkOptions) -> Linked:
     """Link, or say why not."""
     context = Context(options)
-    data = _link(context, objects)
+    data = link_relocatable(context, objects) if options.relocatable else _link(context, objects)
     return _result(context, None if context.failed else data)
 
 

@@ -77,7 +77,7 @@ def edit_frames(context: Context) -> None:
         _shrink(edited, context.word)
     _pad_between(output)
     for edited in parsed:
-        _rewrite(edited)
+        _rewrite(edited, keeps_rows=context.options.relocatable)
 
 
 def _number(data: memoryview, at: int, width: int = 4) -> int:
@@ -172,7 +172,7 @@ def _parse_cie(context: Context, frame: Frame, data: memoryview, relocations: di
     stop = _skip_instructions(data, at, end, frame.encoding, context.word)
     frame.size -= end - stop
     initial = bytes(data[at:stop])
-    if len(initial) <= _MAX_INITIAL:
+    if len(initial) <= _MAX_INITIAL and not context.options.relocatable:
         frame.identity = (
             frame.size,
             version,
@@ -337,8 +337,8 @@ def _pad_between(output: OutputSection) -> None:
             section.size = size
 
 
-def _rewrite(edited: Edited) -> None:
-    """The section's new bytes; relocations move with their entries."""
+def _rewrite(edited: Edited, *, keeps_rows: bool) -> None:
+    """The section's new bytes; relocations move with their entries. ``keeps_rows``: those of dropped ones stay, at offset -1."""
     section = edited.section
     old = bytes(section.data)
     body = bytearray(section.size)
@@ -354,6 +354,8 @@ def _rewrite(edited: Edited) -> None:
         frame = edited.frames[index]
         if frame.kept:
             relocations.append(relocation._replace(offset=frame.place + relocation.offset - frame.offset))
+        elif keeps_rows:
+            relocations.append(relocation._replace(offset=-1))
     section.relocations = relocations
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from toolkit.abi import elf
 from toolkit.asm.link.identifiers import count_sections
-from toolkit.asm.link.model import InputFile, InputSection, InputSymbol, Relocation
+from toolkit.asm.link.model import InputFile, InputSection, InputSymbol, Relocation, SectionGroup
 
 MAX_SECTIONS = 1 << 20
 MAX_ALIGNMENT = 1 << 31
@@ -101,11 +101,11 @@ def read_object(name: str, data: bytes) -> InputFile:
     names = bytes(_slice(data, rows[names_at], "the section name table"))
     _read_contents(file, data, rows, names)
     _read_symbols(file, data, rows)
-    for row in rows:
+    for number, row in enumerate(rows):
         if row[1] in (elf.SHT_RELA, elf.SHT_REL):
-            _read_relocations(file, data, row)
+            _read_relocations(file, data, row, number)
         elif row[1] == elf.SHT_GROUP:
-            _read_group(file, data, row, rows)
+            _read_group(file, data, row, number, _string(names, row[0]))
     return file
 
 
@@ -154,7 +154,7 @@ def _read_symbols(file: InputFile, data: bytes, rows: list[tuple[int, ...]]) -> 
         append(InputSymbol(_string(strings, name), value, size, info & 15, info >> 4, other, section))
 
 
-def _read_relocations(file: InputFile, data: bytes, row: tuple[int, ...]) -> None:
+def _read_relocations(file: InputFile, data: bytes, row: tuple[int, ...], number: int) -> None:
     target = file.sections[row[7]] if row[7] < len(file.sections) else None
     if target is None or row[1] not in (elf.SHT_RELA, elf.SHT_REL):
         return
@@ -163,6 +163,7 @@ def _read_relocations(file: InputFile, data: bytes, row: tuple[int, ...]) -> Non
             raise MalformedError(f"section {target.name} has no contents but relocations")
         return
     raw = _slice(data, row, f"the relocations of {target.name}")
+    target.relocations_at = number
     has_addend = row[1] == elf.SHT_RELA
     if file.is64:
         layout, shift, mask = (elf.RELA64 if has_addend else elf.REL64), 32, 0xFFFFFFFF
@@ -183,10 +184,14 @@ def _read_relocations(file: InputFile, data: bytes, row: tuple[int, ...]) -> Non
         append(Relocation(offset, info & mask, info >> shift, fields[2] if has_addend else None))
 
 
-def _read_group(file: InputFile, data: bytes, row: tuple[int, ...], rows: list[tuple[int, ...]]) -> None:
+def _read_group(file: InputFile, data: bytes, row: tuple[int, ...], number: int, label: str) -> None:
     raw = _slice(data, row, "a section group")
     words = [int.from_bytes(raw[i : i + 4], "little") for i in range(0, len(raw) & ~3, 4)]
-    if not words or not words[0] & elf.GRP_COMDAT:
+    if not words:
+        return
+    members = [word for word in words[1:] if word < len(file.sections)]
+    file.group_sections.append(SectionGroup(number, label, words[0], row[7], members))
+    if not words[0] & elf.GRP_COMDAT:
         return
     if row[7] >= len(file.symbols):
         raise MalformedError("a section group's signature symbol does not exist")
@@ -195,7 +200,7 @@ def _read_group(file: InputFile, data: bytes, row: tuple[int, ...], rows: list[t
     if not name and signature.type == elf.STT_SECTION and signature.section < len(file.sections):
         section = file.sections[signature.section]
         name = section.name if section else ""
-    file.groups.append((name, [word for word in words[1:] if word < len(rows)]))
+    file.groups.append((name, members))
 
 
 def read_archive(

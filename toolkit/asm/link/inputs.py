@@ -93,6 +93,8 @@ class _Reader:
             library = sharedlib.read_library(item.name, data, searched=item.searched)
             context.identifiers.open(library)
             set_machine(context, library.machine)
+            if item.only_archives:
+                raise MalformedError(f"attempted static link of dynamic object `{item.name}'")
             if library.machine != context.machine:
                 raise MalformedError("the shared library is for another machine")
             sharedlib.add_library(context, library, as_needed=item.as_needed)

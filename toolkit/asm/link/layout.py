@@ -39,15 +39,8 @@ def place_inputs(context: Context) -> None:
     kept = []
     context.all_outputs = context.outputs
     for output in context.outputs:
-        offset = 0
-        for section in output.inputs:
-            alignment = section.alignment
-            if alignment > 1:
-                offset = (offset + alignment - 1) & -alignment
-            section.offset = offset
-            offset += section.size
-        output.size = output.contents_size = offset
-        if offset or _stays_empty(context, output):
+        place_in(output)
+        if output.size or _stays_empty(context, output):
             kept.append(output)
         else:
             output.removed = True
@@ -55,6 +48,18 @@ def place_inputs(context: Context) -> None:
     threads = [output for output in kept if output.flags & elf.SHF_TLS]
     if threads:  # the TLS segment starts with the first and has the alignment of all
         threads[0].alignment = max(output.alignment for output in threads)
+
+
+def place_in(output: OutputSection) -> None:
+    """The offsets of its inputs within one output, and its size."""
+    offset = 0
+    for section in output.inputs:
+        alignment = section.alignment
+        if alignment > 1:
+            offset = (offset + alignment - 1) & -alignment
+        section.offset = offset
+        offset += section.size
+    output.size = output.contents_size = offset
 
 
 # made for distances from where it would be, or for copies of variables that have no size

@@ -65,6 +65,7 @@ class InputSection:
     link: int = 0
     info: int = 0
     relocations: list[Relocation] = field(default_factory=list)
+    relocations_at: int = 0  # the number of the section they are in
     output: OutputSection | None = None
     offset: int = 0
     kept: bool = True
@@ -76,6 +77,16 @@ class InputSection:
         """Virtual address after layout."""
         assert self.output is not None
         return self.output.address + self.offset
+
+
+class SectionGroup(NamedTuple):
+    """A SHT_GROUP section: sections that are kept or dropped together. ``symbol`` names it; ``members`` by section number."""
+
+    number: int
+    name: str
+    flags: int
+    symbol: int
+    members: list[int]
 
 
 @dataclass(eq=False, slots=True)
@@ -94,6 +105,7 @@ class InputFile:
         default_factory=list
     )  # a library's, by symbol: name, is it the default
     groups: list[tuple[str, list[int]]] = field(default_factory=list)  # COMDAT: signature, member sections
+    group_sections: list[SectionGroup] = field(default_factory=list)
     dynamic: bool = False
     soname: str = ""
     needs: list[str] = field(default_factory=list)  # the libraries a library itself asks for

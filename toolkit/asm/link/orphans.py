@@ -65,14 +65,16 @@ def _together(first: int, second: int) -> int:
 class Orphans:
     """The statements and BFD's list of one link, with the script's sections in them."""
 
-    def __init__(self, context: Context, placed: Iterable[OutputSection]) -> None:
-        """``placed``: the outputs of the script's statements, with their inputs."""
+    def __init__(
+        self, context: Context, placed: Iterable[OutputSection], statements: Iterable[tuple[int, str]]
+    ) -> None:
+        """``placed``: the outputs of the script's statements, with their inputs; ``statements``: numbers and names."""
         self.context = context
         by_number = {output.position[0]: output for output in placed}
         self.head = _Statement("*ABS*")
         self.statements = [self.head]
         self.by_name: dict[str, list[_Statement]] = {}
-        for number, name in _statements(context):
+        for number, name in statements:
             self._add(_Statement(name, number, by_number.get(number)), len(self.statements))
         fixed = self._fixed_statements()
         self.empty = self._empty_sections()
@@ -92,7 +94,7 @@ class Orphans:
     def _empty_sections(self) -> set[OutputSection]:
         """Sections that BFD has made by now though nothing goes into them, and that are dropped later."""
         empty = set()
-        for name in _made_in_advance(self.context):
+        for name in made_in_advance(self.context):
             statement = self._named(name)
             if statement is not None and statement.output is None:
                 assert statement.number is not None
@@ -126,13 +128,19 @@ class Orphans:
         old = self.kinds.get(output)
         self.kinds[output] = kind if old is None else _together(old, kind)
         output.alignment = max(output.alignment, section.alignment)
-        output.type = output.type or section.type
+        if not output.type:
+            output.type, output.flags = section.type, section.flags
 
     # ---- one orphan ---------------------------------------------------------------------------------------------
 
-    def place(self, section: InputSection, later: Sequence[InputSection]) -> OutputSection:
-        """The output section of an orphan, made when there is none that it fits. ``later``: the orphans behind it."""
-        output = self._existing(section)
+    def place(
+        self, section: InputSection, later: Sequence[InputSection], *, alone: bool = False
+    ) -> OutputSection:
+        """The output section of an orphan, made when there is none that it fits. ``later``: the orphans behind it.
+
+        ``alone``: no other section may share it.
+        """
+        output = None if alone else self._existing(section)
         if output is None:
             kind = kind_of(section)
             for other in later:
@@ -161,8 +169,10 @@ class Orphans:
         return unused.output
 
     def _is_alike(self, output: OutputSection, section: InputSection) -> bool:
+        strict = 0 if not self.context.options.relocatable else elf.SHF_MASKOS | elf.SHF_MASKPROC
         return (
             not (self.kinds[output] ^ kind_of(section)) & (_ALLOC | _LOAD)
+            and not (output.flags ^ section.flags) & strict
             and output.type == section.type
             and not section.info
         )
@@ -314,8 +324,10 @@ class Orphans:
                 statement.output.position = (last, count)
 
 
-def _made_in_advance(context: Context) -> Iterator[str]:
+def made_in_advance(context: Context) -> Iterator[str]:
     """What the script assigns symbols or the location counter in, and what every link has for its GOT and PLT."""
+    if context.options.relocatable:
+        return
     yield from (".plt", ".got", ".bss")
     yield from (".rela.dyn", ".rela.plt", ".ldata") if context.is64 else (".rel.dyn", ".rel.plt")
     if not context.options.bind_now:
@@ -339,7 +351,7 @@ _KINDS = {
 }
 
 
-def _statements(context: Context) -> Iterator[tuple[int, str]]:
+def script_statements(context: Context) -> Iterator[tuple[int, str]]:
     """The numbers and names of the script for this kind of link."""
     for number, name in enumerate(script.NAMES):
         if name == ".interp" and context.is_shared:

@@ -143,7 +143,7 @@ def files_in_output_order(context: Context) -> list[InputFile]:
     return list(seen)
 
 
-def _is_temporary(context: Context, name: str) -> bool:
+def is_temporary(context: Context, name: str) -> bool:
     """Whether a label is the compiler's own (``bfd_is_local_label_name``)."""
     return name.startswith((".L", "..", "_.L_") if context.is64 else (".L", "..", "_.L_", ".X"))
 
@@ -171,16 +171,16 @@ def _local_rows(context: Context, file: InputFile, rows: list[SymbolRow]) -> Non
             number = section.output.number
         elif number == elf.SHN_COMMON:
             continue
-        if (discard == "X" or (merged and not discard)) and _is_temporary(context, name):
+        if (discard == "X" or (merged and not discard)) and is_temporary(context, name):
             continue
         if not has_file:
             has_file = True
             if kind != elf.STT_FILE:  # so that the symbols do not seem to belong to the file before
-                rows.append(SymbolRow(_own_name(file), 0, 0, elf.STT_FILE, 0, elf.SHN_ABS))
+                rows.append(SymbolRow(own_name(file), 0, 0, elf.STT_FILE, 0, elf.SHN_ABS))
         rows.append(SymbolRow(name.encode("utf-8", "surrogateescape"), value, size, kind, other, number))
 
 
-def _own_name(file: InputFile) -> bytes:
+def own_name(file: InputFile) -> bytes:
     """The base name of an object or archive member."""
     name = file.name
     if name.endswith(")") and "(" in name:
@@ -251,7 +251,7 @@ def write(
     headers: list[tuple[int, ...]] = []
     if context.options.strip != "all":
         strtab = strings.finish()
-        symtab = _pack_symbols(rows, strings, is64)
+        symtab = pack_symbols(rows, strings, is64)
         lead = -offset % context.word
         symbols_at = offset + lead
         strings_at = symbols_at + len(symtab)
@@ -298,7 +298,7 @@ def write(
     offset += len(shstrtab)
     lead = -offset % context.word
     parts += (shstrtab, bytes(lead), b"".join([row_format.pack(*header) for header in headers]))
-    _pack_headers(context, segments, entry_address, offset + lead, len(headers), image, _uses_gnu(rows))
+    _pack_headers(context, segments, entry_address, offset + lead, len(headers), image, uses_gnu(rows))
     return b"".join(parts)
 
 
@@ -328,7 +328,7 @@ def pack_symbol(is64: bool, name: int, info: int, other: int, section: int, valu
     return elf.SYM32.pack(name, value & 0xFFFFFFFF, size & 0xFFFFFFFF, info, other, section)
 
 
-def _pack_symbols(rows: list[SymbolRow], strings: StringTable, is64: bool) -> bytes:
+def pack_symbols(rows: list[SymbolRow], strings: StringTable, is64: bool) -> bytes:
     offsets = strings.offsets
     if is64:
         pack = elf.SYM64.pack
@@ -407,7 +407,7 @@ def _pack_headers(
         at += row.size
 
 
-def _uses_gnu(rows: list[SymbolRow]) -> bool:
+def uses_gnu(rows: list[SymbolRow]) -> bool:
     """GNU OS ABI: an IFUNC or a unique symbol is in the symbol table."""
     return any(row.info & 15 == elf.STT_GNU_IFUNC or row.info >> 4 == elf.STB_GNU_UNIQUE for row in rows)
 

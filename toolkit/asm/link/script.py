@@ -98,17 +98,50 @@ _STATEMENTS: list[tuple[str, list[tuple[str, int]]]] = [
     (".lrodata", [(f".lrodata .lrodata.* {_linkonce('lr')}", 0)]),
     (".ldata", [(f".ldata .ldata.* {_linkonce('l')}", 0)]),
 ]
-_AT_ZERO = """.stab .stabstr .stab.excl .stab.exclstr .stab.index .stab.indexstr .comment .gnu.build.attributes .debug
-.line .debug_srcinfo .debug_sfnames .debug_aranges .debug_pubnames .debug_info .debug_abbrev .debug_line .debug_frame
-.debug_str .debug_loc .debug_macinfo .debug_weaknames .debug_funcnames .debug_typenames .debug_varnames .debug_pubtypes
-.debug_ranges .debug_addr .debug_line_str .debug_loclists .debug_macro .debug_names .debug_rnglists .debug_str_offsets
-.debug_sup .gnu.attributes"""
+AT_ZERO = [
+    ".stab",
+    ".stabstr",
+    ".stab.excl",
+    ".stab.exclstr",
+    ".stab.index",
+    ".stab.indexstr",
+    ".comment",
+    ".gnu.build.attributes",
+    ".debug",
+    ".line",
+    ".debug_srcinfo",
+    ".debug_sfnames",
+    ".debug_aranges",
+    ".debug_pubnames",
+    ".debug_info",
+    ".debug_abbrev",
+    ".debug_line",
+    ".debug_frame",
+    ".debug_str",
+    ".debug_loc",
+    ".debug_macinfo",
+    ".debug_weaknames",
+    ".debug_funcnames",
+    ".debug_typenames",
+    ".debug_varnames",
+    ".debug_pubtypes",
+    ".debug_ranges",
+    ".debug_addr",
+    ".debug_line_str",
+    ".debug_loclists",
+    ".debug_macro",
+    ".debug_names",
+    ".debug_rnglists",
+    ".debug_str_offsets",
+    ".debug_sup",
+    ".gnu.attributes",
+]
 _EXTRA = {
     ".gnu.build.attributes": " .gnu.build.attributes.*",
     ".debug_info": " .gnu.linkonce.wi.*",
     ".debug_line": " .debug_line.* .debug_line_end",
 }
-_STATEMENTS += [(name, [(name + _EXTRA.get(name, ""), 0)]) for name in _AT_ZERO.split()]
+_STATEMENTS += [(name, [(name + _EXTRA.get(name, ""), 0)]) for name in AT_ZERO]
 
 NAMES = tuple(name for name, _ in _STATEMENTS)
 AFTER_SCRIPT = len(NAMES)
