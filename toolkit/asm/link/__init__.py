@@ -2,7 +2,7 @@
 
 The passes, in order: read the inputs and resolve names (``resolve``), drop what nothing needs (``collect``), see what the
 relocations need (``relocate``), assign input sections to output sections (``assign``), place these in memory (``layout``) and in
-the file (``segments``), apply the relocations, and write (``output``).
+the file (``segments``), apply the relocations, and write (``output``). ``relocatable`` has the few of -r.
 """
 
 from __future__ import annotations

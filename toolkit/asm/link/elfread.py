@@ -189,12 +189,12 @@ def _read_group(file: InputFile, data: bytes, row: tuple[int, ...], number: int,
     words = [int.from_bytes(raw[i : i + 4], "little") for i in range(0, len(raw) & ~3, 4)]
     if not words:
         return
+    if row[7] >= len(file.symbols):
+        raise MalformedError("a section group's signature symbol does not exist")
     members = [word for word in words[1:] if word < len(file.sections)]
     file.group_sections.append(SectionGroup(number, label, words[0], row[7], members))
     if not words[0] & elf.GRP_COMDAT:
         return
-    if row[7] >= len(file.symbols):
-        raise MalformedError("a section group's signature symbol does not exist")
     signature = file.symbols[row[7]]
     name = signature.name
     if not name and signature.type == elf.STT_SECTION and signature.section < len(file.sections):

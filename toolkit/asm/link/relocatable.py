@@ -99,7 +99,10 @@ def link_relocatable(context: Context, objects: Sequence[LinkInput]) -> bytes | 
     ehframe.link_frames(context)
     _mark_stack(context)
     segments.warn_about_stack(context)
-    return None if context.failed else write(context)
+    if context.failed:
+        return None
+    data = write(context)
+    return None if context.failed else data
 
 
 def _refuse_options(context: Context) -> None:

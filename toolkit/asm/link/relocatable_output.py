@@ -61,11 +61,15 @@ class _Object:
         return len(self.rows)
 
 
-def write(context: Context) -> bytes:
-    """The whole file."""
+def write(context: Context) -> bytes | None:
+    """The whole file; None when it would be too long."""
     made = _Object(context)
     _collect_relocations(made)
     _number_sections(made)
+    size = sum(o.size + o.alignment for o in context.headers if o.type != elf.SHT_NOBITS)
+    if size > linked.MAX_IMAGE or any(o.alignment > linked.MAX_IMAGE for o in context.headers):
+        context.say("error", f"the object would be about {size:,} bytes long", context.files[0].name)
+        return None
     _add_symbols(made)
     _fill_groups(made)
     return _Writer(made).file()
