@@ -14,8 +14,31 @@ import pytest
 from tests.grading.fakes import save, write_exercise
 from tests.test_cli import ROOT
 from tests.test_cli_check import GRADER, SOLUTION, STARTER
+from toolkit.cli import watch
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+
+
+@pytest.mark.parametrize(("looks", "waits"), [(2, 2), (1000, watch.EMPTY_LOOKS)])
+def test_a_file_that_is_being_written_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, looks: int, waits: int
+) -> None:
+    """An editor that writes in place empties the file first; a student who empties it gets a verdict all the same."""
+    source, pauses = tmp_path / "prog.asm", list[float]()
+    source.write_text("")
+    (tmp_path / "empty.inc").write_text("")
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == looks:
+            source.write_text("nop\n")
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    watch.await_content([tmp_path])
+    assert pauses == [watch.EMPTY_PAUSE] * waits
+    monkeypatch.undo()
+    source.write_text("nop\n")
+    watch.await_content([tmp_path])
 
 
 class Terminal:

@@ -7,7 +7,7 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from toolkit.grading.sandbox import Sandbox, WorkerSandbox
 
 POLL_INTERVAL = 0.015  # seconds between looks at the files where no notification service is installed
+EMPTY_PAUSE, EMPTY_LOOKS = 0.01, 20
+"""Seconds between looks at a file that was saved empty, and how many: an editor that writes in place empties it first."""
 POLL_PAUSE = 20  # times as long as a look takes is at least waited for the next one
 KEYS_HELP = "h hint   t task   n next   l list   c check again   q quit"
 
@@ -96,6 +98,7 @@ class Session:
             assert isinstance(value, set)
             changed = [each for each in self._exercises if each.folder in value]
             self._current = changed[0] if changed else self._current
+            await_content(value)
             self._check()
             return True
         actions: dict[object, Callable[[], None]] = {
@@ -201,6 +204,15 @@ def watch_folders(folders: Sequence[Path], put: Callable[[Event], None], stop: t
             put(("saved", changed))
 
 
+def await_content(folders: Iterable[Path]) -> None:
+    """Wait a moment for sources that are empty to be written."""
+    for _ in range(EMPTY_LOOKS):
+        files = {name: size for state in _state(folders).values() for name, (_, size) in state.items()}
+        if all(size for name, size in files.items() if name.endswith(".asm")):
+            return
+        time.sleep(EMPTY_PAUSE)
+
+
 def _matters(path: str) -> bool:
     name = Path(path).name
     return name == "grader.py" or name.endswith((".asm", ".inc", ".mac"))
@@ -218,7 +230,7 @@ def _poll(folders: Sequence[Path], put: Callable[[Event], None], stop: threading
         before = now
 
 
-def _state(folders: Sequence[Path]) -> dict[Path, dict[str, tuple[int, int]]]:
+def _state(folders: Iterable[Path]) -> dict[Path, dict[str, tuple[int, int]]]:
     found: dict[Path, dict[str, tuple[int, int]]] = {}
     for folder in folders:
         entries = found[folder] = {}

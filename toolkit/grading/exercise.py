@@ -6,7 +6,7 @@ import difflib
 import re
 import types
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -63,11 +63,6 @@ class Exercise:
         names = sorted(path.name for path in self.folder.glob("*.asm"))
         main = f"{self.name}.asm"
         return (main, *(name for name in names if name != main))
-
-    @cached_property
-    def looks(self) -> Looks:
-        """What its checks have looked at so far."""
-        return Looks()
 
     @cached_property
     def grader(self) -> Grader:
@@ -170,10 +165,11 @@ class Submission:
 
 @dataclass(frozen=True)
 class Grader:
-    """A loaded grader.py: its checks in the file's order, and its constants."""
+    """A loaded grader.py: its checks in the file's order, its constants, and what its checks have looked at so far."""
 
     checks: tuple[Check, ...]
     constants: dict[str, Any]
+    looks: Looks = field(default_factory=Looks, compare=False)
 
 
 _CONSTANTS = {"WORKED_EXAMPLE": bool, "SOURCES": tuple, "FORMAT": str, "BUDGET": int, "EVENTS": int}

@@ -110,7 +110,7 @@ def grade_submission(
     """Grade sources already read."""
     try:
         options = replace(exercise.options, seed=seed)
-        program = Program(exercise.build_request(submission), options, sandbox, exercise.looks)
+        program = Program(exercise.build_request(submission), options, sandbox, exercise.grader.looks)
     except BrokenCheck as error:
         return _no_grader(exercise, str(error))
     return grade_program(exercise, program, fail_fast=fail_fast)
