@@ -25,6 +25,7 @@ from toolkit.kernel.errors import SyscallError
 from toolkit.kernel.mm.faults import Resolved, fault
 from toolkit.kernel.outcome import FaultDetail, PastInstruction
 from toolkit.kernel.signals import SignalInfo, force, handles
+from toolkit.kernel.syscalls.dispatch import call
 from toolkit.kernel.task import LastTrap
 from toolkit.machine import events
 from toolkit.machine.registers import RAX, RIP, RSP
@@ -99,7 +100,7 @@ def emulate_vsyscall(kernel: Kernel, thread: Thread, offset: int) -> bool:
     except SyscallError:
         return False
     values[RAX] = number
-    kernel._call_slowly(thread, number, "x86_64")
+    call(kernel, thread, number, "x86_64")
     values[RIP] = back
     values[RSP] += 8
     return True

@@ -12,14 +12,12 @@ All chance comes from `seed`, all time from the virtual clock: equal inputs give
 
 from __future__ import annotations
 
-import functools
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from toolkit.abi.errno import Errno
-from toolkit.abi.signals import SI_KERNEL, SI_USER, Signal
+from toolkit.abi.signals import SI_USER, Signal
 from toolkit.kernel import exceptions, signals
 from toolkit.kernel.clock import EVENT, Clock
 from toolkit.kernel.errors import SyscallError
@@ -29,22 +27,17 @@ from toolkit.kernel.labels import Labels
 from toolkit.kernel.limits import Limits
 from toolkit.kernel.messages import Messages
 from toolkit.kernel.mm.frames import Frames, OutOfMemoryError
-from toolkit.kernel.mm.oom import Candidate, OutOfMemoryKiller
+from toolkit.kernel.mm.oom import OutOfMemoryKiller
 from toolkit.kernel.moments import Moment, Moments, Observer, Stop
-from toolkit.kernel.outcome import (
-    Ending,
-    ExitRecord,
-    Outcome,
-    TraceRecord,
-    UnknownSyscall,
-)
+from toolkit.kernel.outcome import Ending, Outcome, TraceRecord, UnknownSyscall
 from toolkit.kernel.passing import Passing
 from toolkit.kernel.processes import Processes
 from toolkit.kernel.scheduler import Scheduler
 from toolkit.kernel.semaphores import Semaphores
 from toolkit.kernel.services import Services
 from toolkit.kernel.shm import SharedMemory
-from toolkit.kernel.syscalls import Entry, SyscallTable, table
+from toolkit.kernel.syscalls import SyscallTable, table
+from toolkit.kernel.syscalls.dispatch import call, kill_for_memory, retry, wait
 from toolkit.kernel.syscalls.tracing import Tracer
 from toolkit.kernel.task import Process, State, Thread
 from toolkit.kernel.waiting import Blocked, ThreadGone
@@ -55,7 +48,6 @@ from toolkit.personality.linux_x86_64 import PERSONALITY as X86_64
 
 if TYPE_CHECKING:
     from toolkit.kernel.futex import Waiter
-    from toolkit.kernel.mm.space import AddressSpace
     from toolkit.kernel.vdso_area import VdsoFrames
     from toolkit.machine.cpu import Machine
 
@@ -101,7 +93,7 @@ class Kernel(Services):
         self.limits = limits or Limits()
         self.hostname: str = hostname
         self.frames = Frames(machine, limit=None if memory is None else memory >> 12, swap_pages=swap >> 12)
-        self.out_of_memory = OutOfMemoryKiller(self.frames, self._memory_users, self._current_space)
+        self.out_of_memory = OutOfMemoryKiller(self.frames, self.memory_users, self.current_space)
         self.frames.out_of_memory = self.out_of_memory
         self.random = random.Random(seed)
         self.scheduler = Scheduler(seed)
@@ -183,7 +175,7 @@ class Kernel(Services):
         if self._ending in RESUMABLE:
             self._ending = None
         elif not main.dead and not self.instructions:
-            self._observe(main.threads[0], self.moments.start)
+            self.observe(main.threads[0], self.moments.start)
         try:
             self._loop()
         except KeyboardInterrupt:
@@ -341,8 +333,7 @@ class Kernel(Services):
         """Run one thread until it blocks, ends, or has used its time: what is left of that."""
         machine, values, clock, scheduler = self.machine, self._values, self.clock, self.scheduler
         run, entries = machine.run, self._table_64
-        if thread.call_invoke is not None:
-            self._retry(thread)
+        retry(thread)
         runnable = State.RUNNABLE
         while thread.state is runnable and self._ending is None:
             if self._yielded:
@@ -359,7 +350,7 @@ class Kernel(Services):
                     return left
                 continue
             if values[RIP] in self._labels.names:  # the machine never stops at the instruction it begins with
-                left -= self._at_label(thread)
+                left -= self._labels.arrive(self, thread)
                 continue
             event = run(limit)
             executed = machine.instructions
@@ -372,7 +363,7 @@ class Kernel(Services):
                     number = values[RAX] & 0xFFFFFFFF
                     entry = entries.get(number)
                     if entry is None or self._slow_calls or entry.invoke is None:
-                        self._call_slowly(thread, number, "x86_64")
+                        call(self, thread, number, "x86_64")
                         continue
                     thread.call_number = number
                     try:
@@ -385,13 +376,13 @@ class Kernel(Services):
                             thread.sleep.clear()
                     except Blocked as blocked:
                         thread.call_invoke = entry.invoke
-                        self._block(thread, blocked)
+                        wait(thread, blocked)
                     except ThreadGone:
                         return left
                     except OutOfMemoryError:
-                        self._kill_for_memory(thread)
+                        kill_for_memory(thread)
                 else:
-                    self._call_slowly(thread, values[RAX] & 0xFFFFFFFF, "i386")
+                    call(self, thread, values[RAX] & 0xFFFFFFFF, "i386")
             elif type(event) is PageFault:
                 clock.now += EVENT
                 exceptions.page_fault(self, thread, event)
@@ -403,6 +394,10 @@ class Kernel(Services):
                 clock.now += EVENT
                 exceptions.handle(self, thread, event)
         return left
+
+    @property
+    def _slow_calls(self) -> bool:
+        return self.tracer is not None or bool(self.moments.syscalls)
 
     def charge_fault(self, work_before: int) -> None:
         """A fault that was resolved costs the host as much as a page that is handed out, and less than a system call."""
@@ -432,7 +427,7 @@ class Kernel(Services):
         self.scheduler.fire(self.clock.now)
         while self.moments.steps and self.moments.steps[0][0] <= self.instructions:
             _, moment, observer = self.moments.steps.pop(0)
-            self._observe(thread, [(moment, observer)])
+            self.observe(thread, [(moment, observer)])
         if self.instructions >= self._budget:
             self.end(Ending.BUDGET)
             return True
@@ -442,138 +437,24 @@ class Kernel(Services):
         """The current thread gives the rest of its slice away."""
         self._yielded = True
 
+    @property
+    def ending(self) -> Ending | None:
+        """How the run will end, once that is decided."""
+        return self._ending
+
     def end(self, ending: Ending) -> None:
         """Stop the loop."""
         if self._ending is None:
             self._ending = ending
 
-    # --- system calls --------------------------------------------------------------------------------------
+    # --- observers -----------------------------------------------------------------------------------------
 
-    @property
-    def _slow_calls(self) -> bool:
-        return self.tracer is not None or bool(self.moments.syscalls)
-
-    def _call_slowly(self, thread: Thread, number: int, abi: str) -> None:
-        """A call that is traced, observed, unknown, new, or made through int 0x80."""
-        entry = self.tables[abi].entry(number)
-        thread.call_number = number
-        if (
-            self.moments.syscalls
-            and entry.name in self.moments.syscalls
-            and thread.process is self.processes.main
-        ):
-            self._observe(thread, self.moments.due(self.moments.syscalls, "syscall:", entry.name))
-            if self._ending is not None or thread.state is not State.RUNNABLE:
-                return
-        if self.tracer is not None:
-            thread.call_record = self.tracer.begin(thread, entry, self.tables[abi].personality)
-        if entry.invoke is None:
-            self._refuse_unknown(thread, entry, abi)
-            return
-        self._invoke(thread, entry.invoke)
-
-    def _invoke(self, thread: Thread, invoke) -> None:  # type: ignore[no-untyped-def]
-        """Carry a call out, or begin to wait."""
-        try:
-            result = invoke(thread, self._values)
-        except SyscallError as error:
-            result = -error.errno
-        except Blocked as blocked:
-            thread.call_invoke = invoke
-            self._block(thread, blocked)
-            return
-        except ThreadGone:
-            return
-        except OutOfMemoryError:
-            self._kill_for_memory(thread)
-            return
-        self._values[RAX] = result & thread.process.word_mask
-        thread.end_call(result)
-
-    def _block(self, thread: Thread, blocked: Blocked) -> None:
-        """Wait; a signal that is already pending interrupts at once."""
-        if thread.signal_pending and not blocked.killable:
-            thread.interrupted = blocked
-            while thread.signal_pending and thread.interrupted is not None and thread.state is State.RUNNABLE:
-                if not signals.deliver(thread):
-                    break
-            if thread.interrupted is None or thread.process.dead:
-                return
-            thread.interrupted = None
-        if thread.state is State.RUNNABLE:
-            thread.park(blocked)
-
-    def _retry(self, thread: Thread) -> None:
-        """Look again at what the thread waits for."""
-        invoke = thread.call_invoke
-        thread.call_invoke = None
-        self._invoke(thread, invoke)
-
-    def _refuse_unknown(self, thread: Thread, entry: Entry, abi: str) -> None:
-        """ENOSYS; a call that Linux has and this kernel lacks makes the run *broken*."""
-        if entry.number in self.tables[abi].personality.syscall_names:
-            key = (abi, entry.number)
-            self.unknown_syscalls.setdefault(key, UnknownSyscall(entry.number, entry.name, abi))
-        self._values[RAX] = -Errno.ENOSYS & thread.process.word_mask
-        thread.end_call(-Errno.ENOSYS)
-
-    def _kill_for_memory(self, thread: Thread) -> None:
-        """The out-of-memory killer chose this one."""
-        thread.call_invoke = None
-        signals.force(thread, signals.SignalInfo(Signal.SIGKILL, 128))
-
-    def _memory_users(self) -> Iterator[Candidate]:
-        """The processes that the out-of-memory killer may choose from, oldest first."""
-        for process in self.processes.all():
-            if not process.dead:
-                info = signals.SignalInfo(Signal.SIGKILL, SI_KERNEL)
-                kill = functools.partial(signals.send, process, info)
-                yield Candidate(process.memory, process.pid, process.name, process.credentials.uid, kill)
-
-    def _current_space(self) -> AddressSpace | None:
-        return self.current.process.memory if self.current is not None else None
-
-    # --- moments -------------------------------------------------------------------------------------------
-
-    def _observe(self, thread: Thread, observers: Iterable[tuple[Moment, Observer]]) -> None:
+    def observe(self, thread: Thread, observers: Iterable[tuple[Moment, Observer]]) -> None:
+        """Have observers look at a thread of the main process."""
         for moment, observer in tuple(observers):
             self.switch(thread)
             self.moments.reached.add(moment)
             observer(Stop(self, thread.process, thread, moment))
-
-    def _at_label(self, thread: Thread) -> int:
-        """Tell the observers, once each time the thread comes here, and run the instruction alone: how many were executed.
-
-        An instruction that faults is begun anew later: `announced` says that this arrival was told already. An observer
-        may have forgotten this label, and then the machine also stops at the next one.
-        """
-        address = self._values[RIP]
-        if thread.announced != address:
-            thread.announced = address
-            if thread.process is self.processes.main:
-                for name in self._labels.names[address]:
-                    self._observe(thread, self.moments.due(self.moments.labels, "label:", name))
-                self._labels.drop_finished(address)
-            if self._ending is not None or thread.state is not State.RUNNABLE or thread.signal_pending:
-                return 0
-        event = self.machine.run(1)
-        executed = self.machine.instructions
-        self.instructions += executed
-        self.clock.now += executed
-        if isinstance(event, (Syscall, BudgetSpent)) or self._values[RIP] != address:
-            thread.announced = None
-        if isinstance(event, Syscall):
-            self.clock.now += EVENT
-            abi = "x86_64" if event.kind == "syscall" else "i386"
-            self._call_slowly(thread, self._values[RAX] & 0xFFFFFFFF, abi)
-        elif type(event) is Held:
-            self.passing.held(thread)
-        elif not isinstance(event, (BudgetSpent, Breakpoint, Interrupted, Rewritten)):
-            self.clock.now += EVENT
-            exceptions.handle(self, thread, event)
-        return executed
-
-    # --- what tasks report ---------------------------------------------------------------------------------
 
     def before_end(self, process: Process) -> None:
         """A process is about to end: the last look at it."""
@@ -583,7 +464,7 @@ class Kernel(Services):
                 if self.current is not None and self.current.process is process
                 else process.threads[0]
             )
-            self._observe(thread, self.moments.exit)
+            self.observe(thread, self.moments.exit)
             if self.current is thread:
                 self.processes.final_registers = self.machine.registers.as_dict()
 
@@ -596,37 +477,6 @@ class Kernel(Services):
             return False
         if signals.handles(thread, Signal.SIGSEGV):
             return False
-        self._observe(thread, self.moments.exit)
+        self.observe(thread, self.moments.exit)
         self.end(Ending.RETURNED)
         return True
-
-    def thread_ended(self, thread: Thread) -> None:
-        """A thread is gone: tell who joins it."""
-        if self.tracer is not None and thread.tid != thread.process.pid:
-            ended = thread.process
-            self.tracer.add(
-                ExitRecord(
-                    ended.pid,
-                    thread.tid,
-                    0 if ended.exit_code is None else ended.exit_code,
-                    ended.signal,
-                    False,
-                )
-            )
-        self.processes.thread_ended(thread)
-
-    def process_ended(self, process: Process) -> None:
-        """A process is gone: free what it held, tell its parent."""
-        if self.tracer is not None:
-            self.tracer.add(
-                ExitRecord(process.pid, process.pid, process.exit_code, process.signal, process.core_dumped)
-            )
-        self.processes.ended(process)
-
-    def stopped(self, process: Process, signal: int) -> None:
-        """A process was stopped by a signal."""
-        self.processes.stopped(process, signal)
-
-    def continued(self, process: Process) -> None:
-        """A stopped process goes on."""
-        self.processes.continued(process)

@@ -1,15 +1,18 @@
-"""What the rest of the kernel asks of the computer as a whole: chance, shared frames, limits of files, and the trace."""
+"""What the rest of the kernel asks of the computer as a whole, or tells it: chance, shared frames, limits of files, ends, the trace."""
 
 from __future__ import annotations
 
+import functools
 import random
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from toolkit.abi import process as p
-from toolkit.abi.signals import SI_USER, Signal
+from toolkit.abi.signals import SI_KERNEL, SI_USER, Signal
 from toolkit.kernel import signals, vdso_area
 from toolkit.kernel.fs.mounts import Files
 from toolkit.kernel.limits import Limits
+from toolkit.kernel.mm.oom import Candidate
 from toolkit.kernel.outcome import SignalRecord
 from toolkit.kernel.syscalls.tracing import Tracer
 from toolkit.kernel.task import Process, Thread
@@ -20,6 +23,8 @@ from toolkit.personality.linux_x86_64 import PERSONALITY as X86_64
 
 if TYPE_CHECKING:
     from toolkit.kernel.mm.frames import Frames
+    from toolkit.kernel.mm.space import AddressSpace
+    from toolkit.kernel.processes import Processes
     from toolkit.kernel.vdso_area import VdsoFrames
 
 
@@ -29,6 +34,8 @@ class Services:
     machine: Machine
     frames: Frames
     files: Files
+    processes: Processes
+    current: Thread | None
     limits: Limits
     random: random.Random
     tracer: Tracer | None
@@ -53,6 +60,38 @@ class Services:
         """A signal was thrown away."""
         if self.tracer is not None:
             self.tracer.ignore(signals.record_of(info, process.pid, process.pid))
+
+    def thread_ended(self, thread: Thread) -> None:
+        """A thread is gone: tell who joins it."""
+        if self.tracer is not None and thread.tid != thread.process.pid:
+            self.tracer.thread_ended(thread)
+        self.processes.thread_ended(thread)
+
+    def process_ended(self, process: Process) -> None:
+        """A process is gone: free what it held, tell its parent."""
+        if self.tracer is not None:
+            self.tracer.process_ended(process)
+        self.processes.ended(process)
+
+    def stopped(self, process: Process, signal: int) -> None:
+        """A process was stopped by a signal."""
+        self.processes.stopped(process, signal)
+
+    def continued(self, process: Process) -> None:
+        """A stopped process goes on."""
+        self.processes.continued(process)
+
+    def memory_users(self) -> Iterator[Candidate]:
+        """The processes that the out-of-memory killer may choose from, oldest first."""
+        for process in self.processes.all():
+            if not process.dead:
+                info = signals.SignalInfo(Signal.SIGKILL, SI_KERNEL)
+                kill = functools.partial(signals.send, process, info)
+                yield Candidate(process.memory, process.pid, process.name, process.credentials.uid, kill)
+
+    def current_space(self) -> AddressSpace | None:
+        """The memory of the process that runs."""
+        return self.current.process.memory if self.current is not None else None
 
     def core_dumps(self, limit: int) -> bool:
         """Whether the core bit is set: only if a core file may be written (RLIMIT_CORE)."""

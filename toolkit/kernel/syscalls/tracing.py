@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from toolkit.kernel.errors import SyscallError
-from toolkit.kernel.outcome import SignalRecord, SyscallRecord, TraceRecord
+from toolkit.kernel.outcome import ExitRecord, SignalRecord, SyscallRecord, TraceRecord
 from toolkit.kernel.strace.table import RESTARTS, Signature, result_text, signature_of
 from toolkit.kernel.strace.values import Call, word
 from toolkit.machine.registers import RIP
 
 if TYPE_CHECKING:
     from toolkit.kernel.syscalls import Entry
-    from toolkit.kernel.task import Thread
+    from toolkit.kernel.task import Process, Thread
     from toolkit.kernel.waiting import Blocked
     from toolkit.personality.layout import Personality
 
@@ -57,6 +57,15 @@ class Tracer:
     def ignore(self, record: SignalRecord) -> None:
         """A signal was thrown away: a tracer sees it all the same, when the process next leaves or enters the kernel."""
         self._ignored.setdefault(record.pid, []).append(record)
+
+    def thread_ended(self, thread: Thread) -> None:
+        """A thread other than its process's first is gone."""
+        process = thread.process
+        self.add(ExitRecord(process.pid, thread.tid, process.exit_code or 0, process.signal, False))
+
+    def process_ended(self, process: Process) -> None:
+        """A process is gone."""
+        self.add(ExitRecord(process.pid, process.pid, process.exit_code, process.signal, process.core_dumped))
 
     def begin(self, thread: Thread, entry: Entry, personality: Personality) -> object:
         """A call begins: note its registers and those arguments whose text does not depend on the result.
