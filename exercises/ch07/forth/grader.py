@@ -61,13 +61,21 @@ def compares(program, a, b):
     prints(program, f"{a} {b} < . {a} {b} = . {a} {a} = . {a} {a} < .", int(a < b), int(a == b), 1, 0)
 
 
+@given(numbers, numbers)
+def drawn_juggling(program, a, b):
+    prints(program, f"{a} {b} swap . .", a, b)
+    prints(program, f"{a} {b} drop .", a)
+    prints(program, f"{a} dup . .", a, a)
+
+
 @check("juggles the stack", points=2, depends_on=calculates)
 def juggles(program):
     """dup, drop, swap."""
+    drawn_juggling(program)
     prints(program, "3 dup * .", 9)
-    prints(program, "1 2 drop .", 1)
     prints(program, "1 2 swap - .", 1)
     prints(program, "1 2 3 . . .", 3, 2, 1)
+    prints(program, "1 drop 2 .", 2)
     fails(program, "1 . .", "stack underflow", "1\n")
 
 
@@ -83,11 +91,15 @@ def spaces(program):
 def complains(program):
     """On the standard error, with status 1; what was printed before stays."""
     fails(program, "1 . frobnicate 2 .", "unknown word", "1\n")
-    fails(program, "-", "stack underflow")
-    fails(program, "1 +", "stack underflow")
-    fails(program, ".", "stack underflow")
+    for word in ("+", "-", "*", "/", "swap", "=", "<"):
+        fails(program, word, "stack underflow")
+        fails(program, f"1 {word}", "stack underflow")
+    for word in ("dup", "drop", "."):
+        fails(program, word, "stack underflow")
     fails(program, "1 0 /", "division by zero")
     fails(program, "1 " * 257, "stack overflow")
     fails(program, "12x", "unknown word")
+    for word in ("1:", "1/", ":", "--1", "+1x"):
+        fails(program, word, "unknown word")
     fails(program, "du", "unknown word")
     prints(program, "1 " * 256 + ".", 1)
