@@ -1,7 +1,7 @@
 ; out_of_memory: touch more than there is.
 
 PAGE equ 4096
-SIZE equ 16 << 20
+SIZE equ 8 << 20
 
 section .text
 global _start

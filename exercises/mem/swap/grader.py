@@ -5,8 +5,8 @@ import struct
 from toolkit.grading import check, numbers
 
 EVENTS = 20_000  # a fault for each page, and one for each that comes back
-PAGE, PAGES = 4096, 1536
-MEMORY, SWAP = 4 << 20, 8 << 20
+PAGE, PAGES = 4096, 768
+MEMORY, SWAP = 2 << 20, 4 << 20
 
 
 def small(program):
@@ -15,7 +15,7 @@ def small(program):
 
 @check("every number is still there", points=3)
 def there(program):
-    """6 MiB are used on a machine with 4: what was put aside comes back with the same bytes. sum is 0 + 1 + … + 1535."""
+    """3 MiB are used on a machine with 2: what was put aside comes back with the same bytes. sum is 0 + 1 + … + 767."""
     run = small(program)
     run.expect.exit(0)
     run.expect.memory("sum", numbers([PAGES * (PAGES - 1) // 2]), at="exit")

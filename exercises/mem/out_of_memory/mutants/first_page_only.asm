@@ -3,7 +3,7 @@
 ; Touch more than there is.
 
 PAGE equ 4096
-SIZE equ 16 << 20
+SIZE equ 8 << 20
 
 section .text
 global _start

@@ -1,9 +1,9 @@
 ; segfault
-; caught by: gets the promise of 16 MiB
+; caught by: gets the promise of 8 MiB
 ; Touch more than there is.
 
 PAGE equ 4096
-SIZE equ 16 << 20
+SIZE equ 8 << 20
 
 section .text
 global _start

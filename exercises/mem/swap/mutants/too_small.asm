@@ -3,7 +3,7 @@
 ; swap: more memory in use than there is.
 
 PAGE  equ 4096
-PAGES equ 1536                  ; 6 MiB
+PAGES equ 768                  ; 3 MiB
 
 section .bss
 global absent
