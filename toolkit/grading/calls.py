@@ -26,7 +26,8 @@ MASK = (1 << 64) - 1
 LOWEST_ADDRESS = 0x10000  # a symbol below is a constant
 CONVENTION = (
     "What belongs to the caller comes back as it was: push rbx, rbp, r12 to r15 before you use them and pop them in the"
-    " opposite order; at a call of yours rsp is a multiple of 16; write only into your own buffers and stack."
+    " opposite order. At a call of yours rsp is a multiple of 16; it is 8 away from one when a function begins: one push"
+    " or sub rsp, 8 brings it there. Write only into your own buffers and stack."
 )
 
 
