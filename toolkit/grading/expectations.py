@@ -513,7 +513,7 @@ def _describe_call(
 ) -> str:
     words = [_argument(argument) for argument in args]
     end = (
-        f" = {result}"
+        f" = {_argument(result) if result > 0xFFFF else result}"
         if result is not None
         else f" = -1 {error}"
         if error
