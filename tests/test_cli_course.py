@@ -306,7 +306,9 @@ def test_hints_come_one_by_one_and_end_kindly(home: Path) -> None:
     ]
     assert "the last of 3 hints" in texts[3]
     assert "Hint 1 of 3" in toolkit("hint", "mmap", "--again").output
-    assert toolkit("hint", "mmap", "--all").output.count("## Hint") == 3
+    everything = toolkit("hint", "mmap", "--all").output
+    assert everything.count("## Hint") == 3
+    assert "first\n\n## Hint 2 of 3" in everything
 
 
 def test_reset_keeps_a_backup_each_time(home: Path) -> None:

@@ -237,6 +237,8 @@ def print_hint(
         )
         return
     for number in chosen:
+        if number > chosen[0]:
+            click.echo()
         print_markdown(
             f"## Hint {number + 1} of {len(hints)}: {hints[number].heading}\n\n{hints[number].text}"
         )
