@@ -123,7 +123,7 @@ def evidence_of(
         core_dumped=outcome.core_dumped,
         stdout=outcome.stdout,
         stderr=outcome.stderr,
-        files=_files(kernel, request.build.name),
+        files=kernel.files_under(without=request.build.name),
         moments=recorder.records,
         syscalls=tuple(_syscalls(outcome.trace, built)),
         fault=None if returned or outcome.fault is None else _fault(outcome.fault, built, recorder),
@@ -140,14 +140,6 @@ def evidence_of(
 def _in_syscall(outcome: Outcome) -> bool:
     """Whether the program ended, or waits, in a system call: rip is then behind the instruction."""
     return outcome.exit_code is not None or outcome.ending.value == "deadlock"
-
-
-def _files(kernel: Kernel, program: str) -> dict[str, bytes]:
-    files = kernel.files_under()
-    readable = {
-        name.encode(errors="surrogateescape").decode(errors="backslashreplace"): name for name in files
-    }
-    return {shown: files[name] for shown, name in readable.items() if name != program}
 
 
 def _fault(detail: FaultDetail, built: Built, recorder: Recorder) -> FaultRecord:

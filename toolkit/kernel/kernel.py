@@ -229,9 +229,9 @@ class Kernel(Services):
         """A regular file's contents as they are now; `path` as the program would write it. SyscallError otherwise."""
         return self.files.read(path)
 
-    def files_under(self, path: str | None = None) -> dict[str, bytes]:
-        """Every regular file below a directory (default: the program's own), by relative name, host mounts left out."""
-        return self.files.tree(path)
+    def files_under(self, path: str | None = None, without: str | None = None) -> dict[str, bytes]:
+        """Every regular file below a directory (default: the program's own), by relative name, host mounts and `without` left out."""
+        return self.files.tree(path, without)
 
     def render_maps(self, process: Process | None = None) -> bytes:
         """The text of /proc/PID/maps."""

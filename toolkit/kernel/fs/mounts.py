@@ -199,8 +199,8 @@ class Files:
             raise SyscallError(Errno.EISDIR)
         return inode.pages.read(0, inode.size)
 
-    def tree(self, path: str | None = None) -> dict[str, bytes]:
-        """Regular files below a directory, host directories left out."""
+    def tree(self, path: str | None = None, without: str | None = None) -> dict[str, bytes]:
+        """Regular files below a directory, host directories and one name left out."""
         start = self.home if path is None else self.find(path)
         found: dict[str, bytes] = {}
         pending: list[tuple[str, Inode]] = [("", start)]
@@ -210,10 +210,10 @@ class Files:
                 continue
             for name, inode in place.names():
                 shown = prefix + name.decode("utf-8", "backslashreplace")
-                if isinstance(inode, RegularFile):
-                    found[shown] = inode.pages.read(0, inode.size)
-                else:
+                if not isinstance(inode, RegularFile):
                     pending.append((shown + "/", inode))
+                elif shown != without:
+                    found[shown] = inode.pages.read(0, inode.size)
         return dict(sorted(found.items()))
 
 
