@@ -185,12 +185,12 @@ def _syscalls(trace: Iterable[object], built: Built) -> Iterator[SyscallRecord]:
     for index, each in enumerate(trace):
         if not isinstance(each, KernelRecord):
             continue
-        text = syscall_line(each) if index < PRINTED_CALLS else ""
-        if each.address not in places:
-            places[each.address] = built.location(each.address)
-        key = (each.number, each.abi, each.values, each.result, text, each.address)
+        told = (each.arguments, each.result_text, each.note) if index < PRINTED_CALLS else None
+        key = (each.number, each.abi, each.values, each.result, each.address, told)
         record = made.get(key)
         if record is None:
+            if each.address not in places:
+                places[each.address] = built.location(each.address)
             error = find_errno(-each.result) if each.result is not None and each.result < 0 else None
             record = made[key] = SyscallRecord(
                 each.name,
@@ -198,7 +198,7 @@ def _syscalls(trace: Iterable[object], built: Built) -> Iterator[SyscallRecord]:
                 each.values,
                 each.result,
                 error.name if error is not None else None,
-                text,
+                syscall_line(each) if told is not None else "",
                 places[each.address],
             )
         yield record

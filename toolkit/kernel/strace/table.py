@@ -557,6 +557,7 @@ for _line in SIMPLE.strip().splitlines():
 # --- results -----------------------------------------------------------------------------------------------
 
 HEXADECIMAL = frozenset(["mmap", "mmap2", "brk", "mremap", "shmat"])
+SIGNAL_NUMBERS = frozenset(["rt_sigtimedwait", "rt_sigtimedwait_time64"])
 RESTARTS = {
     512: "ERESTARTSYS (To be restarted if SA_RESTART is set)",
     514: "ERESTARTNOHAND (To be restarted if no handler)",
@@ -568,6 +569,19 @@ NOTES: dict[str, Callable[[Call], str]] = {
 }
 
 
+TOLD_OTHERWISE = {
+    *NOTES,
+    *HEXADECIMAL,
+    *SIGNAL_NUMBERS,
+    "set_thread_area",
+    "umask",
+    "time",
+    "fcntl",
+    "fcntl64",
+}
+"""Calls whose result is not just a number."""
+
+
 def result_text(call: Call) -> tuple[str, str]:
     """What stands behind ``=``, and what follows in parentheses."""
     result = call.result
@@ -576,6 +590,8 @@ def result_text(call: Call) -> tuple[str, str]:
     if call.failed:
         error = find_errno(-result)
         return (f"-1 {error.name}", error.message) if error is not None else (f"-1 (errno {-result})", "")
+    if call.name not in TOLD_OTHERWISE:
+        return str(result), ""
     if call.name in NOTES:
         try:
             return str(result), NOTES[call.name](call)
@@ -583,7 +599,7 @@ def result_text(call: Call) -> tuple[str, str]:
             return str(result), ""
     if call.name in HEXADECIMAL:
         return f"{result:#x}", ""
-    if call.name.startswith("rt_sigtimedwait"):
+    if call.name in SIGNAL_NUMBERS:
         return str(result), v.signal_text(result)
     if call.name == "set_thread_area":
         return str(result), f"entry_number={call.number(call.raw[0])}"

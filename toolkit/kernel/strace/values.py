@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ STRING_SHOWN = 32
 SIGNALS = 64
 
 
-@dataclass
+@dataclass(slots=True)
 class Call:
     """One call that is being printed: the raw argument registers, and the result once there is one."""
 
@@ -31,7 +31,6 @@ class Call:
     result: int | None = None
     index: int = 0
     """Of the argument that is being printed."""
-    extra: dict[str, str] = field(default_factory=dict)
 
     @property
     def failed(self) -> bool:

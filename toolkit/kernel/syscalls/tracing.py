@@ -24,12 +24,31 @@ ERESTARTSYS, ERESTARTNOHAND, ERESTART_RESTARTBLOCK = 512, 514, 516
 
 @dataclass(slots=True)
 class Pending:
-    """A call that has begun: the index of its record, how it is printed, and what was printed of it."""
+    """A call that has begun: the place of its record, how it is printed, and what was printed of it."""
 
     index: int
+    pid: int
+    tid: int
+    address: int
+    number: int
+    abi: str
     call: Call
     signature: Signature | None
     begun: list[str]
+
+    def record(
+        self,
+        texts: list[str],
+        result: int | None = None,
+        shown: tuple[str, str] = ("", ""),
+        ended: int | None = None,
+    ) -> SyscallRecord:
+        """What is kept of the call. ``shown``: the result as strace prints it, and what it says in parentheses."""
+        call = self.call
+        return SyscallRecord(
+            *(self.pid, self.tid, self.number, call.name, self.abi, call.raw, tuple(texts)),
+            *(result, self.address, shown[1], shown[0], len(self.begun), ended),
+        )
 
 
 class Tracer:
@@ -38,14 +57,14 @@ class Tracer:
     def __init__(self, limit: int, printed: int) -> None:
         self._limit = limit
         self._printed = printed
-        self._records: list[TraceRecord] = []
+        self._records: list[TraceRecord | Pending] = []
         self._pending: dict[int, Pending] = {}
         self._ignored: dict[int, list[SignalRecord]] = {}
         self.dropped = 0
 
     def finished(self) -> tuple[TraceRecord, ...]:
         """The records so far."""
-        return tuple(self._records)
+        return tuple(each.record(each.begun) if isinstance(each, Pending) else each for each in self._records)
 
     def add(self, record: TraceRecord) -> None:
         """Append a record."""
@@ -74,8 +93,7 @@ class Tracer:
         """
         self._flush(thread)
         address = thread.registers[RIP] - INSTRUCTION_LENGTH
-        area = thread.memory.area_at(address)
-        if area is not None and area.name == "[vdso]" and personality.bits == 64:
+        if personality.bits == 64 and _is_in_vdso(thread, address):
             return None
         if len(self._records) >= self._limit:
             self.dropped += 1
@@ -83,25 +101,17 @@ class Tracer:
         signature = signature_of(entry.name, personality.bits)
         count = signature.count if signature is not None else _argument_count(entry)
         mask = (1 << personality.bits) - 1
-        raw = tuple(thread.registers[index] & mask for index in personality.argument_registers[:count])
+        registers = thread.registers
+        raw = tuple([registers[index] & mask for index in personality.argument_registers[:count]])
         call = Call(thread, entry.name, personality.bits, raw)
         printed = len(self._records) < self._printed
         texts = _begin(call, signature) if printed else []
-        self._pending[thread.tid] = Pending(len(self._records), call, signature, texts)
-        self._records.append(
-            SyscallRecord(
-                thread.process.pid,
-                thread.tid,
-                entry.number,
-                entry.name,
-                personality.name,
-                raw,
-                tuple(texts),
-                None,
-                address=address,
-                early=len(texts),
-            )
+        pending = Pending(
+            *(len(self._records), thread.process.pid, thread.tid, address, entry.number, personality.name),
+            *(call, signature, texts),
         )
+        self._pending[thread.tid] = pending
+        self._records.append(pending)
         return entry
 
     def end(self, thread: Thread, result: int | None) -> None:
@@ -128,25 +138,30 @@ class Tracer:
         thread.call_record = None
         if pending is None:
             return
-        record = self._records[pending.index]
-        if not isinstance(record, SyscallRecord):
-            return
         if result is not None and result >= 1 << 63:
             result -= 1 << 64
         pending.call.result = result
-        texts, text, note = pending.begun, shown, ""
+        texts, told = pending.begun, (shown, "")
         if pending.index < self._printed:
             if pending.signature is not None:
                 texts = _end(pending.call, pending.signature, texts)
             if not shown:
-                text, note = result_text(pending.call)
-        self._records[pending.index] = record._replace(
-            arguments=tuple(texts), result=result, note=note, result_text=text, ended=len(self._records)
-        )
+                told = result_text(pending.call)
+        self._records[pending.index] = pending.record(texts, result, told, len(self._records))
 
     def _flush(self, thread: Thread) -> None:
+        if not self._ignored:
+            return
         for record in self._ignored.pop(thread.process.pid, ()):
             self.add(record)
+
+
+def _is_in_vdso(thread: Thread, address: int) -> bool:
+    places = thread.memory.places
+    if places.start_code <= address < places.end_code:
+        return False
+    area = thread.memory.area_at(address)
+    return area is not None and area.name == "[vdso]"
 
 
 def _argument_count(entry: Entry) -> int:
