@@ -311,6 +311,19 @@ def test_hints_come_one_by_one_and_end_kindly(home: Path) -> None:
     assert "first\n\n## Hint 2 of 3" in everything
 
 
+def test_nothing_is_kept_beside_the_course_in_the_package(
+    package: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(package.parent)
+    monkeypatch.setattr(exercise, "find_course", lambda start: package)
+    before = sorted(package.parent.rglob("*"))
+    result = toolkit("hint", "mmap")
+    assert "Hint 1 of 3" in result.output
+    assert "`toolkit start DIRECTORY` makes a course of your own" in result.output
+    toolkit("check", "mmap")
+    assert sorted(package.parent.rglob("*")) == before
+
+
 def test_reset_keeps_a_backup_each_time(home: Path) -> None:
     toolkit("init", ".")
     own = home / "exercises" / "ch04" / "mmap" / "mmap.asm"

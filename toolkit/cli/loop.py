@@ -213,6 +213,12 @@ def hint_command(exercise: str | None, everything: bool, again: bool) -> None:
     print_hint(found, progress, everything=everything, again=again)
     if not progress.save():
         click.echo(f"toolkit: {progress.cannot_save}", err=True)
+    elif not progress.writable and not progress.notice and not everything:
+        click.echo(
+            "toolkit: this is the course inside the package, where the hints you have seen are not kept: --all shows them"
+            " all, and `toolkit start DIRECTORY` makes a course of your own",
+            err=True,
+        )
 
 
 def print_hint(

@@ -68,8 +68,15 @@ class ProgressFile:
 
 
 def load(course: Path) -> ProgressFile:
-    """The progress kept beside a course's folder; an empty one when there is none or it can't be used."""
+    """The progress kept beside a course's folder; an empty one when there is none or it can't be used.
+
+    None is kept beside the course inside the package.
+    """
+    from toolkit.grading.exercise import installed_course
+
     path = course.parent / FILE_NAME
+    if course == installed_course():
+        return ProgressFile(path, writable=False)
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -124,16 +131,12 @@ def passed_exercises() -> set[str]:
 
 
 def remember(exercises: Sequence[Exercise], report: Report) -> None:
-    """Keep what a grading of the student's own files showed; nothing for the course inside the package."""
-    from toolkit.grading.exercise import installed_course
+    """Keep what a grading of the student's own files showed."""
     from toolkit.grading.report import Status
 
     if not exercises:
         return
-    course = exercises[0].folder.parent.parent
-    if course == installed_course():
-        return
-    progress = load_with_notice(course)
+    progress = load_with_notice(exercises[0].folder.parent.parent)
     for result in report.exercises:
         passed = progress.passed(result.identity) or result.status is Status.PASSED
         progress.update(result.identity, passed=passed, score=result.score, max_score=result.max_score)
