@@ -316,6 +316,7 @@ def test_nothing_is_kept_beside_the_course_in_the_package(
 ) -> None:
     monkeypatch.chdir(package.parent)
     monkeypatch.setattr(exercise, "find_course", lambda start: package)
+    monkeypatch.setattr(exercise, "packaged_course", lambda: package)
     before = sorted(package.parent.rglob("*"))
     result = toolkit("hint", "mmap")
     assert "Hint 1 of 3" in result.output

@@ -72,10 +72,10 @@ def load(course: Path) -> ProgressFile:
 
     None is kept beside the course inside the package.
     """
-    from toolkit.grading.exercise import installed_course
+    from toolkit.grading.exercise import packaged_course
 
     path = course.parent / FILE_NAME
-    if course == installed_course():
+    if course == packaged_course():
         return ProgressFile(path, writable=False)
     try:
         document = json.loads(path.read_text(encoding="utf-8"))

@@ -333,11 +333,14 @@ def find_course(start: Path) -> Path:
 
 def installed_course() -> Path | None:
     """The course inside the installed package (or of the checkout it runs from), ``None`` if it has none."""
-    package = Path(__file__).resolve().parents[1]
-    for folder in (package / "course", package.parent / "exercises"):
-        if _has_exercises(folder):
-            return folder
-    return None
+    checkout = Path(__file__).resolve().parents[2] / "exercises"
+    return packaged_course() or (checkout if _has_exercises(checkout) else None)
+
+
+def packaged_course() -> Path | None:
+    """The course inside the installed package, which is nobody's to work in; ``None`` in a checkout."""
+    folder = Path(__file__).resolve().parents[1] / "course"
+    return folder if _has_exercises(folder) else None
 
 
 def _has_exercises(folder: Path) -> bool:
