@@ -71,7 +71,8 @@ def _place_orphans(context: Context, placed: list[OutputSection], orphans: list[
         context.outputs = sorted(placed, key=_position)
         context.made = list(context.outputs)
         return
-    places = Orphans(context, sorted(placed, key=_position), script_statements(context))
+    statements = script_statements(context.is_shared, context.is64)
+    places = Orphans(context, sorted(placed, key=_position), statements, orphans)
     for number, section in enumerate(orphans):
         output = places.place(section, orphans[number + 1 :])
         output.inputs.append(section)

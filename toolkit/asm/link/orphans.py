@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from toolkit.abi import elf
 from toolkit.asm.link import script
@@ -66,7 +67,11 @@ class Orphans:
     """The statements and BFD's list of one link, with the script's sections in them."""
 
     def __init__(
-        self, context: Context, placed: Iterable[OutputSection], statements: Iterable[tuple[int, str]]
+        self,
+        context: Context,
+        placed: Iterable[OutputSection],
+        statements: Iterable[tuple[int, str]],
+        orphans: Iterable[InputSection],
     ) -> None:
         """``placed``: the outputs of the script's statements, with their inputs; ``statements``: numbers and names."""
         self.context = context
@@ -74,10 +79,13 @@ class Orphans:
         self.head = _Statement("*ABS*")
         self.statements = [self.head]
         self.by_name: dict[str, list[_Statement]] = {}
+        empty = set(made_in_advance(context))
+        wanted = {*_KINDS, *empty, *context.options.addresses, *(section.name for section in orphans)}
         for number, name in statements:
-            self._add(_Statement(name, number, by_number.get(number)), len(self.statements))
+            if number in by_number or name in wanted:  # others have no part in it
+                self._add(_Statement(name, number, by_number.get(number)), len(self.statements))
         fixed = self._fixed_statements()
-        self.empty = self._empty_sections()
+        self.empty = self._empty_sections(empty)
         others = (s.output for s in self.statements if s.output is not None and s not in fixed)
         self.sections = [*(s.output for s in fixed if s.output is not None), *others]
         self.kinds: dict[OutputSection, int] = {}
@@ -91,16 +99,15 @@ class Orphans:
                 slot.statement.kind = slot.kind
         self.first_note: OutputSection | None = None
 
-    def _empty_sections(self) -> set[OutputSection]:
+    def _empty_sections(self, names: set[str]) -> set[OutputSection]:
         """Sections that BFD has made by now though nothing goes into them, and that are dropped later."""
-        empty = set()
-        for name in made_in_advance(self.context):
-            statement = self._named(name)
-            if statement is not None and statement.output is None:
+        found = set()
+        for statement in self.statements:
+            if statement.output is None and statement.name in names:
                 assert statement.number is not None
-                statement.output = OutputSection(name, (statement.number, 0))
-                empty.add(statement.output)
-        return empty
+                statement.output = OutputSection(statement.name, (statement.number, 0))
+                found.add(statement.output)
+        return found
 
     def _add(self, statement: _Statement, index: int) -> None:
         self.statements.insert(index, statement)
@@ -351,11 +358,11 @@ _KINDS = {
 }
 
 
-def script_statements(context: Context) -> Iterator[tuple[int, str]]:
+@lru_cache(maxsize=4)
+def script_statements(is_shared: bool, is64: bool) -> tuple[tuple[int, str], ...]:
     """The numbers and names of the script for this kind of link."""
-    for number, name in enumerate(script.NAMES):
-        if name == ".interp" and context.is_shared:
-            continue
-        if number in script.LARGE and not context.is64:
-            continue
-        yield number, name
+    return tuple(
+        (number, name)
+        for number, name in enumerate(script.NAMES)
+        if not (name == ".interp" and is_shared) and (is64 or number not in script.LARGE)
+    )

@@ -204,7 +204,8 @@ def _assign(context: Context) -> None:
         output.inputs.sort(key=lambda section: section.name == ".gnu.warning")
         combine(context, output)
     known = sorted(placed.values(), key=lambda output: output.position)
-    places = Orphans(context, known, ((n, name) for n, name in enumerate(_NAMES) if numbers.get(name) == n))
+    statements = ((number, name) for number, name in enumerate(_NAMES) if numbers.get(name) == number)
+    places = Orphans(context, known, statements, [section for section, _ in orphans])
     for section, alone in orphans:
         output = places.place(section, (), alone=alone)
         output.inputs.append(section)
