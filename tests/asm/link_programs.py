@@ -63,6 +63,47 @@ _MORE_OPTIONS = (
 )  # fmt: skip
 
 
+# and what is rare: sections that the script does not name, by any flags; names that the linker defines; further options
+_RARE = (
+    '.section .gnu.linkonce.t.f{m},"ax"\n.weak linked_once_{m}\nlinked_once_{m}: ret\n',
+    '.section .note.{m},"a",@note\n.p2align 3\n.long 4,4,1\n.asciz "abc"\n.long {n}\n',
+    '.section .note.w{m},"aw",@note\n.p2align 2\n.long 4,4,1\n.asciz "abc"\n.long {n}\n',
+    '.section orphan_{m},"ax"\nnop\n', '.section orphan_{m},"aw",@nobits\n.zero 5\n', '.section orphan_{m},"a"\n.byte 1\n',
+    '.section thread_{m},"awT"\n.long 1\n', '.section threads_{m},"awT",@nobits\n.zero 4\n',
+    '.section .rodata1,"a"\n.long 1\n', '.section .data1,"aw"\n.long 1\n', '.section .gcc_except_table,"a"\n.long 1\n',
+    '.section .jcr,"aw"\n.{wide} 0\n', '.section .ctors,"aw"\n.{wide} _start\n',
+    '.globl __start_orphan_{m}\n.data\n.{wide} __start_orphan_{m}\n', '.hidden __stop_orphan_{m}\n.data\n.{wide} __stop_orphan_{m}\n',
+    '.data\n.{wide} _edata, __bss_start, _end\n', '.weak etext\n.data\n.{wide} etext\n',
+    '.hidden _DYNAMIC\n.weak _DYNAMIC\n.data\n.{wide} _DYNAMIC\n', '.weak __ehdr_start\n.hidden __ehdr_start\n.data\n.{wide} __ehdr_start\n',
+    '.globl single_{m}\n.type single_{m}, @gnu_unique_object\n.data\nsingle_{m}: .long 1\n.size single_{m}, 4\n',
+    '.data\n.{wide} chosen_x{n}\n.text\n.type chosen_x{n}, @gnu_indirect_function\nchosen_x{n}: ret\n',
+    '.text\n.globl weak_{m}\n.weak weak_{m}\n.type weak_{m}, @gnu_indirect_function\nweak_{m}: ret\n.data\n.{wide} weak_{m}\n',
+    '.section .init_array,"aw",@init_array\n.{wide} __init_array_start\n',
+    '.section .text.g_{m},"axG",@progbits,g_{m},comdat\n.weak g_{m}\ng_{m}: .cfi_startproc\nret\n.cfi_endproc\n'
+    '.section .data.rel.ro.g_{m},"awG",@progbits,g_{m},comdat\n.{wide} g_{m}\n',
+)  # fmt: skip
+_RARE_OPTIONS = (
+    "--section-start=custom_0=0x700000", "-Tbss=0xa00000", "-Ttext=0x600000", "-Tdata=0x800000", "-z ibtplt", "-Bsymbolic",
+    "-z execstack", "--no-dynamic-linker", "-z text", "-z notext", "-z defs", "--allow-multiple-definition", "--build-id=0xabcdef",
+    "--discard-none", "-z lazy", "--disable-new-dtags -rpath /a", "-u green", "-u maybe", "-e beta", "-z stack-size=65536",
+    "--wrap=alpha", "--section-start=.rodata=0x300000", "-Ttext-segment=0x10000000", "--allow-shlib-undefined", "-z muldefs",
+)  # fmt: skip
+
+
+def rare_case(seed: int) -> Case:
+    """``wide_case`` with what few programs have."""
+    made, source = wide_case(seed), random.Random(f"rare {seed}")
+    wide = "quad" if made.bits == 64 else "long"
+    for sources in (made.sources, made.library):
+        for name in sources:
+            for _ in range(source.randint(0, 3)):
+                unique, shared = source.randint(0, 1 << 16), source.randint(0, 1)
+                sources[name] += source.choice(_RARE).format(n=unique, m=shared, wide=wide)
+    for option in source.sample(_RARE_OPTIONS, source.choice((0, 1, 1, 2, 3))):
+        made.arguments += option.split()
+    return made
+
+
 def wide_case(seed: int) -> Case:
     """``case`` with more of what compilers make, and objects in an archive."""
     made, source = case(seed), random.Random(f"more {seed}")

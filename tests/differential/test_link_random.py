@@ -6,11 +6,12 @@ import os
 import shutil
 import struct
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.asm.link_programs import Case, case, wide_case
+from tests.asm.link_programs import Case, case, rare_case, wide_case
 from toolkit.asm.link.arguments import link_files
 
 BATCH = 25
@@ -109,15 +110,18 @@ def test_random_links(start: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert sum(equal is not None for equal in results.values()) > BATCH // 2
 
 
-@pytest.mark.parametrize("start", range(0, 100, BATCH))
-def test_random_links_of_more(start: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commons, indirect functions, boundaries, archives and more options."""
+@pytest.mark.parametrize("start", range(0, COUNT // 6, BATCH))
+@pytest.mark.parametrize("make", [wide_case, rare_case])
+def test_random_links_of_more(
+    make: Callable[[int], Case], start: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Commons, indirect functions, boundaries, archives and more options; then what is rare."""
     if shutil.which("as") is None or shutil.which("ar") is None:
         pytest.skip("the GNU assembler is not installed")
     monkeypatch.chdir(tmp_path)
-    results = {seed: is_linked_equally(wide_case(seed)) for seed in range(start, start + BATCH)}
+    results = {seed: is_linked_equally(make(seed)) for seed in range(start, start + BATCH)}
     different = [seed for seed, equal in results.items() if equal is False]
-    assert not different, f"seeds {different}: print tests.asm.link_programs.wide_case(seed)"
+    assert not different, f"seeds {different}: print tests.asm.link_programs.{make.__name__}(seed)"
     assert sum(equal is not None for equal in results.values()) > BATCH // 2
 
 

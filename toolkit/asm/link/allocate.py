@@ -358,7 +358,7 @@ class Allocation(Scan):
             undefined = key.state == UNDEFINED and key.dynamic_definition is None
             if self.context.is64 and not self.context.is_shared and bound_kind and (need.copied or undefined):
                 return False
-            if key.state == UNDEFINED_WEAK:
+            if key.state == UNDEFINED_WEAK and not (self.is_linkers(key) or self.is_defined_here(key)):
                 zero = key.visibility != 0 or self.is_zero(key)
                 if key.visibility != 0 or (
                     zero and (self.context.is64 or not self.is_relative(kind) or not need.direct)
@@ -369,7 +369,7 @@ class Allocation(Scan):
                     self.unused.append(pending)
                 return False
             return not bound_kind or not self.is_called_here(key)
-        if not self.is_dynamic(key):
+        if not self.is_dynamic(key) or self.is_linkers(key):
             return False
         weak = key.state == UNDEFINED_WEAK
         if need.direct and not (weak and not self.is_zero(key)):

@@ -154,7 +154,12 @@ class Context:
     @property
     def is_dynamic(self) -> bool:
         """Whether the output has a dynamic section."""
-        return self.is_pic or bool(self.libraries)
+        return self.needs_dynamic or bool(self.libraries)
+
+    @property
+    def needs_dynamic(self) -> bool:
+        """Whether it has one even without libraries: with names for others to find, and no dynamic linker to load it."""
+        return self.is_pic or (self.options.export_dynamic and self.options.dynamic_linker is None)
 
     @property
     def word(self) -> int:

@@ -101,6 +101,7 @@ def _link(context: Context, objects: Sequence[LinkInput]) -> bytes | None:
         needs.finish_headers()
         needs.fill(image)
     relocate.apply(context, image, needs)
+    relocate.reverse_starts(context, image)
     if header is not None:
         ehframe.fill_header(context, image, header)
     segments.warn_about_stack(context)
@@ -176,7 +177,7 @@ def _lay_out(context: Context) -> tuple[list[segments.Segment], int]:
             context.tls_size = (
                 -(-(section.address + section.size - context.tls.address) // alignment) * alignment
             )
-    layout.ScriptSymbols(context).define_all()
+    layout.ScriptSymbols(context, size).define_all()
     boundaries.place(context)
     defined.evaluate(context)
     return chosen, segments.place_in_file(context, chosen, size)

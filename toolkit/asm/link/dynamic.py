@@ -211,7 +211,8 @@ class Dynamic(Calls):
             return False
         bound = not self.context.is_shared or self.context.is_symbolic
         bound = bound or key in self.context.boundaries
-        return self.is_relative(kind) or not bound or not self.is_defined_here(key)
+        here = self.is_defined_here(key) or self.is_linkers(key)
+        return self.is_relative(kind) or not bound or not here
 
     def _row_of(self, pending: Pending) -> _Row:
         place, kind, key = self.place_of(pending), pending.relocation.type, pending.key

@@ -10,6 +10,7 @@ from toolkit.asm.link.context import Context
 from toolkit.asm.link.dynhash import best_bucket_count, bucket_count, gnu_hash, gnu_table, sysv_hash
 from toolkit.asm.link.model import DEFINED, Entry, InputSection
 from toolkit.asm.link.plt import CIE_SIZE
+from toolkit.asm.link.special import PROVIDED, SHOWN
 from toolkit.asm.link.threads import Threads
 from toolkit.asm.link.versions import NeededVersions
 
@@ -17,7 +18,6 @@ SPARE_TAGS = 6
 # a number, a section's address, a string in .dynstr, or ("symbol" | "start" | "size", name) of a symbol or an output section
 TagValue = int | InputSection | str | tuple[str, str]
 ALWAYS = ("_edata", "__bss_start", "_end")  # what ld defines in every program, in the script's order
-_VISIBLE = ("etext", "_etext", "__etext", "edata", "end", "__executable_start")
 _NOW, _TEXT, _SYMBOLIC, _STATIC = 8, elf.DF_TEXTREL, 2, elf.DF_STATIC_TLS
 
 
@@ -65,15 +65,22 @@ class DynamicTables(Threads):
         self._make_sections()
 
     def _export(self, entries: list[Entry]) -> None:
-        """With --export-dynamic all that the program defines; what the linker defines where a library mentions it too."""
-        everything = self.context.options.export_dynamic and not self.context.is_shared
+        """What the script defines where a library mentions it; with --export-dynamic all that the program defines."""
+        for name in SHOWN:
+            entry = self.context.names.get(name)
+            if entry is None or not (self.is_linkers(entry) or (self.context.is_shared and name in PROVIDED)):
+                continue
+            known = entry.referenced or entry.dynamic_definition is not None or name in ALWAYS
+            if known and (entry.dynamic_reference or entry.dynamic_definition is not None):
+                entry.referenced = entry.referenced or self.context.is_shared
+                self.record(entry)
+        if not self.context.options.export_dynamic or self.context.is_shared:
+            return
         for entry in entries:
             if self.is_linkers(entry):
-                asked = everything or entry.dynamic_reference or entry.dynamic_definition is not None
-                visible = entry.name in _VISIBLE
-                wanted = asked and (entry.name in ALWAYS or (entry.referenced and visible))
+                wanted = entry.name in ALWAYS or (entry.referenced and entry.name in SHOWN)
             else:
-                wanted = everything and entry.referenced and entry not in self.only_asked
+                wanted = entry.referenced and entry not in self.only_asked
             if wanted:
                 self.record(entry)
 
@@ -107,7 +114,11 @@ class DynamicTables(Threads):
         """``_bfd_x86_elf_hash_symbol``: defined in the output, by whatever means."""
         if self.is_linkers(entry):
             return True
-        if not entry.is_defined or entry.local:
+        if entry.local:
+            return False
+        if self.context.is_shared and entry.name in PROVIDED:
+            return True
+        if not entry.is_defined:
             return False
         need = self.needs.get(entry)
         if entry.dynamic_definition is None:
@@ -320,8 +331,10 @@ class DynamicTables(Threads):
             tags.append((elf.DT_TEXTREL, 0))
         flags = (_NOW if options.bind_now else 0) | (_TEXT if in_text else 0)
         flags |= (_SYMBOLIC if self.context.is_symbolic else 0) | (_STATIC if self.static_threads else 0)
-        if flags:
+        if flags and (options.new_tags or flags & _STATIC):
             tags.append((elf.DT_FLAGS, flags))
+        elif options.bind_now:
+            tags.append((elf.DT_BIND_NOW, 0))
         flags = (1 if options.bind_now else 0) | (elf.DF_1_PIE if options.kind == "pie" else 0)
         if flags:
             tags.append((elf.DT_FLAGS_1, flags))

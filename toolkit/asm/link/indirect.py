@@ -12,6 +12,7 @@ from toolkit.asm.link import relax64, relax386
 from toolkit.asm.link.allocate import Allocation
 from toolkit.asm.link.model import Entry, InputSection, Relocation
 from toolkit.asm.link.needs import Pending
+from toolkit.asm.link.relocate import runs_backwards
 from toolkit.asm.link.special import ADDRESS, GotEntry, Key
 
 _Row = tuple[int, int, int, int]  # offset, type, symbol, addend
@@ -143,6 +144,8 @@ class Indirect(Allocation):
         assert section.output is not None
         if section.moved is not None:
             return section.output.address + section.moved.place(offset)
+        if runs_backwards(section):
+            offset = section.size - self.context.word - offset
         return section.address + offset
 
     def pack_row(self, row: _Row) -> bytes:

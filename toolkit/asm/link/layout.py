@@ -296,8 +296,8 @@ def _likelier(
 class ScriptSymbols:
     """Defines what the script defines, once addresses are known."""
 
-    def __init__(self, context: Context) -> None:
-        self.context = context
+    def __init__(self, context: Context, header_size: int) -> None:
+        self.context, self.header_size = context, header_size
         self.outputs = context.outputs
 
     def define_all(self) -> None:
@@ -329,8 +329,12 @@ class ScriptSymbols:
             self.define("__executable_start", self.outputs[0] if self.outputs else None, base)
         if self._is_wanted("__ehdr_start"):
             base = min((o.address & -PAGE for o in self.outputs if o.flags & elf.SHF_ALLOC), default=0)
-            first = self.outputs[0]
-            header = first.address & -PAGE if not first.flags & elf.SHF_EXECINSTR else base - PAGE
+            first = min((o for o in self.outputs if o.flags & elf.SHF_ALLOC), key=lambda o: o.address)
+            header = (
+                (first.address - self.header_size) & -PAGE
+                if not first.flags & elf.SHF_EXECINSTR
+                else base - PAGE
+            )
             self.define("__ehdr_start", first, header, hidden=True)
 
     def _arrays(self) -> None:

@@ -23,13 +23,13 @@ from toolkit.asm.link.model import (
 )
 from toolkit.asm.link.plt import I386, X86_64, layout
 from toolkit.asm.link.script import place_of
-from toolkit.asm.link.special import BY_LINKER, Key, Special
+from toolkit.asm.link.special import BY_LINKER, PROVIDED, SHOWN, Key, Special
 
 # what kind of GOT entry: bits, as several kinds of access to one thread-local variable are combined
 NORMAL, GENERAL, INITIAL, POSITIVE, NEGATED, DESCRIPTOR = 1, 2, 4, 5, 6, 8
 BOTH = POSITIVE | NEGATED
 
-_NEVER = ("_GLOBAL_OFFSET_TABLE_", "_DYNAMIC")
+_NEVER = ("_GLOBAL_OFFSET_TABLE_", "_DYNAMIC", "__ehdr_start")
 _IN_LIBRARIES = frozenset(("__ehdr_start", "_GLOBAL_OFFSET_TABLE_"))
 
 
@@ -94,8 +94,10 @@ class Needs(Special):
     # ---- who defines it ----------------------------------------------------------------------------------------
 
     def is_defined_here(self, entry: Entry) -> bool:
-        """By an object of this link (``def_regular``)."""
-        return entry.is_defined and entry.dynamic_definition is None
+        """By an object of this link or by the script (``def_regular``)."""
+        if entry.is_defined and entry.dynamic_definition is None:
+            return True
+        return self.context.is_shared and entry.name in PROVIDED and not is_hidden(entry)
 
     def refers_here(self, entry: Entry, protected: bool = False) -> bool:
         """Whether a reference can only mean this module's definition. ``protected``: count protected functions too."""
@@ -127,13 +129,17 @@ class Needs(Special):
             return False
         if entry.name == "_DYNAMIC":
             return self.context.is_dynamic
+        if self.context.is_shared and entry.name in PROVIDED:
+            return is_hidden(entry)
         names = _IN_LIBRARIES if self.context.is_shared else BY_LINKER
         irelative = self.context.is_pic and entry.name.startswith(("__rela_iplt", "__rel_iplt"))
         return entry.name in names and not irelative
 
     def is_zero(self, key: Key) -> bool:
         """Whether it is an undefined weak name that is 0 without asking anyone."""
-        if not isinstance(key, Entry) or key.state != UNDEFINED_WEAK or self.is_linkers(key):
+        if not isinstance(key, Entry) or key.state != UNDEFINED_WEAK:
+            return False
+        if self.is_linkers(key) or self.is_defined_here(key):
             return False
         return self.is_bound(key) or (not self.context.is_shared and self.need(key).zero > 0)
 
@@ -197,7 +203,9 @@ class Needs(Special):
         passed_over = (entry.local or not entry.referenced) and not self.is_linkers(entry)
         if passed_over or entry in self.recorded or entry.name in _NEVER:
             return
-        if is_hidden(entry) and entry.state not in (UNDEFINED, UNDEFINED_WEAK):
+        is_open = entry.state in (UNDEFINED, UNDEFINED_WEAK) and not self.is_linkers(entry)
+        hidden_later = self.is_linkers(entry) and entry.name not in SHOWN
+        if hidden_later or (is_hidden(entry) and not is_open):
             entry.local = True
             return
         self._add(entry)

@@ -352,6 +352,9 @@ def _pack_headers(
 ) -> None:
     is64 = context.is64
     kind = elf.ET_EXEC if context.options.kind == "static" else elf.ET_DYN
+    first = next((s for s in segments if s.type == elf.PT_LOAD), None)
+    if context.options.kind == "pie" and first is not None and first.address:
+        kind = elf.ET_EXEC  # -Ttext-segment
     osabi = elf.ELFOSABI_GNU if uses_gnu else elf.ELFOSABI_SYSV
     ident = elf.ELF_MAGIC + bytes((2 if is64 else 1, 1, 1, osabi)) + bytes(8)
     header = elf.EHDR64 if is64 else elf.EHDR32

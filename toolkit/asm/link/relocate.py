@@ -76,6 +76,24 @@ def apply(context: Context, image: bytearray, special: Special | None) -> None:
             _apply_section(context, image, file, section, plain, addresses, mask, special)
 
 
+def reverse_starts(context: Context, image: bytearray) -> None:
+    """Turn round what runs backwards: .ctors among .init_array, .dtors among .fini_array (SEC_ELF_REVERSE_COPY)."""
+    word = context.word
+    for output in context.outputs:
+        for section in output.inputs:
+            if section.size > word and runs_backwards(section):
+                at = output.file_offset + section.offset
+                words = [image[i : i + word] for i in range(at, at + section.size, word)]
+                image[at : at + section.size] = b"".join(reversed(words))
+
+
+def runs_backwards(section: InputSection) -> bool:
+    """Whether its words are copied from the last to the first."""
+    names = {".init_array": ".ctors", ".fini_array": ".dtors"}
+    name = names.get(section.output.name) if section.output is not None else None
+    return name is not None and (section.name == name or section.name.startswith(name + "."))
+
+
 def _apply_section(
     context: Context,
     image: bytearray,

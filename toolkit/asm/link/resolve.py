@@ -38,7 +38,7 @@ def add_object(context: Context, file: InputFile) -> None:
             help="assemble every file for the same format (all elf64, or all elf32 with -m elf_i386)",
         )
         return
-    if context.is_pic:
+    if context.needs_dynamic:
         context.identifiers.make_dynamic(context)
     context.files.append(file)
     context.inputs.append(file)

@@ -129,11 +129,11 @@ def _note_segments(loaded: list[OutputSection]) -> list[Segment]:
             and output.alignment in (4, 8)
             and (last.address + last.size + output.alignment - 1) & -output.alignment == output.address
         )
-        if joins:
-            segments[-1].sections.append(output)
-        else:
-            flags = elf.PF_R | (elf.PF_W if output.flags & elf.SHF_WRITE else 0)
-            segments.append(Segment(elf.PT_NOTE, flags, [output], alignment=output.alignment))
+        if not joins:
+            segments.append(Segment(elf.PT_NOTE, elf.PF_R, alignment=output.alignment))
+        segments[-1].sections.append(output)
+        if output.flags & elf.SHF_WRITE:
+            segments[-1].flags |= elf.PF_W
         last = output
     return segments
 
@@ -151,7 +151,7 @@ def stack_flags(context: Context) -> int | None:
             found = True
             if note.flags & elf.SHF_EXECINSTR:
                 return elf.PF_R | elf.PF_W | elf.PF_X
-    if not found:
+    if not found and not context.options.stack_size:
         return None
     executable = any(_lacks_stack_note(context, file) for file in context.files)
     return elf.PF_R | elf.PF_W | (elf.PF_X if executable else 0)
@@ -172,7 +172,7 @@ def warn_about_stack(context: Context) -> None:
         return
     files = [f for f in context.files if f is not context.linker_file and any(f.sections)]
     notes = [s for f in files for s in f.sections if s is not None and s.name == ".note.GNU-stack"]
-    if not notes:
+    if not notes and not context.options.stack_size:
         return
     for file in files:
         note = next((s for s in file.sections if s is not None and s.name == ".note.GNU-stack"), None)
@@ -291,7 +291,8 @@ def _place_other(context: Context, segment: Segment, loads: list[Segment], heade
     for output in segment.sections:
         if output.type != elf.SHT_NOBITS:
             segment.file_size = output.file_offset + output.size - segment.offset
-        segment.memory_size = output.address + output.size - segment.address
+        gap = output.address - segment.address - segment.memory_size
+        segment.memory_size += max(gap, 0) + output.size  # two .tbss may have one address
 
 
 def _place_relro(context: Context, segment: Segment, loads: list[Segment]) -> None:

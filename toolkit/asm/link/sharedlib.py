@@ -22,6 +22,7 @@ from toolkit.asm.link.model import (
     LibraryPlace,
 )
 from toolkit.asm.link.resolve import common_place, wrapped_name
+from toolkit.asm.link.special import BY_LINKER
 
 
 def read_library(name: str, data: bytes, *, searched: bool = False) -> InputFile:
@@ -254,6 +255,7 @@ def report_undefined(context: Context) -> None:
             known = entry is not None and entry.state not in (NEW, UNDEFINED)
             ours = entry is not None and entry.referenced and not context.options.gc_sections
             defined = known or ours  # a reference of our own is spoken of where it is
+            defined = defined or symbol.name in BY_LINKER
             if symbol.section == elf.SHN_UNDEF and symbol.binding != elf.STB_WEAK and not defined:
                 context.say(
                     "error",

@@ -110,6 +110,10 @@ def is_weak_undefined(key: Key | None) -> bool:
     return isinstance(key, Entry) and key.state == UNDEFINED_WEAK
 
 
+# what the script for shared objects PROVIDEs, for other modules too unless it is hidden
+PROVIDED = frozenset(("_edata", "edata", "__bss_start", "_end", "end", "etext", "_etext", "__etext"))
+# what the script for programs does not hide, in its order but for the last three, which it always defines
+SHOWN = ("__executable_start", "__etext", "_etext", "etext", "edata", "end", "_edata", "__bss_start", "_end")
 BY_LINKER = frozenset(
     [
         "_edata",
