@@ -438,10 +438,14 @@ class Engine:
         """Tell `notes.observer` of these instructions, and of no others, each time before they run. Drops translated code."""
         self.flush_code()
         self._unhook(self._passed)
-        self.notes.passed = addresses
-        for address in addresses:
-            kind = self.library.const.UC_HOOK_CODE
-            self._passed[address] = self._hook(kind, self._passing_callback, (address, address))
+        self.notes.hooked.clear()
+        self.notes.passed, self.notes.passed_in_order = addresses, tuple(sorted(addresses))
+
+    def hook_passed(self, address: int) -> None:
+        """A block was translated that holds one of these instructions; it must be translated again."""
+        self.notes.hooked.add(address)
+        kind = self.library.const.UC_HOOK_CODE
+        self._passed[address] = self._hook(kind, self._passing_callback, (address, address))
 
     def _unhook(self, handles: dict[int, int]) -> None:
         for hook in handles.values():

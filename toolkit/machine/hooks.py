@@ -6,6 +6,7 @@ The callbacks hold the notes, not the machine, so that a machine without referen
 from __future__ import annotations
 
 import ctypes
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -97,6 +98,9 @@ class Notes:
     new_watches: set[int] = field(default_factory=set)
     observer: Callable[[int], bool] | None = None
     passed: frozenset[int] = frozenset()
+    passed_in_order: tuple[int, ...] = ()
+    hooked: set[int] = field(default_factory=set)
+    new_hooked: set[int] = field(default_factory=set)
 
     def bits(self) -> int:
         """64, or 32 in compatibility mode."""
@@ -216,7 +220,9 @@ def translation_callback(notes: Notes) -> Any:
         if flags & ALIGNMENT_CHECK:
             for access in decode.accesses(code, bits):
                 note_special(notes, address + access.offset, access)
-        if (notes.new_exits or notes.new_watches) and not notes.event:
+        if notes.passed:
+            note_passed(notes, address, size)
+        if (notes.new_exits or notes.new_watches or notes.new_hooked) and not notes.event:
             notes.event, notes.block = "decode", (address, size)
             notes.stop()
         elif not room and not notes.event:
@@ -224,6 +230,14 @@ def translation_callback(notes: Notes) -> Any:
             notes.stop()
 
     return EDGE_HOOK(guarded(notes, translated))
+
+
+def note_passed(notes: Notes, address: int, size: int) -> None:
+    """Which instructions of a block are looked at in passing: the engine goes through all its hooks for each of them, so it gets no others."""
+    places = notes.passed_in_order
+    for place in places[bisect_left(places, address) : bisect_left(places, address + size)]:
+        if place not in notes.hooked:
+            notes.new_hooked.add(place)
 
 
 def exceptional(notes: Notes, address: int, count: int, code: bytes, flags: int, forgotten: bool) -> int:

@@ -370,6 +370,9 @@ class Runner:
         for address in notes.new_watches:
             engine.watch(address)
         notes.new_watches.clear()
+        for address in notes.new_hooked:
+            engine.hook_passed(address)
+        notes.new_hooked.clear()
 
     def _guard_page(self, page: int) -> None:
         """Keep the engine from translating an instruction that would abort the host's process."""
