@@ -2,7 +2,9 @@
 
 from toolkit.grading import check, given, strategies
 
-DRAWN = 12  # inputs for each check: a program that reads a byte at a time makes a hundred system calls for each
+DRAWN = (
+    12  # inputs for each check: a program that reads a byte at a time makes a hundred system calls for each
+)
 
 numbers = strategies.one_of(strategies.integers(-20, 20), strategies.integers(-(2**63), 2**63 - 1))
 
