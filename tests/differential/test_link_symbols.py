@@ -74,6 +74,7 @@ ROWS: dict[str, tuple[str, list[str], str]] = {
     "headers below the lowest section": ("--section-start=.rodata=0x300000", [START + '.data\n.quad __ehdr_start\n.section .rodata,"a"\n.long 1\n'], ""),
     "a stack size and no notes": ("-z stack-size=65536", [START], ""),
     "a stack size and no notes, with -r": ("-r -z stack-size=65536", [START], ""),
+    "the same with -E": (f"{PIE} -E --gc-sections", [START + '.section .unused,"aw"\n.quad etext\n'], ""),
     "names to be found without a dynamic linker": ("-E --no-dynamic-linker", [START + ".globl f\nf: ret\ncall f@PLT\n"], ""),
     "old tags and -z now": (f"{PIE} -z now --disable-new-dtags", [START], ""),
     "old tags and static thread-local storage": ("-shared -z now --disable-new-dtags", [START + "mov v@GOTTPOFF(%rip), %rax\n"], ""),

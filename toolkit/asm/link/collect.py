@@ -11,7 +11,7 @@ from toolkit.asm.link import boundaries
 from toolkit.asm.link.context import Context
 from toolkit.asm.link.model import Entry, InputFile, InputSection
 from toolkit.asm.link.script import is_debugging
-from toolkit.asm.link.special import PROVIDED
+from toolkit.asm.link.special import PROVIDED, SHOWN
 
 _KEPT_NAMES = (".init", ".fini", ".jcr", ".preinit_array", ".gnu.attributes")
 _KEPT_PREFIXES = (".init_array", ".fini_array", ".ctors", ".dtors")
@@ -27,7 +27,7 @@ def collect_sections(context: Context) -> None:
         _sweep(file, collector.live)
     for entry in context.names.entries.values():
         own = entry.is_defined and entry.dynamic_definition is None
-        own = own or (context.is_shared and entry.name in PROVIDED)
+        own = own or entry.name in (PROVIDED if context.is_shared else SHOWN)
         if not entry.marked and not own:
             entry.referenced = False
     boundaries.forget(context, collector.live)
