@@ -67,6 +67,7 @@ THREADS = '.section .tbss,"awT",@nobits\n.zero 16\n.section more,"awT",@nobits\n
 BACKWARDS = '.section {},"aw"\n.quad _start, other\n.text\nother: nop\n'
 ROWS: dict[str, tuple[str, list[str], str]] = {
     "a writable note among others": ("", [START + NOTE.format("x") + WRITABLE_NOTE], ""),
+    "thread-local storage behind the headers": ("--section-start=.rodata=0x300000", [START + THREADS + '.section .init_array,"aw"\n.quad 0\n'], ""),
     "two sections of thread-local storage without contents": ("", [START + THREADS], ""),
     "constructors among the functions to start with": ("", [START + BACKWARDS.format(".ctors") + BACKWARDS.format(".dtors").replace("other", "another")], ""),
     "constructors of a PIE": (PIE, [START + BACKWARDS.format(".ctors.00100")], ""),
@@ -75,6 +76,8 @@ ROWS: dict[str, tuple[str, list[str], str]] = {
     "a stack size and no notes": ("-z stack-size=65536", [START], ""),
     "a stack size and no notes, with -r": ("-r -z stack-size=65536", [START], ""),
     "the same with -E": (f"{PIE} -E --gc-sections", [START + '.section .unused,"aw"\n.quad etext\n'], ""),
+    "names of the script and -z defs": ("-shared -z defs", [START + ".data\n.quad _edata, _end\n"], ""),
+    "notes behind .data1": ("-shared", [START + '.section .data1,"aw"\n.long 1\n' + WRITABLE_NOTE + NOTE.format("x") + ".data\n.quad _edata\n"], ""),
     "names to be found without a dynamic linker": ("-E --no-dynamic-linker", [START + ".globl f\nf: ret\ncall f@PLT\n"], ""),
     "old tags and -z now": (f"{PIE} -z now --disable-new-dtags", [START], ""),
     "old tags and static thread-local storage": ("-shared -z now --disable-new-dtags", [START + "mov v@GOTTPOFF(%rip), %rax\n"], ""),

@@ -384,7 +384,7 @@ class Allocation(Scan):
         if self.context.may_lack(entry):
             return False
         undefined = entry.state == UNDEFINED and entry.dynamic_definition is None
-        return undefined and not self.is_linkers(entry)
+        return undefined and not self.is_linkers(entry) and not self.is_defined_here(entry)
 
     def text_relocation(self) -> Pending | None:
         """A relocation with a row for memory that is not writable: the one that ld would name."""

@@ -235,10 +235,14 @@ def _end(context: Context, segment: _Segment, dot: int, relro: bool) -> int:
     return segment.end
 
 
-def _symbols(context: Context, segment: _Segment, dot: int, relro: bool) -> int:
-    """``_edata`` and ``__bss_start`` are assigned."""
-    context.dots[script.BSS] = dot
-    return dot
+def _assign(statement: int) -> tuple[int, _Action]:
+    """A symbol is assigned before a statement: ``_edata``, ``__bss_start``."""
+
+    def note(context: Context, segment: _Segment, dot: int, relro: bool) -> int:
+        context.dots[statement] = dot
+        return dot
+
+    return statement, note
 
 
 # what happens before a statement: an assignment, or only a note of where the counter stands
@@ -253,7 +257,8 @@ _EVENTS: tuple[tuple[int, _Action | int], ...] = (
         for name in (".tdata", ".preinit_array", ".init_array", ".fini_array")
     ),
     (script.RELRO_END, _relro_end),
-    (script.BSS, _symbols),
+    _assign(script.EDATA),
+    _assign(script.BSS),
     (script.LRODATA, _align_word),
     (script.AFTER_ALL, _end),
 )
@@ -305,14 +310,14 @@ class ScriptSymbols:
         context = self.context
         always = not context.is_shared
         dots = context.dots
-        edata = self._assigned_after(script.RELRO_END, script.BSS)
+        edata = self._assigned_after(script.RELRO_END, script.EDATA)
         bss_start = self._next(script.BSS)
         end = self._before(script.AFTER_ALL)
-        data_end = dots[script.BSS]
+        data_end = dots[script.EDATA]
         for name, section, address, force in (
             ("_edata", edata, data_end, always),
             ("edata", edata, data_end, False),
-            ("__bss_start", bss_start, data_end, always),
+            ("__bss_start", bss_start, dots[script.BSS], always),
             ("_end", end, dots[script.AFTER_ALL], always),
             ("end", end, dots[script.AFTER_ALL], False),
         ):

@@ -147,7 +147,7 @@ class Needs(Special):
         """Whether the dynamic linker decides what it is."""
         if not isinstance(key, Entry) or self.is_linkers(key):
             return False
-        if key.state == UNDEFINED and key.dynamic_definition is None:
+        if key.state == UNDEFINED and key.dynamic_definition is None and not self.is_defined_here(key):
             return self.context.is_shared and key.visibility == 0 and not self.context.options.no_undefined
         return not self.refers_here(key) and not self.is_zero(key)
 

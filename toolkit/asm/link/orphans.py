@@ -325,7 +325,8 @@ class Orphans:
         last, count = -1, 0
         for statement in self.statements[1:]:
             if statement.number is not None:
-                last, count = statement.number, 0
+                last = script.EDATA if statement.number == script.DATA1 else statement.number
+                count = 0
             elif statement.output is not None:
                 count += 1
                 statement.output.position = (last, count)
@@ -364,5 +365,5 @@ def script_statements(is_shared: bool, is64: bool) -> tuple[tuple[int, str], ...
     return tuple(
         (number, name)
         for number, name in enumerate(script.NAMES)
-        if not (name == ".interp" and is_shared) and (is64 or number not in script.LARGE)
+        if name and not (name == ".interp" and is_shared) and (is64 or number not in script.LARGE)
     )

@@ -93,6 +93,7 @@ _STATEMENTS: list[tuple[str, list[tuple[str, int]]]] = [
     (".got.plt", [(".got.plt", 0), (".igot.plt", 0)]),
     (".data", [(f".data .data.* {_linkonce('d')}", 0)]),
     (".data1", [(".data1", 0)]),
+    ("", []),  # _edata is assigned, and orphans behind .data1 come after that
     (".bss", [(".dynbss", 0), (f".bss .bss.* {_linkonce('b')}", 0), ("COMMON", 0)]),
     (".lbss", [(".dynlbss", 0), (f".lbss .lbss.* {_linkonce('lb')}", 0), ("LARGE_COMMON", 0)]),
     (".lrodata", [(f".lrodata .lrodata.* {_linkonce('lr')}", 0)]),
@@ -148,6 +149,7 @@ AFTER_SCRIPT = len(NAMES)
 NUMBER: dict[str, int] = {}
 for _number, (_name, _) in enumerate(_STATEMENTS):
     NUMBER.setdefault(_name, _number)
+DATA1, EDATA = NUMBER[".data1"], NUMBER[""]
 INIT, FINI, RODATA, TDATA = NUMBER[".init"], NUMBER[".fini"], NUMBER[".rodata"], NUMBER[".tdata"]
 DATA_START = NUMBER[".exception_ranges"] + 1  # DATA_SEGMENT_ALIGN stands before this statement
 RELRO_END = NUMBER[".got.plt"]  # DATA_SEGMENT_RELRO_END stands before this one

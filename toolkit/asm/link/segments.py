@@ -270,7 +270,8 @@ def _place_load(segment: Segment, offset: int, header_size: int) -> int:
                 offset += gap
                 given_back = given_back + gap if nobits else 0
             segment.memory_size += output.size
-        output.file_offset = offset
+        leads = segment.headers and segment.file_size == header_size and is_tbss(output)
+        output.file_offset = output.address - segment.address if leads else offset
         if not nobits:
             offset += output.size
             segment.file_size += output.size
