@@ -31,7 +31,8 @@ def rows() -> Iterator[tuple[str, int]]:
     yield "programs of macros, in three formats", 3 * _titles(sorted((preprocess / "objects").glob("*.txt")))
     listed = (differential / "link" / "cases.txt").read_text(encoding="utf-8").splitlines()
     yield "links compared with ld's", len([line for line in listed if line and not line.startswith("#")])
-    rules = (differential / "test_link_rows.py").read_text(encoding="utf-8")
+    tables = ("test_link_rows.py", "test_link_relocatable.py", "test_link_symbols.py")
+    rules = "".join((differential / name).read_text(encoding="utf-8") for name in tables)
     yield "links of small objects, each for a rule", len(re.findall(r'^    "[^"]*": \(', rules, re.MULTILINE))
 
 
