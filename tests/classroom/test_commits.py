@@ -44,7 +44,7 @@ def repository(tmp_path: Path) -> Path:
 
 
 def packed(folder: Path) -> None:
-    for number in range(40):
+    for number in range(12):
         (folder / "mmap.asm").write_text(f"nop ; {number}")
         git(folder, "commit", "-qam", f"a message {number}")
     git(folder, "gc", "-q")
