@@ -72,10 +72,10 @@ def _read(descriptor: int) -> bytes:
 
 def _status(words: list[str]) -> int:
     """The exit status. What takes too long is killed."""
-    pid = int.from_bytes(_server().recv(WORD), "little")
+    pid = _answer()
     _server().settimeout(SECONDS)
     try:
-        return int.from_bytes(_server().recv(WORD), "little", signed=True)
+        return _answer()
     except TimeoutError:
         os.kill(pid, signal.SIGKILL)
         _server().settimeout(None)
@@ -83,6 +83,13 @@ def _status(words: list[str]) -> int:
         raise subprocess.TimeoutExpired(words, SECONDS) from None
     finally:
         _server().settimeout(None)
+
+
+def _answer() -> int:
+    """The next number that the server sends."""
+    answer = _server().recv(WORD)
+    assert answer, "the process that forks is gone"
+    return int.from_bytes(answer, "little", signed=True)
 
 
 @functools.cache

@@ -40,7 +40,9 @@ pytestmark = pytest.mark.differential
 ARENA = 0x10_0000_0000
 PAGES = 24
 ADVICE = [0, 1, 2, 3, 4, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 22, 23, 24, 25, 77, 102, 102, 103]
-DONTFORK = 10
+TAKES_AWAY = {4, 10, 18, 102}
+"""MADV_DONTNEED, MADV_DONTFORK, MADV_WIPEONFORK, MADV_GUARD_INSTALL."""
+STACK = 0x7FFF_0000_0000
 EDGES = [0, 1, 4095, 4097, 1 << 47, (1 << 64) - 4096, (1 << 64) - 1, (1 << 63)]
 
 
@@ -132,9 +134,10 @@ class Player:
 
     def madvise(self) -> None:
         length, advice = self.length(), self.chance.choice(ADVICE)
-        if advice == DONTFORK and length > 1 << 47:
-            length = 4096  # all the way up: the child would have no stack
-        self.both.check(MADVISE, self.address(), length, advice)
+        address = self.address()
+        if advice in TAKES_AWAY and STACK < address + length < 1 << 64:
+            length = 4096  # all the way up: the helper, or its child, would lose its stack
+        self.both.check(MADVISE, address, length, advice)
 
     def lock(self) -> None:
         chance = self.chance
