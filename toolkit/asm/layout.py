@@ -111,6 +111,7 @@ class Pass:
         self.first = layout.labels.pass_number == 1
         self.final = False  # labels are fixed: bytes were counted already
         self.critical = False
+        self.premature = False  # a critical expression named a symbol that was not known yet
         self.uncertain = False  # a symbol's value was not known yet
         self.origin: int | None = None
         self.directive = ""
@@ -152,6 +153,7 @@ class Pass:
         if name in self.format.specials:
             raise StatementError("ELF format does not support segment base references", start, end)
         if self.critical:
+            self.premature = True
             raise StatementError(f"symbol `{self.labels.full_name(name)}' not defined before use", start, end)
         if not self.first:
             raise StatementError(f"symbol `{self.labels.full_name(name)}' not defined", start, end)

@@ -84,6 +84,8 @@ class _Passes:
         self.once()
         modes_changed = self.run.keep_modes()
         if labels.pass_number == 1:
+            if self.run.premature and self.reporter.diagnostics.has_errors:
+                return True  # in the next pass it would be defined, and nobody would complain
             moved = modes_changed or self.run.uncertain or labels.promoted or labels.outside_scope
             return not moved and self.preprocessor.stable
         has_errors = self.reporter.diagnostics.has_errors
