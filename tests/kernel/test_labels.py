@@ -180,3 +180,4 @@ def test_arrivals_after_the_last_moment_are_not_counted() -> None:
         assert kernel.events < 20
         with pytest.raises(ValueError, match="no longer counted"):
             kernel.at("label:here:9", lambda stop: None)
+        kernel.at("syscall:here:9", lambda stop: None)  # another thing of that name

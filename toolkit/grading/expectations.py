@@ -10,13 +10,20 @@ from toolkit.grading.arrays import show_both
 from toolkit.grading.categories import Category
 from toolkit.grading.checks import Failure, GraderError, Regex, show_around, show_bytes, shown
 from toolkit.grading.evidence import Evidence, Location, RunRequest, SyscallRecord
-from toolkit.grading.explain import call_text, explain_fate, failed_calls
+from toolkit.grading.explain import explain_fate, failed_calls
 from toolkit.grading.program import Run, as_bytes, describe_moment
+from toolkit.grading.wording import (
+    describe_call,
+    first_difference,
+    show_areas,
+    show_calls,
+    show_difference,
+    show_number,
+    show_place,
+)
 
 if TYPE_CHECKING:
     from toolkit.kernel.mm.snapshot import AreaRow
-
-_SHOWN_AREAS = 12  # lines of a map in a report
 
 
 def ending(evidence: Evidence) -> str:
@@ -90,12 +97,12 @@ class RunExpectations:
         wanted = self._run.symbol(address) if isinstance(address, str) else address
         expected = "a fault" if access is None else f"a fault on {_ACCESS[access]}"
         if wanted is not None:
-            expected += f" {_show_place(wanted)}"
+            expected += f" {show_place(wanted)}"
         self._finished(expected)
         fault = self._evidence.fault
         if fault is None or fault.access is None:
             self._wrong_end(expected)
-        actual = f"a fault on {_ACCESS[fault.access]} {_show_place(fault.address)}"
+        actual = f"a fault on {_ACCESS[fault.access]} {show_place(fault.address)}"
         right = (access is None or fault.access == access) and (
             wanted is None
             or (fault.address in wanted if isinstance(wanted, range) else fault.address == wanted)
@@ -182,10 +189,10 @@ class RunExpectations:
         wanted = expected if isinstance(expected, Regex) else as_bytes(expected)
         same = wanted.pattern.fullmatch(data) if isinstance(wanted, Regex) else wanted == data
         if not same:
-            offset = 0 if isinstance(wanted, Regex) else _first_difference(wanted, data)
+            offset = 0 if isinstance(wanted, Regex) else first_difference(wanted, data)
             self._fail(
                 Category.OUTPUT,
-                f"{what} differs{_difference(wanted, data)}{self._nothing_written(what, data)}",
+                f"{what} differs{show_difference(wanted, data)}{self._nothing_written(what, data)}",
                 shown(wanted) if isinstance(wanted, Regex) else show_around(wanted, offset),
                 show_around(data, offset),
             )
@@ -211,7 +218,7 @@ class RunExpectations:
                 Category.MAP,
                 f"{len(matching)} areas are like that at {describe_moment(at)}, {count} expected",
                 str(pattern),
-                _show_areas(matching),
+                show_areas(matching),
             )
         if matching:
             return matching[0]
@@ -223,7 +230,7 @@ class RunExpectations:
                 Category.MAP,
                 f"the map at {describe_moment(at)} has no such area",
                 str(pattern),
-                _show_areas(record.maps.areas),
+                show_areas(record.maps.areas),
             )
         words = "; ".join(pattern.differences(near, program))
         self._fail(
@@ -244,7 +251,7 @@ class RunExpectations:
                 Category.MAP,
                 f"the map at {describe_moment(at)} has an area that should not be there",
                 f"no area: {pattern}",
-                _show_areas(matching),
+                show_areas(matching),
             )
 
     def maps(self, expected: str | Iterable[str], at: str = "exit") -> None:
@@ -291,13 +298,13 @@ class RunExpectations:
         fitting = [call for call in calls if _call_fits(call, args, result, error, succeeds)]
         if (times is None and fitting) or (times is not None and len(fitting) == times):
             return
-        wanted = _describe_call(name, args, result, error, succeeds)
+        wanted = describe_call(name, args, result, error, succeeds)
         if times is not None:
             self._fail(
                 Category.CALLS,
                 f"{name} was called so {len(fitting)} time{'s' * (len(fitting) != 1)}, {times} expected",
                 wanted,
-                _show_calls(calls),
+                show_calls(calls),
             )
         if not calls:
             made = ", ".join(dict.fromkeys(call.name for call in self._evidence.syscalls)) or "none"
@@ -308,7 +315,7 @@ class RunExpectations:
             Category.CALLS,
             f"{name} was not called so",
             wanted,
-            _show_calls(calls),
+            show_calls(calls),
             location=calls[-1].location,
         )
 
@@ -320,7 +327,7 @@ class RunExpectations:
                     Category.CALLS,
                     f"the program called {call.name}",
                     f"no {call.name}",
-                    _show_calls([call]),
+                    show_calls([call]),
                     location=call.location,
                 )
 
@@ -334,8 +341,8 @@ class RunExpectations:
             self._fail(
                 Category.STATE,
                 f"{name} is wrong at {describe_moment(at)}",
-                _number(value),
-                _number(actual),
+                show_number(value),
+                show_number(actual),
                 location=record.location,
             )
 
@@ -443,47 +450,6 @@ _WRITING = frozenset({"write", "writev", "pwrite64", "pwritev", "sendfile", "spl
 _ACCESS = {"read": "reading", "write": "writing", "execute": "executing"}
 
 
-def _show_place(place: int | range | None) -> str:
-    if place is None:
-        return "an address that is not canonical"
-    return f"{place.start:#x} to {place.stop - 1:#x}" if isinstance(place, range) else f"{place:#x}"
-
-
-def _number(value: int) -> str:
-    return f"{value} ({value & ((1 << 64) - 1):#x})"
-
-
-def _show_areas(areas: Sequence[AreaRow]) -> str:
-    lines = [map_line(area) for area in areas[:_SHOWN_AREAS]]
-    if len(areas) > _SHOWN_AREAS:
-        lines.append(f"… and {len(areas) - _SHOWN_AREAS} more")
-    return "\n".join(lines) or "no area"
-
-
-def _difference(wanted: bytes | Regex, data: bytes) -> str:
-    """Where two texts part, as the end of a sentence."""
-    if isinstance(wanted, Regex):
-        return ""
-    if not data:
-        return ": it is empty"
-    if data.startswith(wanted):
-        more = len(data) - len(wanted)
-        return f": {more} byte{'s' * (more > 1)} too many"
-    if wanted.startswith(data):
-        less = len(wanted) - len(data)
-        if wanted[len(data) :] == b"\n":
-            return ": the end of the last line (10) is missing"
-        return f": the last {less} bytes are missing" if less > 1 else ": the last byte is missing"
-    offset = _first_difference(wanted, data)
-    line = wanted.count(b"\n", 0, offset) + 1
-    return f" from byte {offset} on" + (f" (line {line})" if line > 1 else "")
-
-
-def _first_difference(wanted: bytes, data: bytes) -> int:
-    pairs = enumerate(zip(wanted, data, strict=False))
-    return next((index for index, (left, right) in pairs if left != right), min(len(wanted), len(data)))
-
-
 def _call_fits(
     call: SyscallRecord, args: Sequence[object], result: int | None, error: str | None, succeeds: bool
 ) -> bool:
@@ -506,38 +472,3 @@ def _call_fits(
 def call_is_32_bit(wanted: int, actual: int) -> bool:
     """An int argument such as -1 may stand in a register as 0xffffffff: the kernel looks at its low half only."""
     return wanted < 0 and actual < 1 << 32
-
-
-def _describe_call(
-    name: str, args: Sequence[object], result: int | None, error: str | None, succeeds: bool
-) -> str:
-    words = [_argument(argument) for argument in args]
-    end = (
-        f" = {_argument(result) if result > 0xFFFF else result}"
-        if result is not None
-        else f" = -1 {error}"
-        if error
-        else " (succeeding)"
-        if succeeds
-        else ""
-    )
-    return f"{name}({', '.join(words)}{', …' if len(words) < 6 else ''})".replace("(, …)", "(…)") + end
-
-
-def _argument(argument: object) -> str:
-    if argument is None or argument is ...:
-        return "…"
-    return str(argument) if isinstance(argument, int) and abs(argument) < 10 else f"{argument:#x}"
-
-
-def _numbers_of(call: SyscallRecord) -> str:
-    """A call that was not written out."""
-    result = "?" if call.result is None else call.result
-    return f"{call.name}({', '.join(map(_argument, call.arguments))}) = {result}"
-
-
-def _show_calls(calls: Sequence[SyscallRecord]) -> str:
-    lines = [call_text(call) if call.text else _numbers_of(call) for call in calls[:8]]
-    if len(calls) > 8:
-        lines.append(f"… and {len(calls) - 8} more")
-    return "\n".join(lines) or "no such call"

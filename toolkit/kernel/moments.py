@@ -126,7 +126,7 @@ class Moments:
 
     def add(self, moment: Moment, observer: Observer) -> None:
         """Register an observer. ValueError for the N-th arrival at a label whose arrivals are no longer counted."""
-        if moment.count and moment.name in self._uncounted:
+        if moment.kind == "label" and moment.count and moment.name in self._uncounted:
             raise ValueError(f"the arrivals at {moment.name} are no longer counted")
         match moment.kind:
             case "start":

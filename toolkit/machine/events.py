@@ -128,3 +128,10 @@ FLOATING_POINT = 16
 ALIGNMENT_CHECK = 17
 SIMD_FLOATING_POINT = 19
 SYSCALL_VECTOR = 0x80
+
+
+def is_fault(event: Event) -> bool:
+    """Whether the CPU reports the event as a fault: with RF set in the saved flags (SDM volume 3, 17.3.1.1)."""
+    if isinstance(event, Trap):
+        return not event.software and event.vector != DEBUG
+    return isinstance(event, (PageFault, InvalidOpcode))

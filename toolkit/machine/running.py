@@ -33,6 +33,7 @@ from toolkit.machine.events import (
     Rewritten,
     Syscall,
     Trap,
+    is_fault,
 )
 from toolkit.machine.physical import PAGE_SIZE, PhysicalMemory
 from toolkit.machine.registers import R11, RCX, RFLAGS, RIP, RSP, Registers
@@ -397,7 +398,7 @@ class Runner:
     def _special(self, special: decode.Special) -> Event:
         match special.kind:
             case "answer":
-                return answerable(special)
+                return Nondeterministic(special.name, special.length, special.size, special.register)  # type: ignore[arg-type]
             case "no-avx":
                 return InvalidOpcode(decode.NO_AVX)
             case "invalid":
@@ -499,15 +500,3 @@ class Runner:
         self.bytes[address:end] = data
         for frame in range(address // PAGE_SIZE, (end + PAGE_SIZE - 1) // PAGE_SIZE):
             self.frame_changed(frame)
-
-
-def is_fault(event: Event) -> bool:
-    """Whether the CPU reports the event as a fault: with RF set in the saved flags (SDM volume 3, 17.3.1.1)."""
-    if isinstance(event, Trap):
-        return not event.software and event.vector != DEBUG
-    return isinstance(event, (PageFault, InvalidOpcode))
-
-
-def answerable(special: decode.Special) -> Nondeterministic:
-    """The event for an instruction of time or chance."""
-    return Nondeterministic(special.name, special.length, special.size, special.register)  # type: ignore[arg-type]

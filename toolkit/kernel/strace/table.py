@@ -1,14 +1,11 @@
-"""How each system call's arguments and result are printed."""
+"""How each system call's arguments are printed; the results: results.py."""
 
 from __future__ import annotations
 
-import time as calendar
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from toolkit.abi import files as f
-from toolkit.abi.errno import find_errno
-from toolkit.kernel.errors import SyscallError
 from toolkit.kernel.strace import names as n
 from toolkit.kernel.strace import structures as s
 from toolkit.kernel.strace import values as v
@@ -552,70 +549,3 @@ for _line in SIMPLE.strip().splitlines():
     _names, _, _arguments = _line.partition(":")
     for _name in _names.split():
         SIGNATURES[_name] = parse(_arguments)
-
-
-# --- results -----------------------------------------------------------------------------------------------
-
-HEXADECIMAL = frozenset(["mmap", "mmap2", "brk", "mremap", "shmat"])
-SIGNAL_NUMBERS = frozenset(["rt_sigtimedwait", "rt_sigtimedwait_time64"])
-RESTARTS = {
-    512: "ERESTARTSYS (To be restarted if SA_RESTART is set)",
-    514: "ERESTARTNOHAND (To be restarted if no handler)",
-    516: "ERESTART_RESTARTBLOCK (Interrupted by signal)",
-}
-NOTES: dict[str, Callable[[Call], str]] = {
-    **dict.fromkeys(["poll", "ppoll", "ppoll_time64"], s.poll_result),
-    **dict.fromkeys(["select", "_newselect", "pselect6", "pselect6_time64"], s.select_result),
-}
-
-
-TOLD_OTHERWISE = {
-    *NOTES,
-    *HEXADECIMAL,
-    *SIGNAL_NUMBERS,
-    "set_thread_area",
-    "umask",
-    "time",
-    "fcntl",
-    "fcntl64",
-}
-"""Calls whose result is not just a number."""
-
-
-def result_text(call: Call) -> tuple[str, str]:
-    """What stands behind ``=``, and what follows in parentheses."""
-    result = call.result
-    if result is None:
-        return "?", ""
-    if call.failed:
-        error = find_errno(-result)
-        return (f"-1 {error.name}", error.message) if error is not None else (f"-1 (errno {-result})", "")
-    if call.name not in TOLD_OTHERWISE:
-        return str(result), ""
-    if call.name in NOTES:
-        try:
-            return str(result), NOTES[call.name](call)
-        except SyscallError:
-            return str(result), ""
-    if call.name in HEXADECIMAL:
-        return f"{result:#x}", ""
-    if call.name in SIGNAL_NUMBERS:
-        return str(result), v.signal_text(result)
-    if call.name == "set_thread_area":
-        return str(result), f"entry_number={call.number(call.raw[0])}"
-    if call.name == "umask":
-        return f"0{result:o}" if result >= 0o100 else f"{result:03o}", ""
-    if call.name == "time":
-        return str(result), calendar.strftime("%Y-%m-%dT%H:%M:%S+0000", calendar.gmtime(result))
-    if call.name in ("fcntl", "fcntl64"):
-        return _fcntl_result(call, result)
-    return str(result), ""
-
-
-def _fcntl_result(call: Call, result: int) -> tuple[str, str]:
-    command = signed(call.raw[1])
-    if command == 1:
-        return (f"{result:#x}", f"flags {n.DESCRIPTOR_FLAGS.text(result)}") if result else ("0", "")
-    if command == 3:
-        return f"{result:#x}" if result else "0", f"flags {open_flags(call, result)}"
-    return str(result), ""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from toolkit.kernel.errors import SyscallError
 from toolkit.kernel.outcome import ExitRecord, SignalRecord, SyscallRecord, TraceRecord
-from toolkit.kernel.strace.table import RESTARTS, Signature, result_text, signature_of
+from toolkit.kernel.strace.results import RESTARTS, result_text
+from toolkit.kernel.strace.table import Signature, signature_of
 from toolkit.kernel.strace.values import Call, word
 from toolkit.machine.registers import RIP
 
